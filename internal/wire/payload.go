@@ -1,0 +1,144 @@
+package wire
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Schema is the version of the JSON below; readers ignore keys they do not
+// know, so it grows only when a key changes its meaning.
+const Schema = 1
+
+// Info is what a camera is, on cam/<id>/info.
+type Info struct {
+	Schema   int      `json:"schema"`
+	ID       ID       `json:"id"`
+	Name     string   `json:"name"`
+	Model    string   `json:"model,omitempty"`
+	Source   string   `json:"source"`            // the kind of source only: an address may hold secrets
+	Sizes    []string `json:"sizes,omitempty"`   // sizes it can be asked for, "640x480"
+	MaxFPS   float64  `json:"max_fps,omitempty"` // most pictures per second it will send
+	Caps     []string `json:"caps"`              // what of size, fps, quality it obeys
+	Version  string   `json:"version"`           // of the node's program
+	Host     string   `json:"host"`              // where the node runs
+	Instance string   `json:"instance"`          // differs for every start of a node
+	Started  Time     `json:"started"`           // when the node started
+}
+
+// Problem is the error in a camera's state.
+type Problem struct {
+	Code Code   `json:"code"`
+	Text string `json:"text"`
+}
+
+// State is what a camera does, on cam/<id>/state.
+type State struct {
+	Streaming bool     `json:"streaming"`
+	Viewers   int      `json:"viewers"` // leases held
+	FPS       float64  `json:"fps"`     // pictures per second asked of it now, 0 when not streaming
+	Width     int      `json:"width"`   // of the newest picture, pixels
+	Height    int      `json:"height"`
+	Quality   int      `json:"quality,omitempty"` // JPEG quality asked for
+	Privacy   bool     `json:"privacy"`
+	Warm      bool     `json:"warm"` // the camera is open: a snap is its next picture
+	LastFrame *Time    `json:"last_frame"`
+	Error     *Problem `json:"error"`
+}
+
+// Meta describes the snapshot that follows it, on cam/<id>/snapshot/meta.
+type Meta struct {
+	TS     Time   `json:"ts"`    // when the picture was taken
+	Seq    uint64 `json:"seq"`   // counts deliberate pictures since the node started
+	Cause  string `json:"cause"` // command, schedule or motion
+	ID     string `json:"id,omitempty"`
+	Bytes  int    `json:"bytes"`
+	Width  int    `json:"width"`
+	Height int    `json:"height"`
+	Warm   bool   `json:"warm"`    // the camera was open already
+	TookMS int64  `json:"took_ms"` // from the request to the whole picture
+	Late   bool   `json:"late,omitempty"`
+}
+
+// The causes of a deliberate picture.
+const (
+	CauseCommand  = "command"
+	CauseSchedule = "schedule"
+	CauseMotion   = "motion"
+)
+
+// Result is the answer to one command or setting, on cam/<id>/result.
+type Result struct {
+	Cmd    string `json:"cmd"`
+	ID     string `json:"id,omitempty"`
+	OK     bool   `json:"ok"`
+	Code   Code   `json:"code"`
+	Text   string `json:"text,omitempty"`
+	TS     Time   `json:"ts"`
+	TookMS int64  `json:"took_ms"`
+	Bytes  int    `json:"bytes,omitempty"` // of the picture
+	Seq    uint64 `json:"seq,omitempty"`   // of the picture, as in snapshot/meta
+	Late   bool   `json:"late,omitempty"`
+}
+
+// The types of events.
+const (
+	EventSnapshot      = "snapshot"
+	EventStreamStarted = "stream_started"
+	EventStreamStopped = "stream_stopped"
+	EventError         = "error"
+	EventMotionStarted = "motion_started"
+	EventMotionStopped = "motion_stopped"
+)
+
+// Event is something that happened, on cam/<id>/event.
+type Event struct {
+	Type  string `json:"event_type"`
+	TS    Time   `json:"ts"`
+	Code  Code   `json:"code,omitempty"`  // error
+	Text  string `json:"text,omitempty"`  // error
+	Seq   uint64 `json:"seq,omitempty"`   // snapshot
+	Cause string `json:"cause,omitempty"` // snapshot
+	Bytes int    `json:"bytes,omitempty"` // snapshot
+	Late  bool   `json:"late,omitempty"`  // snapshot: held back by an outage
+}
+
+// Stats is a camera's heartbeat, on cam/<id>/stats. Counters begin at 0 when
+// the node starts.
+type Stats struct {
+	TS             Time     `json:"ts"`
+	Every          float64  `json:"every"`  // seconds until the next; three missed make a camera lost
+	Uptime         int64    `json:"uptime"` // seconds
+	FPS            float64  `json:"fps"`    // pictures per second sent since the last stats
+	BytesPerSecond int64    `json:"bytes_per_second"`
+	Captured       uint64   `json:"captured"`  // whole pictures that came from the camera
+	Sent           uint64   `json:"sent"`      // pictures published on frame
+	Snapshots      uint64   `json:"snapshots"` // deliberate pictures published
+	Bytes          uint64   `json:"bytes"`     // of pictures published on frame
+	Replaced       uint64   `json:"replaced"`  // gave way to a newer picture
+	Unsent         uint64   `json:"unsent"`    // dropped because the broker was out of reach
+	Broken         uint64   `json:"broken"`    // not whole JPEGs
+	TooLarge       uint64   `json:"too_large"` // over max_image_bytes
+	Commands       uint64   `json:"commands"`
+	Reconnects     uint64   `json:"reconnects"`
+	Restarts       uint64   `json:"restarts"`    // of the camera after a fault
+	Temperature    *float64 `json:"temperature"` // of the processor, degrees Celsius; null where unknown
+	Memory         uint64   `json:"memory"`      // of the process, bytes obtained from the system
+}
+
+// Message is one MQTT message as topics.md describes it.
+type Message struct {
+	Topic    string
+	Payload  []byte
+	QoS      byte
+	Retained bool
+}
+
+// JSON returns v as a payload. Everything in this package can be written, so
+// the error is a mistake of the program.
+func JSON(v any) ([]byte, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("write %T as JSON: %w", v, err)
+	}
+	return b, nil
+}
