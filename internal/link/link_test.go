@@ -1,0 +1,293 @@
+package link_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"camqtt/internal/link"
+	"camqtt/internal/testkit"
+	"camqtt/internal/wire"
+)
+
+const patience = 20 * time.Second
+
+// box collects what a link receives.
+type box struct {
+	mu  sync.Mutex
+	got []wire.Message
+}
+
+func (b *box) put(m wire.Message) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m.Payload = bytes.Clone(m.Payload)
+	b.got = append(b.got, m)
+}
+
+func (b *box) all() []wire.Message {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]wire.Message(nil), b.got...)
+}
+
+// serve runs a link until the test ends.
+func serve(t *testing.T, o link.Options) *link.Link {
+	t.Helper()
+	if o.Log == nil {
+		o.Log = testkit.Log(t)
+	}
+	l, err := link.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- l.Serve(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+func await(t *testing.T, l *link.Link) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := l.Await(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPublishSubscribe(t *testing.T) {
+	m := testkit.StartMosquitto(t)
+	var b box
+	l := serve(t, link.Options{
+		URLs: []string{"mqtt://" + m.Addr}, ClientID: "a", Receive: b.put,
+		Subscriptions: []link.Subscription{{Filter: "x/+", QoS: 1}},
+	})
+	await(t, l)
+	picture := bytes.Repeat([]byte{0xff, 0xd8}, 200_000)
+	err := l.Publish(t.Context(), wire.Message{Topic: "x/1", Payload: []byte("one"), QoS: 1, Retained: true}, wire.Message{Topic: "x/2", Payload: picture})
+	if err != nil {
+		t.Fatal(err)
+	}
+	testkit.Until(t, patience, "both messages came", func() bool { return len(b.all()) == 2 })
+	got := b.all()
+	if got[0].Topic != "x/1" || string(got[0].Payload) != "one" || !bytes.Equal(got[1].Payload, picture) {
+		t.Errorf("got %s and %s", got[0].Topic, got[1].Topic)
+	}
+
+	if err := l.Subscribe(t.Context(), link.Subscription{Filter: "y", QoS: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Publish(t.Context(), wire.Message{Topic: "y", QoS: 1}); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Until(t, patience, "the message on y came", func() bool { return len(b.all()) == 3 })
+	if err := l.Unsubscribe(t.Context(), "y"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Publish(t.Context(), wire.Message{Topic: "y", QoS: 1}, wire.Message{Topic: "x/3", QoS: 1}); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Until(t, patience, "x/3 came", func() bool { all := b.all(); return all[len(all)-1].Topic == "x/3" })
+	if n := len(b.all()); n != 4 {
+		t.Errorf("%d messages, want none on y after unsubscribing", n)
+	}
+}
+
+// TestHeals restarts the broker: the link comes back with its subscriptions,
+// and what was published meanwhile failed at once.
+func TestHeals(t *testing.T) {
+	m := testkit.StartMosquitto(t)
+	var (
+		b  box
+		mu sync.Mutex
+		ud []string
+	)
+	note := func(s string) { mu.Lock(); defer mu.Unlock(); ud = append(ud, s) }
+	l := serve(t, link.Options{
+		URLs: []string{"mqtt://" + m.Addr}, ClientID: "a", Receive: b.put, MinBackoff: 10 * time.Millisecond, MaxBackoff: 50 * time.Millisecond,
+		Subscriptions: []link.Subscription{{Filter: "x", QoS: 1}},
+		Up:            func() { note("up") }, Down: func(error) { note("down") },
+	})
+	await(t, l)
+	m.Stop()
+	testkit.Until(t, patience, "the link is down", func() bool { return !l.Connected() })
+	if err := l.Publish(t.Context(), wire.Message{Topic: "x", Payload: []byte("lost")}); !errors.Is(err, link.ErrDown) {
+		t.Errorf("publish while down: %v, want ErrDown", err)
+	}
+	if err := l.Subscribe(t.Context(), link.Subscription{Filter: "later", QoS: 1}); err != nil {
+		t.Errorf("subscribe while down: %v", err)
+	}
+	m.Start()
+	await(t, l)
+	if err := l.Publish(t.Context(), wire.Message{Topic: "x", Payload: []byte("back"), QoS: 1}, wire.Message{Topic: "later", QoS: 1}); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Until(t, patience, "messages flow again", func() bool { return len(b.all()) == 2 })
+	if got := b.all(); string(got[0].Payload) != "back" || got[1].Topic != "later" {
+		t.Errorf("got %v: what was published while down must be gone", got)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if strings.Join(ud, " ") != "up down up" || l.Connects() != 2 {
+		t.Errorf("callbacks %v, %d connects", ud, l.Connects())
+	}
+}
+
+func TestWill(t *testing.T) {
+	m := testkit.StartMosquitto(t)
+	var b box
+	eye := serve(t, link.Options{URLs: []string{"mqtt://" + m.Addr}, ClientID: "eye", Receive: b.put, Subscriptions: []link.Subscription{{Filter: "will/+", QoS: 1}}})
+	await(t, eye)
+	connect := func(name string) (conn net.Conn, stop func()) {
+		conns := make(chan net.Conn, 1)
+		l, err := link.New(link.Options{
+			ClientID: name, Log: testkit.Log(t), Will: &wire.Message{Topic: "will/" + name, Payload: []byte("gone"), QoS: 1, Retained: true},
+			Dial: func(ctx context.Context) (net.Conn, error) {
+				c, err := new(net.Dialer).DialContext(ctx, "tcp", m.Addr)
+				if err == nil {
+					conns <- c
+				}
+				return c, err
+			},
+			MinBackoff: time.Hour,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- l.Serve(ctx) }()
+		await(t, l)
+		return <-conns, func() { cancel(); <-done }
+	}
+	_, polite := connect("polite")
+	polite()
+	rude, stop := connect("rude")
+	rude.Close()
+	testkit.Until(t, patience, "a will came", func() bool { return len(b.all()) > 0 })
+	stop()
+	if got := b.all(); len(got) != 1 || got[0].Topic != "will/rude" {
+		t.Errorf("wills %v, want only that of the broken connection", got)
+	}
+}
+
+func TestOneShot(t *testing.T) {
+	l, err := link.New(link.Options{URLs: []string{fmt.Sprintf("mqtt://127.0.0.1:%d", testkit.FreePort(t))}, ClientID: "a", OneShot: true, Log: testkit.Log(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Serve(t.Context()); err == nil || !strings.Contains(err.Error(), "connect to mqtt://127.0.0.1:") || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("got %v, want where it connected and why not", err)
+	}
+}
+
+func TestCredentials(t *testing.T) {
+	file := t.TempDir() + "/passwords"
+	if _, stderr, status := testkit.Run(t, patience, testkit.Tool(t, "mosquitto_passwd"), "-b", "-c", file, "cam", "s3cret"); status != 0 {
+		t.Fatal(stderr)
+	}
+	m := testkit.StartMosquitto(t, "password_file "+file, "user root")
+	m.Stop() // the last word on allow_anonymous counts
+	good := serve(t, link.Options{URLs: []string{"mqtt://cam:s3cret@" + m.Addr}, ClientID: "good", MinBackoff: 10 * time.Millisecond})
+	m.Start()
+	await(t, good)
+	bad, err := link.New(link.Options{URLs: []string{"mqtt://cam:wr0ng@" + m.Addr}, ClientID: "bad", OneShot: true, Log: testkit.Log(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = bad.Serve(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "refused the user name or password") || strings.Contains(err.Error(), "wr0ng") {
+		t.Errorf("wrong password: %v", err)
+	}
+}
+
+// TestRefusedSubscription asks for more than the broker allows: that must not
+// look like a connection on which nothing happens.
+func TestRefusedSubscription(t *testing.T) {
+	near, far := net.Pipe()
+	go func() { // ends with the pipe
+		defer far.Close()
+		buf := make([]byte, 256)
+		for {
+			n, err := far.Read(buf)
+			if err != nil {
+				return
+			}
+			switch buf[0] >> 4 {
+			case 1:
+				far.Write([]byte{0x20, 2, 0, 0})
+			case 8:
+				far.Write([]byte{0x90, 3, buf[2], buf[3], 0x80})
+			}
+			_ = n
+		}
+	}()
+	l, err := link.New(link.Options{
+		ClientID: "a", OneShot: true, Log: testkit.Log(t), Subscriptions: []link.Subscription{{Filter: "secret/#", QoS: 1}},
+		Dial: func(context.Context) (net.Conn, error) { return near, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Serve(t.Context()); err == nil || !strings.Contains(err.Error(), "secret/#") || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("got %v, want which filter was refused", err)
+	}
+}
+
+// TestSilentBroker talks to something that accepts and never answers.
+func TestSilentBroker(t *testing.T) {
+	near, far := net.Pipe()
+	defer far.Close()
+	go io.Copy(io.Discard, far) // ends with the pipe
+	l, err := link.New(link.Options{
+		ClientID: "a", OneShot: true, Log: testkit.Log(t), Timeout: 50 * time.Millisecond,
+		Dial: func(context.Context) (net.Conn, error) { return near, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Serve(t.Context()); err == nil {
+		t.Error("no error from a broker that never answers")
+	}
+}
+
+func TestParseURL(t *testing.T) {
+	for in, want := range map[string]string{
+		"mqtt://h":             "mqtt://h:1883",
+		"mqtts://h":            "mqtts://h:8883",
+		"ws://h":               "ws://h:80/mqtt",
+		"wss://h:1/x":          "wss://h:1/x",
+		"tcp://[::1]":          "tcp://[::1]:1883",
+		"unix:///run/a.sock":   "unix:///run/a.sock",
+		"mqtt://u:p@h:1":       "mqtt://u:p@h:1",
+		"h:1883":               "unknown scheme",
+		"http://h":             "unknown scheme",
+		"mqtt://":              "no host",
+		"unix://":              "want a path",
+		"mqtt://u:geheim@h:x1": "want such as",
+	} {
+		u, err := link.ParseURL(in)
+		switch {
+		case err == nil && u.String() != want:
+			t.Errorf("ParseURL(%q) = %s, want %s", in, u, want)
+		case err != nil && !strings.Contains(err.Error(), want):
+			t.Errorf("ParseURL(%q): %v, want a word on %s", in, err, want)
+		case err != nil && strings.Contains(err.Error(), "geheim"):
+			t.Errorf("ParseURL(%q): the error has the password: %v", in, err)
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"camqtt/internal/wire"
+)
+
+// session is one connection from CONNECT to its end. Paho can reconnect by
+// itself, but then it sends unacknowledged messages again and reports QoS-0
+// messages as sent that were thrown away; so every connection gets a client of
+// its own and ends with it.
+type session struct {
+	client mqtt.Client
+	conn   net.Conn
+	limit  time.Duration // of an acknowledgement that nobody else bounds
+	lost   chan struct{} // closed when the connection has ended
+
+	once  sync.Once
+	cause error
+}
+
+var errNoAck = errors.New("the broker did not acknowledge in time")
+
+// open does the MQTT handshake on conn, which it owns from here on.
+func (l *Link) open(ctx context.Context, conn net.Conn, where string) (*session, error) {
+	s := &session{conn: conn, lost: make(chan struct{}), limit: l.opts.Timeout}
+	user, password := l.credentials(where)
+	o := mqtt.NewClientOptions().
+		AddBroker("tcp://broker"). // never dialled: the connection is open already
+		SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) { return conn, nil }).
+		SetProtocolVersion(4).SetClientID(l.opts.ClientID).
+		SetUsername(user).SetPassword(password).
+		SetCleanSession(true). // topics.md: clean session
+		SetAutoReconnect(false).SetConnectRetry(false).
+		SetKeepAlive(l.opts.KeepAlive).SetPingTimeout(l.opts.KeepAlive / 2).
+		SetConnectTimeout(l.opts.Timeout).SetWriteTimeout(l.opts.Timeout).
+		SetConnectionLostHandler(func(_ mqtt.Client, err error) { s.end(err) }).
+		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { l.receive(m) })
+	if w := l.opts.Will; w != nil {
+		o.SetBinaryWill(w.Topic, w.Payload, w.QoS, w.Retained)
+	}
+	s.client = mqtt.NewClient(o)
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })
+	defer stop()
+	t := s.client.Connect()
+	<-t.Done() // bounded by the connect timeout and by ctx, through the socket's deadline
+	if err := t.Error(); err != nil {
+		conn.Close()
+		return nil, connectError(err)
+	}
+	return s, nil
+}
+
+func (l *Link) receive(m mqtt.Message) {
+	if l.opts.Receive != nil {
+		l.opts.Receive(wire.Message{Topic: m.Topic(), Payload: m.Payload(), QoS: m.Qos(), Retained: m.Retained()})
+	}
+}
+
+// connectError turns the client's words into what a person can act on.
+func connectError(err error) error {
+	text := strings.ToLower(err.Error())
+	switch {
+	case strings.Contains(text, "not authorized"), strings.Contains(text, "bad user name"):
+		return fmt.Errorf("the broker refused the user name or password (%w)", err)
+	case strings.Contains(text, "identifier"):
+		return fmt.Errorf("the broker refused the client id (%w)", err)
+	}
+	return err
+}
+
+func (s *session) end(err error) {
+	s.once.Do(func() {
+		if err == nil {
+			err = errors.New("closed")
+		}
+		s.cause = err
+		close(s.lost)
+	})
+}
+
+// why returns the cause of the end; only after lost is closed.
+func (s *session) why() error { return s.cause }
+
+// close says goodbye, so that the broker drops the will, and closes the socket.
+func (s *session) close() {
+	s.client.Disconnect(250)
+	s.conn.Close()
+	s.end(net.ErrClosed)
+}
+
+func (s *session) publish(ctx context.Context, msgs []wire.Message) error {
+	tokens := make([]mqtt.Token, 0, len(msgs))
+	for _, m := range msgs {
+		select {
+		case <-s.lost:
+			return fmt.Errorf("publish %s: %w", m.Topic, ErrDown)
+		default:
+		}
+		tokens = append(tokens, s.client.Publish(m.Topic, m.QoS, m.Retained, m.Payload))
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, 3*s.limit, errNoAck)
+	defer cancel()
+	for i, t := range tokens {
+		if err := s.wait(ctx, t); err != nil {
+			if errors.Is(err, errNoAck) { // this connection is of no use any more
+				s.conn.Close()
+			}
+			return fmt.Errorf("publish %s: %w", msgs[i].Topic, err)
+		}
+	}
+	return nil
+}
+
+func (s *session) subscribe(ctx context.Context, subs ...Subscription) error {
+	if len(subs) == 0 {
+		return nil
+	}
+	filters := make(map[string]byte, len(subs))
+	for _, sub := range subs {
+		filters[sub.Filter] = sub.QoS
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, s.limit, errors.New("the broker did not answer in time"))
+	defer cancel()
+	t := s.client.SubscribeMultiple(filters, nil)
+	if err := s.wait(ctx, t); err != nil {
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	if st, ok := t.(*mqtt.SubscribeToken); ok {
+		for f, code := range st.Result() {
+			if code > 2 { // [MQTT-3.9.3-2]: 0x80 is a failure
+				return fmt.Errorf("subscribe to %s: refused by the broker (code 0x%02x): this account may not read it", f, code)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *session) unsubscribe(ctx context.Context, filters []string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.limit, errors.New("the broker did not answer in time"))
+	defer cancel()
+	if err := s.wait(ctx, s.client.Unsubscribe(filters...)); err != nil {
+		return fmt.Errorf("unsubscribe: %w", err)
+	}
+	return nil
+}
+
+// wait returns when a token is done, the connection has ended, or ctx is done.
+func (s *session) wait(ctx context.Context, t mqtt.Token) error {
+	select {
+	case <-t.Done():
+		if err := t.Error(); err != nil {
+			return fmt.Errorf("%w (%w)", err, ErrDown)
+		}
+		return nil
+	case <-s.lost:
+		return ErrDown
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
