@@ -1,0 +1,156 @@
+// Package camera turns sources of pictures into one shape: a stream of whole
+// JPEGs, each with the time before which it was not taken. It owns what a source
+// opens while it streams: connections, child processes, descriptors, goroutines.
+// It never restarts a source, never queues a picture and never decodes one; the
+// caller supervises.
+package camera
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Mode is what a source is asked for. Zero fields mean the source's own default.
+type Mode struct {
+	// Width and Height are in pixels; both or neither.
+	Width, Height int
+	// FPS is in pictures per second, up to 240.
+	FPS float64
+	// Quality is that of the JPEG: 1 (small) to 100 (good).
+	Quality int
+}
+
+// Frame is one whole picture. Whoever holds a Frame owns its bytes; the source
+// never touches them again.
+type Frame struct {
+	// JPEG is exactly one picture: jpeg.Scan finds no fault and nothing follows.
+	JPEG []byte
+	// At is a time before which the picture was not exposed, as well as the
+	// source can know: for a drawn picture when it was drawn, for a stream when
+	// its first byte arrived, for a snapshot URL when the request was sent, for
+	// a file when it was read.
+	At time.Time
+}
+
+// Profile is what is known of a source before it is opened.
+type Profile struct {
+	// Kind is the sort of source: "test", "dir", "exec" or "http".
+	Kind string
+	// Make and Model name the device, where that is known.
+	Make, Model string
+	// Sizes are offered, smallest first; empty: not known, or only one.
+	Sizes []Size
+	// MaxFPS is in pictures per second; 0: not known.
+	MaxFPS float64
+	// Caps says which fields of Mode the source obeys: CapSize, CapFPS,
+	// CapQuality; and CapRotate when it turns the picture by itself.
+	Caps []string
+	// Instant means that opening costs nothing: it need not be kept warm.
+	Instant bool
+	// FirstFrame is how long the first picture may take; 0 is 15 s.
+	FirstFrame time.Duration
+}
+
+// What may be in Profile.Caps.
+const (
+	CapSize    = "size"    // obeys Mode.Width and Mode.Height
+	CapFPS     = "fps"     // obeys Mode.FPS
+	CapQuality = "quality" // obeys Mode.Quality
+	CapRotate  = "rotate"  // obeys Options.Rotate: the caller must not turn the picture again
+)
+
+// Source is a camera, or something that behaves like one. Its methods may be
+// called from several goroutines, but one Stream runs at a time.
+type Source interface {
+	// Profile says what is known of the source so far. It may know more after a
+	// Stream than before.
+	Profile() Profile
+	// Stream runs the camera until ctx is done (it returns nil) or the camera
+	// fails (it returns an *Error). It calls emit for each picture, from one
+	// goroutine at a time, never after it has returned; emit never blocks. When
+	// Stream returns, every goroutine, child process and descriptor it opened is
+	// gone.
+	Stream(ctx context.Context, m Mode, emit func(Frame)) error
+}
+
+// Size is that of a picture, in pixels.
+type Size struct{ Width, Height int }
+
+// String is the size as "640x480".
+func (s Size) String() string { return strconv.Itoa(s.Width) + "x" + strconv.Itoa(s.Height) }
+
+// MaxSide is the most a picture may have on one side, in pixels (ITU-T T.81: the
+// frame header's fields are 16 bits wide).
+const MaxSide = 65535
+
+// ParseSize reads "640x480"; each side is 1 to MaxSide pixels.
+func ParseSize(s string) (Size, error) {
+	w, h, ok := strings.Cut(s, "x")
+	if ok {
+		width, okW := parseSide(w)
+		height, okH := parseSide(h)
+		if okW && okH {
+			return Size{width, height}, nil
+		}
+	}
+	return Size{}, fmt.Errorf("size %q: want width x height in pixels, like 640x480", s)
+}
+
+func parseSide(s string) (int, bool) {
+	if s == "" || s[0] < '0' || s[0] > '9' {
+		return 0, false
+	}
+	n, err := strconv.Atoi(s)
+	return n, err == nil && n >= 1 && n <= MaxSide
+}
+
+// check says what is wrong with a mode that no source can obey.
+func (m Mode) check() error {
+	switch {
+	case (m.Width == 0) != (m.Height == 0):
+		return configError("size %dx%d: want both width and height, or neither", m.Width, m.Height)
+	case m.Width < 0 || m.Height < 0 || m.Width > MaxSide || m.Height > MaxSide:
+		return configError("size %dx%d: want 1 to %d pixels a side", m.Width, m.Height, MaxSide)
+	case math.IsNaN(m.FPS) || m.FPS < 0 || m.FPS > maxFPS:
+		return configError("fps %v: want above 0 and up to %d", m.FPS, maxFPS)
+	case m.Quality < 0 || m.Quality > 100:
+		return configError("quality %d: want 1 to 100", m.Quality)
+	}
+	return nil
+}
+
+const maxFPS = 240
+
+// interval is the time between pictures; fps is above 0.
+func interval(fps float64) time.Duration {
+	// One picture a day is the slowest: what is slower would overflow in the end.
+	return time.Duration(math.Min(float64(time.Second)/fps, float64(24*time.Hour)))
+}
+
+// grid calls tick at start, start+every, start+2*every and so on until ctx is
+// done or tick returns an error, which it returns. Points of the grid that pass
+// while tick is busy are left out, never made up for.
+func grid(ctx context.Context, every time.Duration, tick func() error) error {
+	start := time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := tick(); err != nil {
+			return err
+		}
+		passed := time.Since(start)
+		timer.Reset((passed/every+1)*every - passed)
+	}
+}

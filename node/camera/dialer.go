@@ -1,0 +1,91 @@
+package camera
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// dialer makes the connections of one Stream and can close them all, also those
+// that http.Transport still holds or is still making.
+type dialer struct {
+	ctx    context.Context // done when closed; dials end with it
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // of dials under way
+
+	mu    sync.Mutex
+	conns map[*trackedConn]struct{} // nil when closed
+}
+
+func newDialer() *dialer {
+	d := &dialer{conns: map[*trackedConn]struct{}{}}
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	return d
+}
+
+// transport connects directly, without a proxy: cameras are near. It asks for no
+// compression, which JPEG does not yield to, and speaks HTTP/1 only.
+func (d *dialer) transport() *http.Transport {
+	return &http.Transport{
+		DialContext:           d.dial,
+		TLSHandshakeTimeout:   dialTimeout,
+		ResponseHeaderTimeout: headerTimeout,
+		MaxConnsPerHost:       1,
+		DisableCompression:    true,
+	}
+}
+
+func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	d.mu.Lock()
+	if d.conns == nil {
+		d.mu.Unlock()
+		return nil, net.ErrClosed
+	}
+	d.wg.Add(1)
+	d.mu.Unlock()
+	defer d.wg.Done()
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	defer context.AfterFunc(d.ctx, cancel)()
+	c, err := (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	t := &trackedConn{Conn: c, of: d}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.conns == nil {
+		c.Close()
+		return nil, net.ErrClosed
+	}
+	d.conns[t] = struct{}{}
+	return t, nil
+}
+
+// close ends every dial and connection, and waits for that.
+func (d *dialer) close() {
+	d.mu.Lock()
+	conns := d.conns
+	d.conns = nil
+	d.mu.Unlock()
+	d.cancel()
+	d.wg.Wait()
+	for c := range conns {
+		c.Conn.Close()
+	}
+}
+
+type trackedConn struct {
+	net.Conn
+	of *dialer
+}
+
+// Close closes the connection and forgets it.
+func (c *trackedConn) Close() error {
+	c.of.mu.Lock()
+	delete(c.of.conns, c)
+	c.of.mu.Unlock()
+	return c.Conn.Close()
+}

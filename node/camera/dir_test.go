@@ -1,0 +1,112 @@
+package camera
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// drawn is a JPEG that differs for each n.
+func drawn(t testing.TB, n int) []byte {
+	t.Helper()
+	c := newCard(64, 48, 40*n, "")
+	c.draw(time.Unix(int64(n), 0))
+	var p picture
+	if err := c.encode(p.fresh(), 80); err != nil {
+		t.Fatal(err)
+	}
+	return p.b
+}
+
+func write(t testing.TB, path string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A folder is shown by name, round and round; what is no whole JPEG is said once
+// in a round, and files may come and go between rounds.
+func TestDir(t *testing.T) {
+	folder := t.TempDir()
+	a, b, c := drawn(t, 1), drawn(t, 2), drawn(t, 3)
+	write(t, filepath.Join(folder, "10.jpg"), a)
+	write(t, filepath.Join(folder, "20.JPEG"), append(slices.Clone(b), "something behind it"...))
+	write(t, filepath.Join(folder, "15.jpg"), a[:len(a)-5])
+	write(t, filepath.Join(folder, "17.jpg"), []byte("text"))
+	write(t, filepath.Join(folder, "18.txt"), a)
+	if err := syscall.Mkfifo(filepath.Join(folder, "19.jpg"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	s := open(t, "dir:"+folder, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 4500*time.Millisecond)
+		defer cancel()
+		var got [][]byte
+		err := s.Stream(ctx, Mode{}, func(f Frame) {
+			if at := time.Duration(len(got)) * time.Second; f.At.Sub(start) != at {
+				t.Errorf("picture %d came after %v, want %v", len(got), f.At.Sub(start), at)
+			}
+			if got = append(got, f.JPEG); len(got) == 4 {
+				write(t, filepath.Join(folder, "05.jpg"), c)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := [][]byte{a, b, a, b, c}; !slices.EqualFunc(got, want, bytes.Equal) {
+			t.Errorf("got %d pictures in another order than by name", len(got))
+		}
+	})
+	for name, want := range map[string]int{"15.jpg": 2, "17.jpg": 2, "19.jpg": 2, "18.txt": 0, "10.jpg": 0} {
+		if n := strings.Count(log.String(), name); n != want {
+			t.Errorf("%s is in the log %d times after two rounds, want %d", name, n, want)
+		}
+	}
+}
+
+func TestDirErrors(t *testing.T) {
+	folder := t.TempDir()
+	bad := t.TempDir()
+	write(t, filepath.Join(bad, "a.jpg"), []byte("no picture"))
+	large := t.TempDir()
+	write(t, filepath.Join(large, "a.jpg"), drawn(t, 1))
+	for source, want := range map[string]struct {
+		code Code
+		text string
+	}{
+		folder:                        {NoCamera, "has no .jpg or .jpeg files"},
+		bad:                           {NoCamera, "none of its .jpg and .jpeg files is a whole JPEG"},
+		large:                         {NoCamera, "none of its"},
+		filepath.Join(folder, "none"): {Config, "none does not exist"},
+		filepath.Join(bad, "a.jpg"):   {Config, "cannot be read: not a directory"},
+	} {
+		e, got := fails(t, open(t, "dir:"+source, Options{MaxPicture: 100}), Mode{FPS: 100})
+		if e.Code != want.code || !strings.Contains(e.Text, want.text) || len(got) > 0 {
+			t.Errorf("%s: %q (%s) after %d pictures, want %s with %q", source, e.Text, e.Code, len(got), want.code, want.text)
+		}
+	}
+}
+
+// Folders that go away while they are shown end the stream with the reason.
+func TestDirGoesAway(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "x")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(folder, "a.jpg"), drawn(t, 1))
+	err := open(t, "dir:"+folder, Options{}).Stream(t.Context(), Mode{FPS: 100}, func(Frame) { os.RemoveAll(folder) })
+	if CodeOf(err) != Config || !strings.Contains(err.Error(), "does not exist") {
+		t.Errorf("Stream = %v", err)
+	}
+}

@@ -1,0 +1,307 @@
+package camera
+
+import (
+	"bytes" //nolint:gosec // what RFC 2617 wants
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func serve(t testing.TB, h http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	srv := httptest.NewServer(h)
+	t.Cleanup(srv.Close)
+	return srv
+}
+
+// raw is a camera that writes its own HTTP, once for each connection.
+func raw(t testing.TB, talk func(c net.Conn, request string)) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { // ends when the listener is closed
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() { // ends when talk does: its connection is closed by the client
+				defer c.Close()
+				var head []byte
+				for b := make([]byte, 1); !bytes.HasSuffix(head, []byte("\r\n\r\n")); head = append(head, b[0]) {
+					if _, err := c.Read(b); err != nil {
+						return
+					}
+				}
+				talk(c, string(head))
+			})
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		wg.Wait()
+	})
+	return "http://" + l.Addr().String()
+}
+
+func hold(r *http.Request) { <-r.Context().Done() }
+
+// Each of these is how some camera frames its stream. The pictures must come out
+// whole, each as soon as it is in: the server does not send the next before.
+func TestHTTPStreams(t *testing.T) {
+	pics := [][]byte{drawn(t, 1), drawn(t, 2), drawn(t, 3)}
+	half := pics[1][:len(pics[1])/2]
+	esp := func(p []byte) string {
+		return fmt.Sprintf("\r\n--123456789000000000000987654321\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\nX-Timestamp: 1.000000\r\n\r\n%s", len(p), p)
+	}
+	tests := map[string]struct {
+		contentType string
+		begin       string
+		part        func(p []byte) string
+		http10      bool
+	}{
+		"boundary first, length":    {"multipart/x-mixed-replace;boundary=123456789000000000000987654321", "", esp, false},
+		"HTTP/1.0 until it closes":  {"multipart/x-mixed-replace;boundary=123456789000000000000987654321", "", esp, true},
+		"boundary after, no length": {`multipart/x-mixed-replace; boundary="--x y"`, "--x\r\n", func(p []byte) string { return "Content-Type: image/jpeg\r\n\r\n" + string(p) + "\r\n--x\r\n" }, true},
+		"no boundary":               {"multipart/x-mixed-replace", "", func(p []byte) string { return fmt.Sprintf("Content-Length:%d\n\n%s", len(p), p) }, false},
+		"text parts between": {"multipart/x-mixed-replace;boundary=B", "--B\r\nContent-Type: text/plain\r\n\r\nNo frames send.", func(p []byte) string {
+			return esp(p) + "\r\n--B\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\n\xff\xd8\xff\xe0"
+		}, false},
+		"half pictures between": {"multipart/x-mixed-replace;boundary=B", "", func(p []byte) string { return esp(half) + esp(p) }, false},
+		"motion JPEG":           {"video/x-motion-jpeg", "", func(p []byte) string { return string(p) }, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			seen := make(chan struct{}, 1)
+			var url string
+			talk := func(w io.Writer, flush func()) {
+				_, _ = io.WriteString(w, tt.begin)
+				for _, p := range pics {
+					_, _ = io.WriteString(w, tt.part(p)[:20])
+					flush()
+					_, _ = io.WriteString(w, tt.part(p)[20:])
+					flush()
+					select {
+					case <-seen:
+					case <-time.After(10 * time.Second):
+						return
+					}
+				}
+			}
+			if tt.http10 {
+				url = raw(t, func(c net.Conn, _ string) {
+					fmt.Fprintf(c, "HTTP/1.0 200 OK\r\nContent-Type: %s\r\n\r\n", tt.contentType)
+					talk(c, func() {})
+				})
+			} else {
+				url = serve(t, func(w http.ResponseWriter, _ *http.Request) {
+					w.Header().Set("Content-Type", tt.contentType)
+					talk(w, w.(http.Flusher).Flush)
+				}).URL
+			}
+			s := open(t, url+"/stream", Options{})
+			var got [][]byte
+			start := time.Now()
+			err := s.Stream(t.Context(), Mode{}, func(f Frame) {
+				if f.At.Before(start) || f.At.After(time.Now()) {
+					t.Errorf("picture %d is of %v", len(got), f.At)
+				}
+				got = append(got, f.JPEG)
+				seen <- struct{}{}
+			})
+			if CodeOf(err) != NoCamera || !strings.Contains(err.Error(), "ended its stream after 3 pictures") {
+				t.Errorf("Stream = %v", err)
+			}
+			if !slices.EqualFunc(got, pics, bytes.Equal) {
+				t.Errorf("got %d pictures, or others than were sent", len(got))
+			}
+			if p := s.Profile(); p.Instant || len(p.Caps) != 0 {
+				t.Errorf("profile of a stream: %+v", p)
+			}
+		})
+	}
+}
+
+// A snapshot address is asked at the rate wanted, never twice at once, over one
+// connection; At is when it was asked.
+func TestHTTPSnapshots(t *testing.T) {
+	pic := drawn(t, 1)
+	for name, chunked := range map[string]bool{"length": false, "chunked": true} {
+		t.Run(name, func(t *testing.T) {
+			var asked, busy atomic.Int32
+			var peers sync.Map
+			srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if busy.Add(1) > 1 {
+					t.Error("two requests at once")
+				}
+				defer busy.Add(-1)
+				peers.Store(r.RemoteAddr, true)
+				asked.Add(1)
+				<-time.After(30 * time.Millisecond) // the camera takes its time
+				w.Header().Set("Content-Type", "image/jpeg")
+				if chunked {
+					w.(http.Flusher).Flush()
+				}
+				_, _ = w.Write(pic)
+			})
+			leaksSoon(t)
+			s := open(t, srv.URL+"/capture", Options{})
+			if p := s.Profile(); p.Instant {
+				t.Errorf("profile before the first answer: %+v", p)
+			}
+			start := time.Now()
+			frames := take(t, s, Mode{FPS: 10}, 4)
+			for i, f := range frames {
+				if !bytes.Equal(f.JPEG, pic) {
+					t.Errorf("picture %d is another", i)
+				}
+				if early := start.Add(time.Duration(i) * 100 * time.Millisecond); f.At.Before(early) {
+					t.Errorf("picture %d was asked for at %v, want %v or later", i, f.At.Sub(start), early.Sub(start))
+				}
+			}
+			if time.Since(frames[3].At) < 30*time.Millisecond {
+				t.Error("At is later than when the request was sent")
+			}
+			n := 0
+			peers.Range(func(any, any) bool { n++; return true })
+			if n != 1 {
+				t.Errorf("%d connections, want 1", n)
+			}
+			if p := s.Profile(); !p.Instant || !slices.Equal(p.Caps, []string{CapFPS}) {
+				t.Errorf("profile after the first answer: %+v", p)
+			}
+		})
+	}
+}
+
+// Half a picture now and then is left out; when there is nothing else it is said.
+func TestHTTPHalfSnapshots(t *testing.T) {
+	pic := drawn(t, 1)
+	var n atomic.Int32
+	var always atomic.Bool
+	srv := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "image/jpeg")
+		if n.Add(1)%2 == 1 || always.Load() {
+			_, _ = w.Write(pic[:len(pic)/2])
+			return
+		}
+		_, _ = w.Write(pic)
+	})
+	s := open(t, srv.URL, Options{})
+	take(t, s, Mode{FPS: 100}, 3)
+	always.Store(true)
+	e, got := fails(t, s, Mode{FPS: 100})
+	if e.Code != NoCamera || !strings.Contains(e.Text, "sent 5 pictures in a row that were no whole JPEG") || len(got) != 0 {
+		t.Errorf("%s: %q after %d pictures", e.Code, e.Text, len(got))
+	}
+}
+
+// A picture without length whose connection stays open is complete all the same.
+func TestHTTPSnapshotNeverClosed(t *testing.T) {
+	pic := drawn(t, 1)
+	url := raw(t, func(c net.Conn, _ string) {
+		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-type: image/jpeg\r\n\r\n%s", pic)
+		_, _ = io.Copy(io.Discard, c)
+	})
+	for i, f := range take(t, open(t, url+"/wc.jpg", Options{}), Mode{FPS: 100}, 3) {
+		if !bytes.Equal(f.JPEG, pic) {
+			t.Errorf("picture %d is another", i)
+		}
+	}
+}
+
+func TestHTTPRefusals(t *testing.T) {
+	answer := func(code int, header, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			name, value, _ := strings.Cut(header, ": ")
+			w.Header().Set(name, value)
+			w.WriteHeader(code)
+			_, _ = io.WriteString(w, body)
+		}
+	}
+	big := strings.Repeat("x", 5000)
+	for name, tt := range map[string]struct {
+		answer http.HandlerFunc
+		code   Code
+		text   string
+	}{
+		"web page":    {answer(200, "Content-Type: text/html; charset=utf-8", "<html>"), Config, "answers with text/html: want the address of its stream (multipart/x-mixed-replace)"},
+		"PNG":         {answer(200, "Content-Type: image/png", "x"), Config, "answers with image/png: want"},
+		"JSON":        {answer(200, "Content-Type: application/json", "{}"), Config, "answers with application/json"},
+		"no type":     {answer(200, "Content-Type: ", "x"), Config, "answers with no Content-Type"},
+		"no user":     {answer(401, "WWW-Authenticate: Basic realm=x", ""), Config, "answers 401 Unauthorized: it wants a user and a password: http://user:password@host/path"},
+		"forbidden":   {answer(403, "Content-Type: text/plain", "go \x1b[1maway\n"), Config, "answers 403 Forbidden (go away): it refuses"},
+		"not there":   {answer(404, "Content-Type: text/html", big), Config, "answers 404 Not Found: want an address that gives pictures"},
+		"busy":        {answer(503, "Content-Type: text/plain", ""), CameraBusy, "answers 503 Service Unavailable: somebody else is using it"},
+		"busy in 200": {answer(200, "Content-Type: text/plain", "Camera is already in use by 10.0.0.7"), CameraBusy, "(Camera is already in use by 10.0.0.7): somebody else"},
+		"broken":      {answer(500, "Content-Type: text/plain", big), NoCamera, "answers 500 Internal Server Error (xxx"},
+		"nothing":     {answer(204, "X: y", ""), NoCamera, "answers 204 No Content: want 200"},
+		"elsewhere":   {answer(302, "Location: http://a:geheim@localhost:1/x", ""), Config, "answers 302 Found: it sends us on to http://a:***@localhost:1/x, which is not followed"},
+		"no JPEG":     {answer(200, "Content-Type: multipart/x-mixed-replace;boundary=x", "--x\r\nContent-Type: image/png\r\n\r\nxyz"), NoCamera, "ended its stream after 0 pictures; it sent 35 bytes, but no whole JPEG"},
+		"too large":   {answer(200, "Content-Type: image/jpeg", string(drawn(t, 1))), NoCamera, "no whole JPEG: got 501 bytes, want one whole picture of at most 500 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			leaksSoon(t)
+			srv := httptest.NewServer(tt.answer)
+			defer srv.Close()
+			e, got := fails(t, open(t, srv.URL+"/s?password=hush", Options{MaxPicture: 500}), Mode{FPS: 100})
+			if e.Code != tt.code || !strings.Contains(e.Text, tt.text) || len(got) > 0 {
+				t.Errorf("%s: %q, want %s with %q", e.Code, e.Text, tt.code, tt.text)
+			}
+			if strings.Contains(e.Text, "hush") || strings.Contains(e.Text, "geheim") || len(e.Text) > 800 {
+				t.Errorf("text %q", e.Text)
+			}
+		})
+	}
+}
+
+func TestHTTPUnreachable(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	https := httptest.NewTLSServer(http.NotFoundHandler())
+	defer https.Close()
+	https.Config.ErrorLog = nil
+	plain := serve(t, func(http.ResponseWriter, *http.Request) {})
+	closes := raw(t, func(c net.Conn, _ string) { c.Close() })
+	for source, want := range map[string]struct {
+		code Code
+		text string
+	}{
+		"http://a:geheim@" + l.Addr().String() + "/":   {NoCamera, "connection refused"},
+		"http://no-such-host.invalid/":                 {NoCamera, "no-such-host.invalid"},
+		https.URL:                                      {Config, "certificate"},
+		strings.Replace(plain.URL, "http", "https", 1): {Config, "does not speak https: want http://"},
+		closes: {NoCamera, "connect to camera " + closes + ": EOF"},
+	} {
+		leaksSoon(t)
+		e, _ := fails(t, open(t, source, Options{}), Mode{})
+		if e.Code != want.code || !strings.Contains(e.Text, want.text) || strings.Contains(e.Text, "geheim") {
+			t.Errorf("%s: %s: %q, want %s with %q", source, e.Code, e.Text, want.code, want.text)
+		}
+	}
+}
+
+// A client whose transport trusts the camera's certificate is used.
+func TestHTTPSWithClient(t *testing.T) {
+	pic := drawn(t, 1)
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "image/jpeg")
+		_, _ = w.Write(pic)
+	}))
+	defer srv.Close()
+	take(t, open(t, srv.URL, Options{HTTPClient: srv.Client()}), Mode{FPS: 50}, 2)
+}

@@ -1,0 +1,113 @@
+package camera
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// piped is a client whose connections are pipes, so that a synctest bubble can
+// run the clock, to a camera that takes a request and answers with the text.
+func piped(t testing.TB, answer string) *http.Client {
+	t.Helper()
+	d := newDialer()
+	t.Cleanup(d.close)
+	tr := d.transport()
+	tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
+		client, camera := net.Pipe()
+		go func() { // ends when the client closes its end
+			defer camera.Close()
+			_, _ = camera.Read(make([]byte, 4096))
+			_, _ = io.WriteString(camera, answer)
+			_, _ = io.Copy(io.Discard, camera)
+		}()
+		return client, nil
+	}
+	return &http.Client{Transport: tr}
+}
+
+// Cameras that accept a connection and then say nothing, or begin a picture and
+// forget it, are given up in time.
+func TestHTTPTimeouts(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answer string
+		code   Code
+		text   string
+	}{
+		"no answer":  {"", CameraBusy, "does not answer within 10s: somebody else may be watching it"},
+		"no picture": {"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: 9999\r\n\r\n\xff\xd8\xff", NoCamera, "began a picture and did not finish it within 10s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				err := open(t, "http://cam.example/", Options{HTTPClient: piped(t, tt.answer)}).Stream(t.Context(), Mode{}, func(Frame) {})
+				if CodeOf(err) != tt.code || !strings.Contains(err.Error(), tt.text) {
+					t.Errorf("Stream = %v (%s), want %s with %q", err, CodeOf(err), tt.code, tt.text)
+				}
+				if took := time.Since(start); took != 10*time.Second {
+					t.Errorf("after %v, want 10 s", took)
+				}
+			})
+		})
+	}
+}
+
+// Wherever a camera hangs, ctx ends the stream at once and nothing is left.
+func TestHTTPEndsAtOnce(t *testing.T) {
+	pic := drawn(t, 1)
+	for name, h := range map[string]http.HandlerFunc{
+		"before the answer": func(_ http.ResponseWriter, r *http.Request) { hold(r) },
+		"between parts": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "multipart/x-mixed-replace")
+			_, _ = w.Write(pic)
+			w.(http.Flusher).Flush()
+			hold(r)
+		},
+		"inside a picture": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "multipart/x-mixed-replace")
+			_, _ = w.Write(pic[:400])
+			w.(http.Flusher).Flush()
+			hold(r)
+		},
+		"inside a snapshot": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "image/jpeg")
+			w.Header().Set("Content-Length", fmt.Sprint(len(pic)))
+			_, _ = w.Write(pic[:400])
+			w.(http.Flusher).Flush()
+			hold(r)
+		},
+		"between snapshots": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "image/jpeg")
+			_, _ = w.Write(pic)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			leaksSoon(t)
+			reached := make(chan struct{}, 100)
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				reached <- struct{}{}
+				h(w, r)
+			}))
+			defer srv.Close()
+			took, err := stopAfter(t, open(t, srv.URL, Options{}), func(n int) bool {
+				return len(reached) > 0 && (n > 0 || !strings.HasPrefix(name, "between"))
+			})
+			if err != nil || took > dialTimeout {
+				t.Errorf("Stream = %v after %v", err, took)
+			}
+		})
+	}
+	leaksSoon(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := open(t, "http://127.0.0.1:1/", Options{}).Stream(ctx, Mode{}, func(Frame) {}); err != nil {
+		t.Errorf("Stream with a done context = %v", err)
+	}
+}

@@ -1,0 +1,81 @@
+package camera
+
+import (
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Options is what sources have in common. The zero value is good.
+type Options struct {
+	// Rotate is how the picture is to be turned: "", "0", "90", "180", "270"
+	// (degrees clockwise), "hflip" or "vflip". A source that does it lists
+	// CapRotate; with others it is the caller's.
+	Rotate string
+	// Log takes what a source can live with but somebody should know; nil
+	// discards it.
+	Log *slog.Logger
+	// HTTPClient is used for http and https; its Transport only, the rest is
+	// the source's. nil is one that connects directly within 5 s, waits 10 s for
+	// an answer and checks certificates.
+	HTTPClient *http.Client
+	// MaxPicture is the largest picture passed on, in bytes; 0 is 8 MiB.
+	MaxPicture int
+}
+
+const maxPicture = 8 << 20
+
+// scheme is one kind of source.
+type scheme struct {
+	name string
+	form string // how it is written, for people
+	open func(rest string, o Options) (Source, error)
+}
+
+// schemes are all there are, in the order in which they are told to people.
+func schemes() []scheme {
+	return []scheme{
+		{"test", "test:640x480", openTestCard},
+		{"dir", "dir:/path", openDir},
+		{"exec", "exec:program arguments", openExec},
+		{"http", "http://host/path", openHTTP},
+		{"https", "https://host/path", openHTTPS},
+	}
+}
+
+// Open makes the source that is written "scheme:rest". It checks what is written
+// and opens nothing. Errors are *Error with code Config and hold no password.
+func Open(source string, o Options) (Source, error) {
+	if !slices.Contains([]string{"", "0", "90", "180", "270", "hflip", "vflip"}, o.Rotate) {
+		return nil, configError("rotate %q: want 0, 90, 180, 270, hflip or vflip", o.Rotate)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.MaxPicture <= 0 {
+		o.MaxPicture = maxPicture
+	}
+	name, rest, found := strings.Cut(source, ":")
+	var forms []string
+	for _, s := range schemes() {
+		if found && strings.EqualFold(s.name, name) {
+			return s.open(rest, o)
+		}
+		forms = append(forms, s.form)
+	}
+	want := strings.Join(forms[:len(forms)-1], ", ") + " or " + forms[len(forms)-1]
+	if found {
+		return nil, configError("source %q: unknown scheme %q: want %s", clean(Mask(source)), clean(name), want)
+	}
+	return nil, configError("source %q: no scheme: want %s", clean(Mask(source)), want)
+}
+
+// byteCount is a number of bytes for people.
+func byteCount(n int) string {
+	if n >= 1<<20 && n%(1<<20) == 0 {
+		return strconv.Itoa(n>>20) + " MiB"
+	}
+	return strconv.Itoa(n) + " bytes"
+}

@@ -1,0 +1,203 @@
+package camera
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestOpen(t *testing.T) {
+	tests := map[string]struct {
+		kind    string
+		caps    []string
+		instant bool
+	}{
+		"test:":                                {"test", []string{"size", "fps", "quality"}, true},
+		"TEST:320x240?fps=2.5&hue=0&label=a":   {"test", []string{"size", "fps", "quality"}, true},
+		"dir:/no/such/folder":                  {"dir", []string{"fps"}, true},
+		"exec:ffmpeg -i x -":                   {"exec", nil, false},
+		"exec:cam -s {width}x{height:480}":     {"exec", []string{"size"}, false},
+		"exec:cam {fps:2.5} {quality} {width}": {"exec", []string{"fps", "quality"}, false},
+		"exec:cam --rotation {rotate}":         {"exec", []string{"rotate"}, false},
+		"http://cam.example:81/stream":         {"http", nil, false},
+		"https://u:p@cam.example/capture#x":    {"http", nil, false},
+		"HTTP://[::1]:8080/":                   {"http", nil, false},
+	}
+	for source, want := range tests {
+		s, err := Open(source, Options{})
+		if err != nil {
+			t.Errorf("Open(%q): %v", source, err)
+			continue
+		}
+		p := s.Profile()
+		if p.Kind != want.kind || !slices.Equal(p.Caps, want.caps) || p.Instant != want.instant {
+			t.Errorf("Open(%q) has profile %+v, want %+v", source, p, want)
+		}
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	for source, want := range map[string]string{
+		"":                                  `source "": no scheme: want test:640x480, dir:/path, exec:program arguments, http://host/path or https://host/path`,
+		"porch":                             `no scheme: want test:`,
+		"rtsp://u:geheim@h/1":               `source "rtsp://u:***@h/1": unknown scheme "rtsp": want test:640x480, dir:`,
+		"test:640":                          `size "640": want width x height in pixels, like 640x480`,
+		"test:8x8":                          `size 8x8: a test picture has 16 to 4096 pixels a side`,
+		"test:?fps=0":                       `fps "0": want a number above 0 and up to 60`,
+		"test:?fps=NaN":                     `fps "NaN"`,
+		"test:?quality=101":                 `quality "101": want 1 to 100`,
+		"test:?hue=360":                     `hue "360": want 0 to 359`,
+		"test:?lable=x":                     `unknown key "lable": want size, fps, quality, hue or label`,
+		"test:64x64?size=32x32":             `size is given twice`,
+		"test:?%zz":                         `invalid URL escape`,
+		"dir:":                              `no folder given: want dir:/path/to/folder`,
+		"exec:":                             `no program given`,
+		"exec:''":                           `no program given`,
+		"exec:cam 'x":                       `a quote or bracket without its partner`,
+		"exec:cam -p x | tee x":             `there is no shell to obey them`,
+		"exec:ffmpeg -i http://h/?a=1&b=2":  `there is no shell to obey them`,
+		"exec:cam {width:wide}":             `{width:wide}: want a number above 0 after the colon`,
+		"exec:cam --password geheim (":      `exec:cam --password *** (: a quote or bracket`,
+		"http:///stream":                    `no host: want http://host/path`,
+		"http:stream":                       `no host`,
+		"http://u:geheim@ho st/":            `source http://u:***@ho st/: not a URL`,
+		"http://u:ge%heim@host/":            `source http://u:***@host/: not a URL`,
+		"https://u:ge/heim@host/x":          `source https://u:***@host/x: not a URL`,
+		"exec:cam \x1b[31mred\x1b[0m\x00 |": `source exec:cam red |:`,
+	} {
+		_, err := Open(source, Options{})
+		if CodeOf(err) != Config || err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Open(%q) = %v (%q), want config with %q", source, err, CodeOf(err), want)
+		}
+		if err != nil && strings.Contains(err.Error(), "heim") {
+			t.Errorf("Open(%q) tells the password: %v", source, err)
+		}
+	}
+	if _, err := Open("test:", Options{Rotate: "45"}); CodeOf(err) != Config || !strings.Contains(err.Error(), `rotate "45": want 0, 90,`) {
+		t.Errorf("rotate 45: %v", err)
+	}
+}
+
+func TestMask(t *testing.T) {
+	for source, want := range map[string]string{
+		"http://host/path":                                   "http://host/path",
+		"http://user@host/":                                  "http://user@host/",
+		"http://user:pw@host:81/s?x=1":                       "http://user:***@host:81/s?x=1",
+		"http://user:p@ss:w@host/":                           "http://user:***@host/",
+		"http://:pw@host/":                                   "http://:***@host/",
+		"http://user:@host/":                                 "http://user:@host/",
+		"rtsp://user:a/b@host/":                              "rtsp://user:***@host/",
+		"http://host/api.cgi?cmd=Snap&user=a&password=b&c=d": "http://host/api.cgi?cmd=Snap&user=a&password=***&c=d",
+		"http://host/snap?loginpass=b%20c&TOKEN=x":           "http://host/snap?loginpass=***&TOKEN=***",
+		"exec:ffmpeg -i rtsp://u:p@h/1 -f mpjpeg -":          "exec:ffmpeg -i rtsp://u:***@h/1 -f mpjpeg -",
+		"exec:a http://u:p@h/ http://v:q@i/":                 "exec:a http://u:***@h/ http://v:***@i/",
+		"exec:cam --password 'a b' --x":                      "exec:cam --password *** --x",
+		"exec:cam --token=abc --x":                           "exec:cam --token=*** --x",
+		"exec:curl -su u:p -u user:secret http://h/":         "exec:curl -su u:p -u user:*** http://h/",
+		"exec:curl -H 'Authorization: Basic dTpw' h":         "exec:curl -H 'Authorization: Basic ***' h",
+		"exec:sh -c 'curl \"http://u:p@h/\" | x'":            "exec:sh -c 'curl \"http://u:***@h/\" | x'",
+		"dir:/home/me@work/pictures":                         "dir:/home/me@work/pictures",
+		"test:?label=pass":                                   "test:?label=pass",
+	} {
+		if got := Mask(source); got != want {
+			t.Errorf("Mask(%q) = %q, want %q", source, got, want)
+		}
+	}
+}
+
+func FuzzMask(f *testing.F) {
+	f.Add("http://user:secretword@host:81/path?password=x", "secretword")
+	f.Add("exec:ffmpeg -i rtsp://a:b@c/ --token d -u e:f", "x")
+	f.Fuzz(func(t *testing.T, source, password string) {
+		Mask(source)
+		newRedactor(source).line(password)
+		// A password of ordinary characters in its usual place never comes through.
+		if len(password) < 4 || strings.ContainsFunc(password, func(r rune) bool { return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789!$%", r) }) {
+			return
+		}
+		if strings.Contains("http://user:***@host/path", password) {
+			return
+		}
+		if got := Mask("http://user:" + password + "@host/path"); got != "http://user:***@host/path" {
+			t.Fatalf("Mask shows %q", got)
+		}
+	})
+}
+
+func FuzzOpen(f *testing.F) {
+	for _, s := range []string{"test:640x480?fps=1", "dir:x", "exec:a 'b' {fps:1}", "http://a:b@c/d", "https://x", "x:", "test:fps\xe7", "test:?\x1b[1m=%zz"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, source string) {
+		s, err := Open(source, Options{})
+		if (s == nil) == (err == nil) {
+			t.Fatalf("Open = %v, %v", s, err)
+		}
+		if err != nil && (CodeOf(err) != Config || !utf8.ValidString(err.Error())) {
+			t.Fatalf("Open: %q, code %q", err, CodeOf(err))
+		}
+	})
+}
+
+func TestParseSize(t *testing.T) {
+	for in, want := range map[string]Size{"640x480": {640, 480}, "1x65535": {1, 65535}} {
+		got, err := ParseSize(in)
+		if err != nil || got != want || got.String() != in {
+			t.Errorf("ParseSize(%q) = %v, %v", in, got, err)
+		}
+	}
+	for _, in := range []string{"", "x", "640", "640x", "x480", "0x480", "640x-1", "+640x480", "640x65536", "640X480", "640x480x1", " 640x480"} {
+		if got, err := ParseSize(in); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("size %q", in)) {
+			t.Errorf("ParseSize(%q) = %v, %v, want an error that says what it got", in, got, err)
+		}
+	}
+}
+
+// What no source can obey, no source takes.
+func TestModeOutOfRange(t *testing.T) {
+	for _, source := range []string{"test:", "dir:" + t.TempDir(), "exec:true", "http://127.0.0.1:1/"} {
+		s := open(t, source, Options{})
+		for _, m := range []Mode{
+			{Width: 640}, {Height: -1, Width: -1}, {Width: 70000, Height: 10}, {FPS: -1}, {FPS: math.NaN()}, {FPS: math.Inf(1)}, {FPS: 1000}, {Quality: 101}, {Quality: -1},
+		} {
+			if err := s.Stream(t.Context(), m, func(Frame) { t.Errorf("%s: a picture for %+v", source, m) }); CodeOf(err) != Config {
+				t.Errorf("%s: Stream with %+v = %v, want config", source, m, err)
+			}
+		}
+	}
+}
+
+func TestCodeOf(t *testing.T) {
+	busy := &Error{Code: CameraBusy, Text: "x", Err: io.EOF}
+	for _, tt := range []struct {
+		err  error
+		want Code
+	}{{nil, ""}, {io.EOF, NoCamera}, {busy, CameraBusy}, {fmt.Errorf("porch: %w", busy), CameraBusy}, {&Error{Text: "x"}, NoCamera}} {
+		if got := CodeOf(tt.err); got != tt.want {
+			t.Errorf("CodeOf(%v) = %q, want %q", tt.err, got, tt.want)
+		}
+	}
+	if !errors.Is(busy, io.EOF) {
+		t.Error("an Error does not unwrap to its cause")
+	}
+}
+
+func TestClean(t *testing.T) {
+	for in, want := range map[string]string{
+		" a\tb\r\n c \n":                  "a b c",
+		"\x1b[1;31mred\x1b[0m \x07bell":   "red bell",
+		"\xff\xfebad \u202eutf-8\x00 end": "??bad utf-8 end",
+		strings.Repeat("ä", 300):          strings.Repeat("ä", 150) + " ...",
+		strings.Repeat("€", 300):          strings.Repeat("€", 100) + " ...",
+		"":                                "",
+	} {
+		if got := clean(in); got != want {
+			t.Errorf("clean(%q) = %q, want %q", in, got, want)
+		}
+	}
+}

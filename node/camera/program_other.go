@@ -1,0 +1,23 @@
+//go:build !linux
+
+package camera
+
+import "os"
+
+// keep starts the child, tells whether that worked, and reaps it. Processes that
+// the child starts are its own to end on this system.
+func (p *process) keep(started chan<- error) {
+	err := p.cmd.Start()
+	started <- err
+	if err == nil {
+		p.finish(p.cmd.Wait())
+	}
+}
+
+func (p *process) interrupt() { p.signal(os.Interrupt) }
+
+func (p *process) kill() { p.signal(os.Kill) }
+
+func (p *process) signal(sig os.Signal) {
+	_ = p.cmd.Process.Signal(sig) // fails only when it has ended
+}
