@@ -1,0 +1,176 @@
+package testkit
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// FreePort returns a loopback port that was free a moment ago, for programs
+// that cannot be told to choose one themselves.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// Mosquitto is a running Eclipse Mosquitto broker.
+type Mosquitto struct {
+	Addr string // host:port
+
+	t    testing.TB
+	conf string
+	cmd  *exec.Cmd
+}
+
+// StartMosquitto runs Debian's mosquitto on loopback until the test ends.
+func StartMosquitto(t testing.TB, extra ...string) *Mosquitto {
+	t.Helper()
+	Tool(t, "mosquitto")
+	port := FreePort(t)
+	m := &Mosquitto{Addr: fmt.Sprintf("127.0.0.1:%d", port), t: t, conf: filepath.Join(t.TempDir(), "mosquitto.conf")}
+	conf := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\n", port)
+	for _, line := range extra {
+		conf += line + "\n"
+	}
+	if err := os.WriteFile(m.conf, []byte(conf), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m.Start()
+	t.Cleanup(m.Stop)
+	return m
+}
+
+// Start starts it again after [Mosquitto.Stop], on the same port.
+func (m *Mosquitto) Start() {
+	m.t.Helper()
+	m.cmd = exec.Command(Tool(m.t, "mosquitto"), "-c", m.conf)
+	if err := m.cmd.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+	Until(m.t, 10*time.Second, "mosquitto listens", func() bool {
+		c, err := net.Dial("tcp", m.Addr)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+}
+
+// Stop kills it.
+func (m *Mosquitto) Stop() {
+	if m.cmd == nil {
+		return
+	}
+	m.cmd.Process.Kill()
+	m.cmd.Wait()
+	m.cmd = nil
+}
+
+// Program is a child that a test started.
+type Program struct {
+	Cmd *exec.Cmd
+
+	t    testing.TB
+	done chan struct{}
+	err  error
+
+	mu     sync.Mutex
+	stdout bytes.Buffer
+	stderr bytes.Buffer
+}
+
+// Start runs a program until it ends or the test does.
+func Start(t testing.TB, name string, args ...string) *Program {
+	t.Helper()
+	p := &Program{Cmd: exec.Command(name, args...), t: t, done: make(chan struct{})}
+	p.Cmd.Stdout, p.Cmd.Stderr = locked{&p.mu, &p.stdout}, locked{&p.mu, &p.stderr}
+	p.Cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := p.Cmd.Start(); err != nil {
+		t.Fatalf("start %s: %v", name, err)
+	}
+	go func() { // ends with the program, at the latest in the cleanup below
+		p.err = p.Cmd.Wait()
+		close(p.done)
+	}()
+	t.Cleanup(func() {
+		syscall.Kill(-p.Cmd.Process.Pid, syscall.SIGKILL)
+		<-p.done
+	})
+	return p
+}
+
+type locked struct {
+	mu *sync.Mutex
+	b  *bytes.Buffer
+}
+
+func (l locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// Out returns what the program has written to standard output so far.
+func (p *Program) Out() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stdout.String()
+}
+
+// Err returns what the program has written to standard error so far.
+func (p *Program) Err() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stderr.String()
+}
+
+// Signal sends a signal to the program.
+func (p *Program) Signal(s syscall.Signal) {
+	if err := p.Cmd.Process.Signal(s); err != nil {
+		p.t.Error(err)
+	}
+}
+
+// Wait returns the exit status once the program has ended, and fails the test
+// when it has not within limit.
+func (p *Program) Wait(limit time.Duration) int {
+	p.t.Helper()
+	select {
+	case <-p.done:
+	case <-time.After(limit):
+		p.t.Fatalf("%s has not ended within %s\n%s%s", p.Cmd.Path, limit, p.Out(), p.Err())
+	}
+	return p.Cmd.ProcessState.ExitCode()
+}
+
+// Run runs a program to its end and returns what it wrote to standard output.
+func Run(t testing.TB, limit time.Duration, name string, args ...string) (stdout []byte, stderr string, status int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			t.Fatalf("%s %v has not ended within %s\n%s", name, args, limit, errs.String())
+		}
+		if cmd.ProcessState == nil {
+			t.Fatalf("run %s: %v", name, err)
+		}
+	}
+	return out.Bytes(), errs.String(), cmd.ProcessState.ExitCode()
+}

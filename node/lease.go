@@ -1,0 +1,153 @@
+package node
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"camqtt/internal/wire"
+	"camqtt/node/camera"
+)
+
+// lease is one viewer's wish to see live pictures, until a certain time.
+type lease struct {
+	until   time.Time // zero: no end
+	fps     float64   // 0: as fast as configured
+	size    wire.Size
+	quality int
+}
+
+// start takes or renews a lease. The answer comes at once when pictures flow
+// or the camera is known to be broken, else with the first picture.
+func (l *loop) start(c wire.Command, at time.Time) {
+	key, given := wire.Manual, c.For
+	if c.Viewer != "" {
+		key = c.Viewer
+		if given == 0 {
+			given = defaultLease
+		}
+	}
+	note := ""
+	if most := l.settings.maxStream; most > 0 && (given == 0 || given > most) {
+		if given > most {
+			note = fmt.Sprintf("for is cut to %s (max_stream)", most)
+		}
+		given = most
+	}
+	le := lease{fps: c.FPS, size: c.Size, quality: c.Quality}
+	if given > 0 {
+		le.until = at.Add(given)
+	}
+	if _, renewed := l.leases[key]; !renewed && len(l.leases) >= maxLeases {
+		l.answer(c, at, wire.Busy, fmt.Sprintf("%d leases are held already: want fewer viewers", maxLeases))
+		return
+	}
+	l.leases[key] = le
+	l.arrange(at)
+	l.stated.dirty = true
+	if l.run != nil && l.run.warm() {
+		l.answer(c, at, wire.OK, note)
+		return
+	}
+	if l.run == nil && l.fault != nil {
+		l.answer(c, at, l.fault.code, l.fault.text)
+		return
+	}
+	l.await(request{cmd: c, at: at, lease: true, note: note})
+}
+
+// stopLeases ends one viewer's lease, or all.
+func (l *loop) stopLeases(c wire.Command, at time.Time) {
+	text := ""
+	if c.Viewer == "" {
+		clear(l.leases)
+	} else if _, held := l.leases[c.Viewer]; held {
+		delete(l.leases, c.Viewer)
+	} else {
+		text = "this viewer held no lease"
+	}
+	l.stated.dirty = true
+	l.answer(c, at, wire.OK, text)
+}
+
+func (l *loop) expireLeases(now time.Time) {
+	for k, le := range l.leases {
+		if !le.until.IsZero() && !now.Before(le.until) {
+			delete(l.leases, k)
+			l.stated.dirty = true
+		}
+	}
+}
+
+// wanted reports whether anybody wants a picture now.
+func (l *loop) wanted() bool { return len(l.leases) > 0 || len(l.pending) > 0 }
+
+// rate returns the pictures per second that leases ask for, capped.
+func (l *loop) rate() float64 {
+	most := 0.0
+	for _, le := range l.leases {
+		if le.fps == 0 || le.fps > l.settings.fps {
+			return l.settings.fps
+		}
+		most = max(most, le.fps)
+	}
+	return most
+}
+
+// mode returns what the camera must be opened with: the most that any lease or
+// waiting snap asks, capped by configuration.
+func (l *loop) mode() camera.Mode {
+	var s wire.Size
+	quality := 0
+	full, best := false, false
+	ask := func(sz wire.Size, q int) {
+		full = full || sz == (wire.Size{})
+		best = best || q == 0
+		if sz.Pixels() > s.Pixels() {
+			s = sz
+		}
+		quality = max(quality, q)
+	}
+	snaps := false
+	for _, le := range l.leases {
+		ask(le.size, le.quality)
+	}
+	for _, r := range l.pending {
+		if !r.lease {
+			ask(r.cmd.Size, r.cmd.Quality)
+			snaps = true
+		}
+	}
+	if most := l.settings.size; full || most != (wire.Size{}) && s.Pixels() > most.Pixels() {
+		s = most
+	}
+	if best || l.settings.quality > 0 && quality > l.settings.quality {
+		quality = l.settings.quality
+	}
+	m := camera.Mode{Width: s.Width, Height: s.Height, Quality: quality, FPS: l.rate()}
+	if snaps && m.FPS < 1 { // a slow stream must not make a snap slow
+		m.FPS = l.settings.fps
+	}
+	if most := l.profile().MaxFPS; most > 0 {
+		m.FPS = min(m.FPS, most)
+	}
+	return l.obeyed(m)
+}
+
+// obeyed leaves out what the source does not obey, so that a wish it cannot
+// follow does not reopen it.
+func (l *loop) obeyed(m camera.Mode) camera.Mode {
+	caps := l.profile().Caps
+	if !slices.Contains(caps, "size") {
+		m.Width, m.Height = 0, 0
+	}
+	if !slices.Contains(caps, "fps") {
+		m.FPS = 0
+	}
+	if !slices.Contains(caps, "quality") {
+		m.Quality = 0
+	}
+	return m
+}
+
+func (l *loop) profile() camera.Profile { return l.opts.Source.Profile() }

@@ -1,0 +1,62 @@
+package node
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"camqtt/internal/wire"
+)
+
+// live sends the newest live picture, one at a time. While the broker is out
+// of reach pictures are thrown away: sent later they would be lies.
+type live struct {
+	node  *Node
+	box   slot[[]wire.Message] // a frame and perhaps a preview
+	gate  *sync.Mutex          // at most one picture is on its way
+	open  atomic.Bool          // the greeting has been sent on this connection
+	debug *slog.Logger
+}
+
+func newLive(n *Node, gate *sync.Mutex) *live {
+	return &live{node: n, box: newSlot[[]wire.Message](), gate: gate, debug: n.opts.Log}
+}
+
+// put hands over a picture's messages; an older one that waits gives way.
+func (l *live) put(msgs []wire.Message) {
+	if !l.open.Load() {
+		l.node.count.unsent.Add(1)
+		return
+	}
+	if l.box.put(msgs) {
+		l.node.count.replaced.Add(1)
+	}
+}
+
+func (l *live) serve(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case msgs := <-l.box:
+			l.send(ctx, msgs)
+		}
+	}
+}
+
+func (l *live) send(ctx context.Context, msgs []wire.Message) {
+	l.gate.Lock()
+	defer l.gate.Unlock()
+	if !l.open.Load() {
+		l.node.count.unsent.Add(1)
+		return
+	}
+	if err := l.node.opts.Link.Publish(ctx, msgs...); err != nil {
+		l.node.count.unsent.Add(1)
+		l.debug.Debug("picture lost", "err", err)
+		return
+	}
+	l.node.count.sent.Add(1)
+	l.node.count.bytes.Add(uint64(len(msgs[0].Payload)))
+}

@@ -1,0 +1,152 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"camqtt/internal/wire"
+)
+
+// Node is one camera on the broker. Make one with [New].
+type Node struct {
+	opts     Options
+	instance string
+	started  time.Time
+	inbox    chan note
+	ended    chan struct{} // closed when Serve has returned
+	missed   atomic.Uint64 // messages that found the inbox full
+	count    counters
+}
+
+// note is something the loop must know: a message, or the link going up or down.
+type note struct {
+	msg  wire.Message
+	link linkChange
+	at   time.Time
+}
+
+type linkChange int
+
+const (
+	linkSame linkChange = iota
+	linkUp
+	linkDown
+)
+
+// counters are written by several goroutines and read for stats.
+type counters struct {
+	captured, sent, snapshots, bytes, replaced atomic.Uint64
+	unsent, broken, tooLarge, commands         atomic.Uint64
+	connects, restarts                         atomic.Uint64
+}
+
+// New checks the options and returns a node that is not running.
+func New(o Options) (*Node, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand
+	return &Node{
+		opts:     o.withDefaults(),
+		instance: hex.EncodeToString(b[:]),
+		started:  time.Now(),
+		inbox:    make(chan note, 1024),
+		ended:    make(chan struct{}),
+	}, nil
+}
+
+// ClientID returns the name under which this node connects. It differs for
+// every start: two nodes with the same camera id must be able to meet, or each
+// would throw the other off the broker for ever.
+func (n *Node) ClientID() string { return "cam-" + string(n.opts.ID) + "-" + n.instance }
+
+// Will returns the message that the broker publishes when the node vanishes.
+func (n *Node) Will() wire.Message { return n.message(wire.KindStatus, []byte(wire.Offline)) }
+
+// Filters returns what the node must be subscribed to. The camera's own status
+// and info are among them: that is how it meets a second node of the same id.
+func (n *Node) Filters() []string {
+	base, id := n.opts.Base, n.opts.ID
+	f := []string{
+		base.Topic(id, wire.KindCmd), base.AllCmd(),
+		base.Topic(id, wire.KindSet), base.SetTopic(id, "+"),
+		base.Topic(id, wire.KindStatus), base.Topic(id, wire.KindInfo),
+	}
+	if n.opts.AnnounceOn != "" {
+		f = append(f, n.opts.AnnounceOn)
+	}
+	return f
+}
+
+// Handle takes one message. It never blocks: when more than a thousand wait,
+// further ones are counted and dropped.
+func (n *Node) Handle(m wire.Message) {
+	if len(m.Payload) > wire.MaxCommandBytes { // enough to be refused, not to fill memory
+		m.Payload = m.Payload[: wire.MaxCommandBytes+1 : wire.MaxCommandBytes+1]
+		m.Payload = append([]byte(nil), m.Payload...)
+	}
+	n.note(note{msg: m})
+}
+
+// LinkUp says that the connection is up and every filter is subscribed.
+func (n *Node) LinkUp() { n.note(note{link: linkUp}) }
+
+// LinkDown says that the connection has ended.
+func (n *Node) LinkDown(error) { n.note(note{link: linkDown}) }
+
+func (n *Node) note(x note) {
+	x.at = time.Now()
+	if x.link != linkSame { // must not get lost; the loop always reads
+		select {
+		case n.inbox <- x:
+		case <-n.ended:
+		}
+		return
+	}
+	select {
+	case n.inbox <- x:
+	default:
+		if n.missed.Add(1) == 1 {
+			n.opts.Log.Warn("messages dropped: too many at once")
+		}
+	}
+}
+
+// Serve runs the node until ctx is done, then says offline, closes the camera
+// and returns. It can be called once.
+func (n *Node) Serve(ctx context.Context) error {
+	defer close(n.ended)
+	l := newLoop(n)
+	var wg sync.WaitGroup
+	sending, stop := context.WithCancel(context.WithoutCancel(ctx))
+	wg.Go(func() { l.live.serve(sending) })   // ends with sending, below
+	wg.Go(func() { l.outbox.serve(sending) }) // ends with sending, below
+	l.serve(ctx)
+	l.stop()
+	stop()
+	wg.Wait()
+	l.closeCamera()
+	return nil
+}
+
+// message fills in QoS and retain flag of a kind: topics.md, the topic table.
+func (n *Node) message(k wire.Kind, payload []byte) wire.Message {
+	m := wire.Message{Topic: n.opts.Base.Topic(n.opts.ID, k), Payload: payload}
+	c := wire.ChannelOf(k)
+	m.QoS, m.Retained = c.QoS, c.Retain == wire.Always
+	return m
+}
+
+// json is message for one of wire's structs.
+func (n *Node) json(k wire.Kind, v any) wire.Message {
+	b, err := wire.JSON(v)
+	if err != nil {
+		n.opts.Log.Error("payload not written", "kind", string(k), "err", err)
+	}
+	return n.message(k, b)
+}

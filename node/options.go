@@ -1,0 +1,111 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"camqtt/internal/wire"
+	"camqtt/node/camera"
+)
+
+// Link is what a node needs of its connection to the broker.
+type Link interface {
+	// Publish sends messages in order and returns when those of QoS 0 have left
+	// and those of QoS 1 are acknowledged, all on one connection; it fails at
+	// once when there is none.
+	Publish(ctx context.Context, msgs ...wire.Message) error
+}
+
+// Options says what a node is made of. ID, Source, Link and Log are needed.
+type Options struct {
+	ID     wire.ID
+	Base   wire.Base // "" is "cam"
+	Name   string    // what people read; "" is the id
+	Source camera.Source
+	Link   Link
+	Log    *slog.Logger
+
+	// What a lease or a snap can get at most. Zero values leave it to the
+	// source; FPS 0 is 10 pictures per second.
+	Size    wire.Size
+	FPS     float64
+	Quality int
+	// Orientation is written into pictures as EXIF Orientation, 1 to 8; 0 is 1.
+	Orientation int
+
+	KeepWarm       time.Duration // camera stays open after the last lease; 0 is 10 s, negative is not at all
+	MaxStream      time.Duration // longest lease without renewal; 0 is 10 min, negative is no end
+	PreviewEvery   time.Duration // between previews of a live stream; 0 is 1 s
+	StatsEvery     time.Duration // between heartbeats; 0 is 30 s
+	SnapEvery      time.Duration // scheduled snapshots; 0 is never
+	MaxImageBytes  int           // larger pictures are never sent; 0 is 900,000
+	ForgetPictures bool          // previews and snapshots are not retained
+
+	Version string // of the program
+	Host    string // where the node runs
+
+	// Announce returns what else to publish on connect, such as Home Assistant
+	// discovery; AnnounceOn is a topic whose message "online" asks for it again.
+	Announce   func(wire.Info) []wire.Message
+	AnnounceOn string
+}
+
+// Defaults and limits of a node.
+const (
+	defaultFPS      = 10
+	defaultLease    = 30 * time.Second       // of a viewer that does not say
+	stateEvery      = time.Second            // topics.md: state at most once a second
+	helloSpread     = 500 * time.Millisecond // topics.md: hello to _all is answered after 0 to 500 ms
+	firstPicture    = 15 * time.Second       // unless the source says otherwise
+	snapGrace       = 5 * time.Second        // beyond the first picture's time, then: timeout
+	goodbye         = 700 * time.Millisecond // for the last messages when the node stops
+	maxLeases       = 256
+	maxPending      = 4096 // snaps waiting for one picture
+	maxHeldPictures = 8    // deliberate pictures kept through an outage
+	maxHeldItems    = 256  // results and events kept through an outage
+)
+
+func (o *Options) check() error {
+	switch {
+	case o.Source == nil || o.Link == nil || o.Log == nil:
+		return errors.New("node: Source, Link and Log are needed")
+	case o.Orientation < 0 || o.Orientation > 8:
+		return fmt.Errorf("node: orientation %d: want 1 to 8", o.Orientation)
+	}
+	if _, err := wire.ParseID(string(o.ID)); err != nil {
+		return fmt.Errorf("node: %w", err)
+	}
+	return nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.Name == "" {
+		o.Name = string(o.ID)
+	}
+	if o.FPS == 0 {
+		o.FPS = defaultFPS
+	}
+	if o.MaxImageBytes == 0 {
+		o.MaxImageBytes = 900_000
+	}
+	o.KeepWarm = duration(o.KeepWarm, 10*time.Second)
+	o.MaxStream = duration(o.MaxStream, 10*time.Minute)
+	o.PreviewEvery = duration(o.PreviewEvery, time.Second)
+	o.StatsEvery = duration(o.StatsEvery, 30*time.Second)
+	return o
+}
+
+// duration gives 0 its default and makes negative values 0, which then means
+// "none" or "no end".
+func duration(d, def time.Duration) time.Duration {
+	switch {
+	case d == 0:
+		return def
+	case d < 0:
+		return 0
+	}
+	return d
+}

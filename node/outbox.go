@@ -1,0 +1,210 @@
+package node
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"camqtt/internal/wire"
+)
+
+// item is a group of messages that belong together and go out in order.
+type item struct {
+	msgs []wire.Message
+	// state marks what the next greeting repeats anyway: it is dropped when the
+	// connection is down, and a newer one of the same topic replaces it.
+	state bool
+	// shot is set when the group is a deliberate picture with its results, kept
+	// until the broker has acknowledged the last of them.
+	shot *shot
+	// greeting marks what must be the first thing on a connection.
+	greeting bool
+	// done, if set, is closed when the item has been sent or dropped.
+	done chan struct{}
+}
+
+func (it item) finish() {
+	if it.done != nil {
+		close(it.done)
+	}
+}
+
+// outbox sends everything but live pictures, in order, and keeps what must not
+// get lost until the broker has acknowledged it on one connection. Each item
+// ends with a message of QoS 1, whose acknowledgement speaks for those before.
+type outbox struct {
+	node *Node
+	gate *sync.Mutex // shared with live: at most one picture is on its way
+
+	mu    sync.Mutex
+	queue []item
+	open  bool
+	epoch int           // greetings so far: tells this connection from the last
+	ring  chan struct{} // rung when there may be something to do
+}
+
+func newOutbox(n *Node, gate *sync.Mutex) *outbox {
+	return &outbox{node: n, gate: gate, ring: make(chan struct{}, 1)}
+}
+
+func (o *outbox) wake() {
+	select {
+	case o.ring <- struct{}{}:
+	default:
+	}
+}
+
+// greet opens the outbox for a new connection: the greeting goes first, then
+// what was kept. Old states are dropped, for the greeting says them.
+func (o *outbox) greet(msgs []wire.Message) {
+	o.mu.Lock()
+	kept := []item{{msgs: msgs, state: true, greeting: true}}
+	for _, it := range o.queue {
+		if it.state {
+			it.finish()
+			continue
+		}
+		if it.shot != nil {
+			it.shot.late = true
+		}
+		kept = append(kept, it)
+	}
+	o.queue, o.open = kept, true
+	o.epoch++
+	o.mu.Unlock()
+	o.wake()
+}
+
+// shut keeps the outbox from sending until the next greeting.
+func (o *outbox) shut() {
+	o.mu.Lock()
+	o.open = false
+	o.mu.Unlock()
+}
+
+// add queues an item; a state that waits is replaced by a newer one of its
+// topic, and a state that cannot be sent now is dropped.
+func (o *outbox) add(it item) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	defer o.wake()
+	if it.state {
+		if !o.open {
+			it.finish()
+			return
+		}
+		for i := range o.queue {
+			if q := o.queue[i]; q.state && !q.greeting && q.done == nil && len(q.msgs) == 1 && len(it.msgs) == 1 && q.msgs[0].Topic == it.msgs[0].Topic {
+				o.queue[i] = it
+				return
+			}
+		}
+	}
+	o.queue = append(o.queue, it)
+	o.bound()
+}
+
+// bound drops the oldest of what is kept through an outage, pictures first.
+func (o *outbox) bound() {
+	shots := 0
+	for _, it := range o.queue {
+		if it.shot != nil && it.shot.jpeg != nil {
+			shots++
+		}
+	}
+	for i := 0; i < len(o.queue) && (shots > maxHeldPictures || len(o.queue) > maxHeldItems); {
+		it := o.queue[i]
+		picture := it.shot != nil && it.shot.jpeg != nil
+		if !picture && len(o.queue) <= maxHeldItems {
+			i++
+			continue
+		}
+		if picture {
+			shots--
+			o.node.count.unsent.Add(1)
+		}
+		it.finish()
+		o.queue = append(o.queue[:i], o.queue[i+1:]...)
+		o.node.opts.Log.Warn("held back too long, dropped", "picture", picture)
+	}
+}
+
+// next returns the first item, if it may be sent now, and its connection.
+func (o *outbox) next() (it item, epoch int, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.open || len(o.queue) == 0 {
+		return item{}, 0, false
+	}
+	it = o.queue[0]
+	o.queue = o.queue[1:]
+	return it, o.epoch, true
+}
+
+func (o *outbox) serve(ctx context.Context) {
+	for {
+		it, epoch, ok := o.next()
+		if !ok {
+			select {
+			case <-ctx.Done():
+				return
+			case <-o.ring:
+			}
+			continue
+		}
+		if err := o.send(ctx, it); err != nil {
+			o.node.opts.Log.Debug("held back", "err", err)
+			o.keep(it, epoch)
+			continue
+		}
+		it.finish()
+	}
+}
+
+// send publishes an item. Pictures pass the gate, so that a live one cannot be
+// on its way at the same time.
+func (o *outbox) send(ctx context.Context, it item) error {
+	msgs := it.msgs
+	if it.shot != nil {
+		msgs = it.shot.messages(o.node)
+		if it.shot.jpeg != nil {
+			o.gate.Lock()
+			defer o.gate.Unlock()
+		}
+	}
+	if err := o.node.opts.Link.Publish(ctx, msgs...); err != nil {
+		return err
+	}
+	if it.shot != nil && it.shot.jpeg != nil {
+		o.node.count.snapshots.Add(1)
+		if !it.shot.late {
+			o.node.count.sent.Add(1)
+			o.node.count.bytes.Add(uint64(len(it.shot.jpeg)))
+		}
+	}
+	return nil
+}
+
+// keep puts an item that was not acknowledged back, unless it is only a state.
+// Nothing more goes out on its connection, which may have been followed by a
+// new one already: then the item comes after that one's greeting.
+func (o *outbox) keep(it item, epoch int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.epoch == epoch {
+		o.open = false
+	}
+	if it.state {
+		it.finish()
+		return
+	}
+	if it.shot != nil {
+		it.shot.late = true
+	}
+	at := 0
+	if len(o.queue) > 0 && o.queue[0].greeting {
+		at = 1
+	}
+	o.queue = slices.Insert(o.queue, at, it)
+	o.bound()
+}

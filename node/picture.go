@@ -1,0 +1,180 @@
+package node
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"camqtt/internal/jpeg"
+	"camqtt/internal/wire"
+	"camqtt/node/camera"
+)
+
+// picture is a whole JPEG as it came, and dressed once somebody wants it.
+type picture struct {
+	at      time.Time
+	raw     []byte
+	info    jpeg.Info
+	dressed []byte
+}
+
+// bytes returns the picture with EXIF and Huffman tables.
+func (l *loop) bytes(p *picture) []byte {
+	if p.dressed == nil {
+		prof := l.profile()
+		p.dressed = jpeg.Dress(p.raw, p.info, jpeg.EXIF{
+			Time: p.at, Make: prof.Make, Model: prof.Model, ID: l.imageID(p.at), Orientation: l.opts.Orientation,
+		})
+		p.raw = nil
+	}
+	return p.dressed
+}
+
+// imageID makes the 32 hexadecimal digits of an EXIF ImageUniqueID: the time in
+// microseconds, the node's instance, and a count.
+func (l *loop) imageID(at time.Time) string {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], uint64(at.UnixMicro()))
+	copy(b[8:14], l.instance[:6])
+	l.dressed++
+	binary.BigEndian.PutUint16(b[14:], l.dressed)
+	return hex.EncodeToString(b[:])
+}
+
+// picture handles one frame from the camera: checks it, then gives it to those
+// who wait for a snapshot, or to the live stream.
+func (l *loop) picture(f camera.Frame) {
+	now := time.Now()
+	if l.run.closing {
+		return
+	}
+	info, err := jpeg.Scan(f.JPEG)
+	if err != nil {
+		l.run.broken++
+		if l.count.broken.Add(1) == 1 {
+			l.opts.Log.Warn("picture is not a whole JPEG, dropped", "bytes", len(f.JPEG), "err", err)
+		}
+		return
+	}
+	f.JPEG = f.JPEG[:info.Len]
+	l.run.saw(now)
+	p := &picture{at: f.At, raw: f.JPEG, info: info}
+	if l.wanted() && !l.fits(p) {
+		l.tooLarge(len(l.bytes(p)), now)
+		return
+	}
+	l.recovered()
+	l.lastPic, l.lastAt = p, f.At
+	l.sized(info.Width, info.Height)
+	if !l.snapped(p, now) && len(l.leases) > 0 && l.pace.due(now, l.rate()) {
+		l.sendLive(p, now)
+	}
+}
+
+// fits reports whether a picture may be sent at all.
+func (l *loop) fits(p *picture) bool { return len(l.bytes(p)) <= l.opts.MaxImageBytes }
+
+// recovered ends a fault: the camera delivers again.
+func (l *loop) recovered() {
+	if l.fault != nil {
+		l.opts.Log.Info("camera delivers again", "after", string(l.fault.code))
+		l.fault = nil
+		l.stated.dirty = true
+	}
+}
+
+// tooLarge tells everybody what to set, and keeps the picture from a broker
+// that would end the connection over it.
+func (l *loop) tooLarge(size int, now time.Time) {
+	l.count.tooLarge.Add(1)
+	text := fmt.Sprintf("the picture has %d bytes, more than max_image_bytes %d: set a lower quality or size, or raise max_image_bytes if the broker allows",
+		size, l.opts.MaxImageBytes)
+	news := l.fault == nil || l.fault.code != wire.TooLarge
+	l.fault = &fault{code: wire.TooLarge, text: text, at: now}
+	if news {
+		l.opts.Log.Warn("picture too large, not sent", "bytes", size, "limit", l.opts.MaxImageBytes)
+		l.stated.dirty = true
+		l.outbox.add(item{shot: &shot{event: &wire.Event{Type: wire.EventError, TS: wire.At(now), Code: wire.TooLarge, Text: text}}})
+	}
+	l.refuseAll(wire.TooLarge, text)
+}
+
+// snapped gives a picture to the requests that it satisfies: those that came
+// before it was exposed. It reports whether it became a deliberate picture.
+func (l *loop) snapped(p *picture, now time.Time) bool {
+	var served []request
+	l.pending = keep(l.pending, func(r request) bool {
+		switch {
+		case r.lease:
+			l.answer(r.cmd, r.at, wire.OK, r.note)
+			return false
+		case p.at.Before(r.at):
+			return true
+		}
+		served = append(served, r)
+		return false
+	})
+	if len(served) == 0 {
+		return false
+	}
+	l.shoot(p, served, now)
+	return true
+}
+
+// shoot publishes a deliberate picture with the results of all who asked.
+func (l *loop) shoot(p *picture, served []request, now time.Time) {
+	l.seq++
+	jpg, first := l.bytes(p), served[0]
+	if first.cause == "" {
+		first.cause = wire.CauseCommand
+	}
+	s := &shot{
+		jpeg: jpg, retain: l.settings.retain,
+		meta: wire.Meta{
+			TS: wire.At(p.at), Seq: l.seq, Cause: first.cause, ID: first.cmd.ID, Bytes: len(jpg),
+			Width: p.info.Width, Height: p.info.Height, Warm: !first.cold, TookMS: since(first.at, now),
+		},
+		event: &wire.Event{Type: wire.EventSnapshot, TS: wire.At(p.at), Seq: l.seq, Cause: first.cause, Bytes: len(jpg)},
+	}
+	for _, r := range served {
+		if r.cause != "" && r.cause != wire.CauseCommand {
+			continue // nobody asked, nobody is told
+		}
+		s.results = append(s.results, wire.Result{
+			Cmd: string(r.cmd.Verb), ID: r.cmd.ID, OK: true, Code: wire.OK, Text: r.note,
+			TS: wire.At(now), TookMS: since(r.at, now), Bytes: len(jpg), Seq: l.seq,
+		})
+	}
+	l.outbox.add(item{shot: s})
+	l.previewNext = now.Add(l.settings.previewEvery)
+	l.stated.dirty = true
+}
+
+// sendLive hands a picture to the live sender, as a preview too when one is due.
+func (l *loop) sendLive(p *picture, now time.Time) {
+	jpg := l.bytes(p)
+	msgs := []wire.Message{l.Node.message(wire.KindFrame, jpg)}
+	if !now.Before(l.previewNext) {
+		l.previewNext = now.Add(l.settings.previewEvery)
+		msgs = append(msgs, l.Node.message(wire.KindPreview, jpg))
+	}
+	l.live.put(msgs)
+}
+
+// pace thins a stream to a rate without drifting.
+type pace struct{ next time.Time }
+
+// due reports whether a picture that came now is to be sent. A picture a
+// quarter of an interval early is in time: cameras jitter.
+func (p *pace) due(now time.Time, fps float64) bool {
+	every := time.Duration(float64(time.Second) / fps)
+	if now.Before(p.next.Add(-every / 4)) {
+		return false
+	}
+	p.next = p.next.Add(every)
+	if late := now.Add(-every); p.next.Before(late) {
+		p.next = now.Add(every)
+	}
+	return true
+}

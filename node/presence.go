@@ -1,0 +1,161 @@
+package node
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"camqtt/internal/wire"
+	"camqtt/node/camera"
+)
+
+// presence is how the node stands with the broker and with a second node of
+// the same id. Of two, the one that started first serves and the other stands
+// by, so that they do not fight; it steps in when the first goes offline.
+type presence struct {
+	online  bool   // the greeting of this connection has been given
+	standby bool   // another node serves this id
+	twin    string // what to tell people about the other node
+}
+
+// linkUp greets: topics.md says status, info, state, discovery, in this order.
+func (l *loop) linkUp() {
+	l.count.connects.Add(1)
+	l.presence.online, l.presence.standby = true, false
+	l.greet()
+}
+
+func (l *loop) greet() {
+	l.stated.at, l.stated.due, l.stated.dirty = time.Now(), time.Time{}, false
+	msgs := l.greeting()
+	if l.opts.Announce != nil {
+		msgs = append(msgs, l.opts.Announce(l.info())...)
+	}
+	l.outbox.greet(msgs)
+	l.live.open.Store(true)
+}
+
+// greeting is status, info and state.
+func (l *loop) greeting() []wire.Message {
+	return []wire.Message{
+		l.Node.message(wire.KindStatus, []byte(wire.Online)),
+		l.infoMessage(),
+		l.json(wire.KindState, l.state()),
+	}
+}
+
+func (l *loop) infoMessage() wire.Message { return l.json(wire.KindInfo, l.info()) }
+
+func (l *loop) info() wire.Info {
+	p := l.profile()
+	i := wire.Info{
+		Schema: wire.Schema, ID: l.opts.ID, Name: l.settings.name, Model: p.Model, Source: p.Kind,
+		MaxFPS: l.settings.fps, Caps: caps(p), Version: l.opts.Version, Host: l.opts.Host,
+		Instance: l.instance, Started: wire.At(l.started),
+	}
+	if p.MaxFPS > 0 {
+		i.MaxFPS = min(i.MaxFPS, p.MaxFPS)
+	}
+	for _, s := range p.Sizes {
+		if most := l.opts.Size; most == (wire.Size{}) || size(s).Pixels() <= most.Pixels() {
+			i.Sizes = append(i.Sizes, s.String())
+		}
+	}
+	return i
+}
+
+// caps lists what the camera obeys. The rate always is: what the source does
+// not slow down by itself, the node thins out.
+func caps(p camera.Profile) []string {
+	all := []string{camera.CapFPS}
+	for _, c := range []string{camera.CapQuality, camera.CapSize} {
+		if slices.Contains(p.Caps, c) {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// sawInfo notices a second node: an info of another instance that is not a
+// leftover kept by the broker.
+func (l *loop) sawInfo(m wire.Message) {
+	var other wire.Info
+	if m.Retained || !l.presence.online || json.Unmarshal(m.Payload, &other) != nil ||
+		other.Instance == "" || other.Instance == l.instance {
+		return
+	}
+	theirs, mine := other.Started.UTC().Format(wire.TimeFormat), l.started.UTC().Format(wire.TimeFormat)
+	older := theirs < mine || theirs == mine && other.Instance < l.instance
+	text := fmt.Sprintf("another node with the id %s runs on %.40q (instance %.16q): give one of them another id", l.opts.ID, other.Host, other.Instance)
+	if older {
+		l.standBy(text)
+		return
+	}
+	if l.presence.twin == "" {
+		l.opts.Log.Error("second node with this id; it stands by", "host", other.Host, "instance", other.Instance)
+		l.outbox.add(item{shot: &shot{event: &wire.Event{Type: wire.EventError, TS: wire.At(time.Now()), Code: wire.Config, Text: text}}})
+	}
+	l.presence.twin = text
+	l.presence.standby = false
+	l.assert()
+	l.later(time.Second, time.Second, l.assert) // the other's greeting may not have ended yet
+	l.later(time.Minute, time.Second, func() { l.presence.twin, l.stated.dirty = "", true })
+}
+
+// assert publishes status, info and state, so that what the broker keeps is
+// this node's, and a second node learns that it is not alone.
+func (l *loop) assert() {
+	for _, m := range l.greeting() {
+		l.outbox.add(item{msgs: []wire.Message{m}, state: true})
+	}
+}
+
+func (l *loop) standBy(text string) {
+	if l.presence.standby {
+		return
+	}
+	l.opts.Log.Error("another node serves this id; this one stands by", "err", text)
+	l.presence.standby = true
+	l.live.open.Store(false)
+	clear(l.leases)
+	l.pending = nil // the other node answers
+	l.closeRun()
+}
+
+// sawStatus corrects what a second node's will or exit has said of this one,
+// and steps in when the node that serves goes offline.
+func (l *loop) sawStatus(m wire.Message) {
+	if m.Retained || !l.presence.online || string(m.Payload) != wire.Offline {
+		return
+	}
+	if l.presence.standby {
+		l.opts.Log.Info("the other node has gone; this one serves")
+		l.presence.standby = false
+		l.greet()
+		return
+	}
+	l.outbox.add(item{msgs: []wire.Message{l.Node.message(wire.KindStatus, []byte(wire.Online))}, state: true})
+}
+
+// announce publishes discovery.
+func (l *loop) announce() {
+	if l.opts.Announce == nil || !l.presence.online || l.presence.standby {
+		return
+	}
+	for _, m := range l.opts.Announce(l.info()) {
+		l.outbox.add(item{msgs: []wire.Message{m}, state: true})
+	}
+}
+
+// announceAgain publishes discovery again a random moment after Home Assistant
+// has come up. A retained birth message is old: connecting has announced.
+func (l *loop) announceAgain(m wire.Message) {
+	if m.Retained || string(m.Payload) != wire.Online || l.opts.Announce == nil || l.presence.standby {
+		return
+	}
+	l.later(time.Second, 4*time.Second, func() {
+		l.announce()
+		l.outbox.add(item{msgs: []wire.Message{l.json(wire.KindState, l.state())}, state: true})
+	})
+}

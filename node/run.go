@@ -1,0 +1,228 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"camqtt/internal/wire"
+	"camqtt/node/camera"
+)
+
+// run is the camera, open.
+type run struct {
+	mode    camera.Mode
+	cancel  context.CancelFunc
+	frames  slot[camera.Frame]
+	done    chan error
+	opened  time.Time
+	first   time.Duration // how long the first picture may take
+	newest  time.Time     // when the newest picture came, zero before the first
+	gap     time.Duration // between pictures, smoothed
+	closing bool          // asked to end
+	broken  int           // pictures since the newest that were not whole
+}
+
+// pictures is nil, which blocks for ever, when there is no camera.
+func (r *run) pictures() <-chan camera.Frame {
+	if r == nil {
+		return nil
+	}
+	return r.frames
+}
+
+func (r *run) ended() <-chan error {
+	if r == nil {
+		return nil
+	}
+	return r.done
+}
+
+// warm reports whether the camera has delivered: a snap is its next picture.
+func (r *run) warm() bool { return !r.closing && !r.newest.IsZero() }
+
+// alarm is when the camera counts as stalled unless a picture comes: five of
+// its own intervals, at least 3 s. Until two have come the interval is unknown.
+func (r *run) alarm() time.Time {
+	if r.newest.IsZero() {
+		return r.opened.Add(r.first)
+	}
+	if r.gap == 0 {
+		return r.newest.Add(r.first)
+	}
+	return r.newest.Add(max(3*time.Second, 5*r.gap))
+}
+
+func (r *run) saw(now time.Time) {
+	if !r.newest.IsZero() {
+		gap := now.Sub(r.newest)
+		if r.gap == 0 {
+			r.gap = gap
+		}
+		r.gap += (gap - r.gap) / 4
+	}
+	r.newest, r.broken = now, 0
+}
+
+// fault is why the camera cannot be used, until a picture comes.
+type fault struct {
+	code wire.Code
+	text string
+	at   time.Time
+}
+
+// backoff spaces attempts to open a broken camera.
+type backoff struct {
+	step  time.Duration
+	until time.Time
+}
+
+func (b *backoff) fail(code wire.Code, now time.Time) {
+	switch {
+	case code == wire.Config: // the same words will fail again: do not hammer
+		b.step = time.Minute
+	case code == wire.CameraBusy:
+		b.step = 5 * time.Second
+	case b.step == 0:
+		b.step = time.Second
+	default:
+		b.step = min(2*b.step, time.Minute)
+	}
+	jitter := time.Duration((0.8 + 0.4*rand.Float64()) * float64(b.step))
+	b.until = now.Add(jitter)
+}
+
+// arrange opens, closes or reopens the camera so that it suits what is wanted.
+func (l *loop) arrange(now time.Time) {
+	if l.settings.privacy {
+		l.closeRun()
+		return
+	}
+	if !l.wanted() {
+		l.linger(now)
+		return
+	}
+	l.lingerEnd = time.Time{}
+	if l.run == nil {
+		if !now.Before(l.backoff.until) {
+			l.openRun(now)
+		}
+		return
+	}
+	if l.run.closing {
+		return
+	}
+	if alarm := l.run.alarm(); !now.Before(alarm) {
+		l.stalled(now)
+		return
+	}
+	if m := l.mode(); !serves(l.run.mode, m) {
+		l.Node.opts.Log.Debug("camera reopens", "from", l.run.mode, "to", m)
+		l.closeRun()
+	}
+}
+
+// linger closes a camera nobody wants: at once when opening it costs nothing,
+// else after keep_warm.
+func (l *loop) linger(now time.Time) {
+	if l.run == nil || l.run.closing {
+		return
+	}
+	if l.lingerEnd.IsZero() {
+		l.lingerEnd = now
+		if !l.profile().Instant {
+			l.lingerEnd = now.Add(l.settings.keepWarm)
+		}
+	}
+	if !now.Before(l.lingerEnd) || !now.Before(l.run.alarm()) {
+		l.closeRun()
+	}
+}
+
+// serves reports whether a camera open with mode have suits want. A rate that
+// is too high does not matter: the node thins it out, which is better than the
+// gap of reopening.
+func serves(have, want camera.Mode) bool {
+	return have.Width == want.Width && have.Height == want.Height &&
+		have.Quality == want.Quality && have.FPS >= want.FPS
+}
+
+func (l *loop) openRun(now time.Time) {
+	ctx, cancel := context.WithCancel(l.ctx)
+	r := &run{
+		mode: l.mode(), cancel: cancel, frames: newSlot[camera.Frame](),
+		done: make(chan error, 1), opened: now, first: l.profile().FirstFrame,
+	}
+	if r.first == 0 {
+		r.first = firstPicture
+	}
+	l.run = r
+	source, count := l.opts.Source, &l.count
+	go func() { // ends when the camera does; cameraEnded or closeCamera waits for done
+		r.done <- source.Stream(ctx, r.mode, func(f camera.Frame) {
+			count.captured.Add(1)
+			if r.frames.put(f) {
+				count.replaced.Add(1)
+			}
+		})
+		close(r.done)
+	}()
+	l.opts.Log.Info("camera opened", "mode", r.mode)
+	l.stated.dirty = true
+}
+
+func (l *loop) closeRun() {
+	if l.run != nil && !l.run.closing {
+		l.run.closing = true
+		l.run.cancel()
+	}
+}
+
+func (l *loop) stalled(now time.Time) {
+	waited := now.Sub(l.run.opened)
+	if !l.run.newest.IsZero() {
+		waited = now.Sub(l.run.newest)
+	}
+	text := fmt.Sprintf("no picture from the camera for %s", waited.Round(100*time.Millisecond))
+	if n := l.run.broken; n > 0 {
+		text = fmt.Sprintf("no whole picture for %s: %d came that were not whole JPEGs", waited.Round(100*time.Millisecond), n)
+	}
+	l.closeRun()
+	l.fail(fault{wire.Stalled, text, now})
+}
+
+// cameraEnded is called when Stream has returned, asked to or not.
+func (l *loop) cameraEnded(err error) {
+	r, now := l.run, time.Now()
+	r.cancel()
+	l.run = nil
+	l.stated.dirty = true
+	if r.closing {
+		l.opts.Log.Info("camera closed")
+		return
+	}
+	if err == nil {
+		err = &camera.Error{Code: camera.NoCamera, Text: "the camera ended"}
+	}
+	if !r.newest.IsZero() && now.Sub(r.opened) > time.Minute {
+		l.backoff = backoff{} // it ran well: this is a new trouble
+	}
+	l.fail(fault{wire.Code(camera.CodeOf(err)), err.Error(), now})
+}
+
+// fail notes a fault, tells those who wait, and spaces the next attempt.
+func (l *loop) fail(f fault) {
+	l.count.restarts.Add(1)
+	l.backoff.fail(f.code, f.at)
+	news := l.fault == nil || l.fault.code != f.code || l.fault.text != f.text
+	l.fault = &f
+	l.stated.dirty = true
+	if news {
+		l.opts.Log.Warn("camera failed", "code", string(f.code), "err", f.text)
+		l.outbox.add(item{shot: &shot{event: &wire.Event{
+			Type: wire.EventError, TS: wire.At(f.at), Code: f.code, Text: f.text,
+		}}})
+	}
+	l.refuseAll(f.code, f.text)
+}

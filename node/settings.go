@@ -1,0 +1,142 @@
+package node
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"camqtt/internal/wire"
+)
+
+// settings are what cam/<id>/set can change while the node runs.
+type settings struct {
+	fps          float64
+	size         wire.Size
+	quality      int
+	privacy      bool
+	name         string
+	previewEvery time.Duration
+	keepWarm     time.Duration
+	maxStream    time.Duration
+	snapEvery    time.Duration
+	retain       bool
+}
+
+func settingsOf(o Options) settings {
+	return settings{
+		fps: o.FPS, size: o.Size, quality: o.Quality, name: o.Name,
+		previewEvery: o.PreviewEvery, keepWarm: o.KeepWarm, maxStream: o.MaxStream,
+		snapEvery: o.SnapEvery, retain: !o.ForgetPictures,
+	}
+}
+
+// set carries out a message on set or set/<key>: all of it or, when anything in
+// it is wrong, nothing.
+func (l *loop) set(x note, kind wire.Kind) {
+	if len(x.msg.Payload) == 0 {
+		return // a retained setting being cleared
+	}
+	l.count.commands.Add(1)
+	if x.msg.Retained {
+		l.ignoreRetained("set", "")
+		return
+	}
+	var (
+		changes []wire.Change
+		id      string
+		err     error
+	)
+	if key, one := strings.CutPrefix(string(kind), "set/"); one {
+		var c wire.Change
+		c, err = wire.ParseSetKey(key, x.msg.Payload)
+		changes = []wire.Change{c}
+	} else {
+		changes, id, err = wire.ParseSet(x.msg.Payload)
+	}
+	if err != nil {
+		l.refuse(err)
+		return
+	}
+	result := wire.Result{Cmd: "set", ID: id, OK: true, Code: wire.OK, TS: wire.At(time.Now()), TookMS: since(x.at, time.Now())}
+	for _, c := range changes {
+		if text := l.cannot(c); text != "" {
+			result.OK, result.Code, result.Text = false, wire.Unsupported, text
+			l.reply(result)
+			return
+		}
+	}
+	var names []string
+	for _, c := range changes {
+		l.apply(c)
+		names = append(names, string(c.Setting))
+	}
+	result.Text = strings.Join(names, " ") + " set"
+	l.opts.Log.Info("settings changed", "keys", strings.Join(names, " "))
+	l.arrange(time.Now())
+	l.stated.dirty = true
+	l.reply(result)
+}
+
+// cannot says why this camera cannot do what a setting asks, or "".
+func (l *loop) cannot(c wire.Change) string {
+	obeys := func(what string) bool { return slices.Contains(l.profile().Caps, what) }
+	switch {
+	case c.Setting == wire.SetMotion:
+		return "this camera has no motion detection"
+	case c.Setting == wire.SetSize && !obeys("size"):
+		return "the size of this camera cannot be changed"
+	case c.Setting == wire.SetQuality && !obeys("quality"):
+		return "the quality of this camera cannot be changed"
+	}
+	return ""
+}
+
+func (l *loop) apply(c wire.Change) {
+	s := &l.settings
+	switch c.Setting {
+	case wire.SetFPS:
+		s.fps = c.FPS
+	case wire.SetSize:
+		s.size = c.Size
+	case wire.SetQuality:
+		s.quality = c.Quality
+	case wire.SetPrivacy:
+		l.privacy(c.On)
+	case wire.SetName:
+		s.name = c.Name
+	case wire.SetPreviewEvery:
+		s.previewEvery = c.Duration
+	case wire.SetKeepWarm:
+		s.keepWarm, l.lingerEnd = c.Duration, time.Time{}
+	case wire.SetMaxStream:
+		s.maxStream = c.Duration
+	case wire.SetSnapEvery:
+		s.snapEvery = c.Duration
+		l.schedule(time.Now())
+	case wire.SetRetainPictures:
+		s.retain = c.On
+	}
+	switch c.Setting {
+	case wire.SetName, wire.SetFPS:
+		l.outbox.add(item{msgs: []wire.Message{l.infoMessage()}, state: true})
+	}
+	if c.Setting == wire.SetName { // several changes in a second are announced once
+		if !l.renaming {
+			l.renaming = true
+			l.later(time.Second, time.Second, func() { l.renaming = false; l.announce() })
+		}
+	}
+}
+
+// privacy closes the camera, forgets its last picture and refuses those who
+// wait; or lets it be opened again.
+func (l *loop) privacy(on bool) {
+	l.settings.privacy = on
+	if !on {
+		return
+	}
+	clear(l.leases)
+	l.refuseAll(wire.Privacy, "privacy was switched on")
+	l.lastPic = nil
+	l.closeRun()
+}

@@ -1,0 +1,49 @@
+package node
+
+import (
+	"time"
+
+	"camqtt/internal/wire"
+)
+
+// shot is a deliberate picture with everything that is published about it, or,
+// without a picture, just the results of commands and an event.
+type shot struct {
+	jpeg    []byte
+	meta    wire.Meta
+	event   *wire.Event
+	results []wire.Result
+	retain  bool // preview and snapshot are retained
+	late    bool // a connection has ended since: say so, and leave frame to newer pictures
+}
+
+// messages returns what to publish, in the order of topics.md: the picture as a
+// frame and preview, its description, the picture as a snapshot, then what the
+// broker must acknowledge.
+func (s *shot) messages(n *Node) []wire.Message {
+	var msgs []wire.Message
+	if s.jpeg != nil {
+		meta := s.meta
+		meta.Late = s.late
+		preview, snapshot := n.message(wire.KindPreview, s.jpeg), n.message(wire.KindSnapshot, s.jpeg)
+		described := n.json(wire.KindMeta, meta)
+		preview.Retained, snapshot.Retained, described.Retained = s.retain, s.retain, s.retain
+		if !s.late {
+			msgs = append(msgs, n.message(wire.KindFrame, s.jpeg), preview)
+		}
+		msgs = append(msgs, described, snapshot)
+	}
+	if s.event != nil {
+		event := *s.event
+		event.Late = s.late && s.jpeg != nil
+		msgs = append(msgs, n.json(wire.KindEvent, event))
+	}
+	for _, r := range s.results {
+		r.Late = s.late && s.jpeg != nil
+		msgs = append(msgs, n.json(wire.KindResult, r))
+	}
+	return msgs
+}
+
+// since returns whole milliseconds since t, never negative.
+func since(t, now time.Time) int64 { return max(0, now.Sub(t).Milliseconds()) }

@@ -1,0 +1,64 @@
+package node
+
+import (
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"camqtt/internal/wire"
+)
+
+// statPoint is what the rates of the next stats are counted from.
+type statPoint struct {
+	at          time.Time
+	sent, bytes uint64
+}
+
+// publishStats sends the heartbeat.
+func (l *loop) publishStats(now time.Time) {
+	every := l.opts.StatsEvery
+	l.statNext = now.Add(every)
+	if !l.presence.online || l.presence.standby {
+		return
+	}
+	c := &l.count
+	s := wire.Stats{
+		TS: wire.At(now), Every: every.Seconds(), Uptime: int64(now.Sub(l.started).Seconds()),
+		Captured: c.captured.Load(), Sent: c.sent.Load(), Snapshots: c.snapshots.Load(), Bytes: c.bytes.Load(),
+		Replaced: c.replaced.Load(), Unsent: c.unsent.Load(), Broken: c.broken.Load(), TooLarge: c.tooLarge.Load(),
+		Commands: c.commands.Load(), Restarts: c.restarts.Load(), Memory: memory(), Temperature: temperature(),
+	}
+	if n := c.connects.Load(); n > 0 {
+		s.Reconnects = n - 1
+	}
+	if secs := now.Sub(l.statPrev.at).Seconds(); secs > 0 {
+		s.FPS = float64(int(100*float64(s.Sent-l.statPrev.sent)/secs+0.5)) / 100
+		s.BytesPerSecond = int64(float64(s.Bytes-l.statPrev.bytes) / secs)
+	}
+	l.statPrev = statPoint{now, s.Sent, s.Bytes}
+	l.outbox.add(item{msgs: []wire.Message{l.json(wire.KindStats, s)}, state: true})
+}
+
+// memory returns what the program has got from the system, in bytes.
+func memory() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.Sys - m.HeapReleased
+}
+
+// temperature returns the processor's, in degrees Celsius, where the kernel
+// tells it (Documentation/driver-api/thermal/sysfs-api.rst: millidegrees).
+func temperature() *float64 {
+	b, err := os.ReadFile("/sys/class/thermal/thermal_zone0/temp")
+	if err != nil {
+		return nil
+	}
+	milli, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		return nil
+	}
+	c := float64(milli/100) / 10
+	return &c
+}
