@@ -1,0 +1,208 @@
+package hass
+
+import (
+	"encoding/json"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"camqtt/internal/wire"
+)
+
+// payloadOf is the struct that cameras publish on a kind of topic as JSON, nil
+// for kinds that are plain text or pictures.
+func payloadOf(k wire.Kind) reflect.Type {
+	switch k {
+	case wire.KindInfo:
+		return reflect.TypeFor[wire.Info]()
+	case wire.KindState:
+		return reflect.TypeFor[wire.State]()
+	case wire.KindStats:
+		return reflect.TypeFor[wire.Stats]()
+	case wire.KindMeta:
+		return reflect.TypeFor[wire.Meta]()
+	case wire.KindEvent:
+		return reflect.TypeFor[wire.Event]()
+	}
+	return nil
+}
+
+// keysOf returns the JSON keys of a struct.
+func keysOf(t reflect.Type) []string {
+	var keys []string
+	for f := range t.Fields() {
+		key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// use is one template of an entity and the topic whose payload it reads.
+type use struct{ key, option, topic, template string }
+
+// templates returns every template in what is described, and fails for an
+// option that may have one and is not known here.
+func templates(t *testing.T, o Options, i wire.Info) []use {
+	t.Helper()
+	var uses []use
+	for key, c := range components(t, o, i) {
+		for option, v := range c {
+			if !strings.HasSuffix(option, "_template") {
+				continue
+			}
+			source, known := map[string]string{
+				"value_template": "state_topic", "json_attributes_template": "json_attributes_topic", "command_template": "",
+			}[option]
+			if !known {
+				t.Errorf("%s: %s is not looked at by this test", key, option)
+			}
+			topic, _ := c[source].(string)
+			uses = append(uses, use{key, option, topic, v.(string)})
+		}
+		list, _ := c["availability"].([]any)
+		for _, raw := range list {
+			e := raw.(map[string]any)
+			uses = append(uses, use{key, "availability", e["topic"].(string), e["value_template"].(string)})
+		}
+	}
+	return uses
+}
+
+func TestTemplatesReadOnlyWhatCamerasPublish(t *testing.T) {
+	reads := regexp.MustCompile(`\bvalue_json\b(\.\w+)*`)
+	json := 0
+	for _, u := range templates(t, fullOptions(Device), fullInfo()) {
+		_, kind, _ := wire.Base("").Split(u.topic)
+		payload := payloadOf(kind)
+		for _, path := range reads.FindAllString(u.template, -1) {
+			json++
+			parts := strings.Split(path, ".")[1:]
+			if payload == nil || len(parts) != 1 || !slices.Contains(keysOf(payload), parts[0]) {
+				t.Errorf("%s %s: %s is not in what is published on %q", u.key, u.option, path, u.topic)
+			}
+		}
+		if payload != nil && !reads.MatchString(u.template) {
+			t.Errorf("%s %s: %s reads nothing of the JSON on %s", u.key, u.option, u.template, u.topic)
+		}
+	}
+	if json < 10 {
+		t.Errorf("%d keys looked at: the test has lost its sight", json)
+	}
+}
+
+func TestTemplatesAreWhole(t *testing.T) {
+	form := regexp.MustCompile(`^({% set (\w+) = [^{}%]+ %})?{{ [^{}%]*({})?[^{}%]* }}$`)
+	filter := regexp.MustCompile(`\| *(\w+)`)
+	for _, u := range templates(t, fullOptions(Device), fullInfo()) {
+		if !form.MatchString(u.template) || strings.Count(u.template, "'")%2 != 0 ||
+			strings.Count(u.template, "(") != strings.Count(u.template, ")") ||
+			strings.Count(u.template, "[") != strings.Count(u.template, "]") {
+			t.Errorf("%s %s: %s is not a whole template", u.key, u.option, u.template)
+		}
+		for _, f := range filter.FindAllStringSubmatch(u.template, -1) {
+			if !slices.Contains([]string{"default", "int", "to_json"}, f[1]) {
+				t.Errorf("%s %s: filter %s is not one that is known to exist", u.key, u.option, f[1])
+			}
+		}
+	}
+}
+
+// choice is the form of most templates: one text or the other.
+var choice = regexp.MustCompile(`^{{ '(\w+)' if (?:value == '(\w+)'|value_json\.(\w+)) else '(\w+)' }}$`)
+
+// choose evaluates a template of that form for a payload.
+func choose(t *testing.T, template, payload string) string {
+	t.Helper()
+	m := choice.FindStringSubmatch(template)
+	if m == nil {
+		t.Fatalf("%s is not a choice", template)
+	}
+	yes := payload == m[2]
+	if m[3] != "" {
+		var v map[string]any
+		if err := json.Unmarshal([]byte(payload), &v); err != nil {
+			t.Fatal(err)
+		}
+		yes = v[m[3]] != nil && v[m[3]] != false
+	}
+	if yes {
+		return m[1]
+	}
+	return m[4]
+}
+
+func TestAvailabilityOfEachStatus(t *testing.T) {
+	const sees, acts = "online online offline", "online offline offline" // when online, sleeping, offline
+	var top struct {
+		Availability []availability `json:"availability"`
+	}
+	if err := json.Unmarshal(mustMessages(t, Options{}, fullInfo())[0].Payload, &top); err != nil {
+		t.Fatal(err)
+	}
+	for key, c := range components(t, Options{}, fullInfo()) {
+		template, want := top.Availability[0].ValueTemplate, sees
+		if _, commands := c["command_topic"]; commands {
+			want = acts
+		}
+		own, has := c["availability"].([]any)
+		if always := has && len(own) == 0; always != (key == "connection") {
+			t.Errorf("%s: always available is %v", key, always)
+		}
+		if has && len(own) == 0 {
+			continue
+		} else if has {
+			template = own[0].(map[string]any)["value_template"].(string)
+		}
+		var got []string
+		for _, status := range []string{wire.Online, wire.Sleeping, wire.Offline} {
+			got = append(got, choose(t, template, status))
+		}
+		if s := strings.Join(got, " "); s != want {
+			t.Errorf("%s: available %q, want %q", key, s, want)
+		}
+	}
+}
+
+// Alone in its message an entity inherits nothing: the list is written out, and
+// what is always available has none.
+func TestAvailabilityInComponentMode(t *testing.T) {
+	for _, m := range mustMessages(t, Options{Mode: Component}, fullInfo()) {
+		got := strings.Count(string(m.Payload), `"availability":[{"topic":"cam/front/status"`)
+		want := 1
+		if strings.Contains(m.Topic, "/connection/") {
+			want = 0
+		}
+		if got != want || strings.Count(string(m.Payload), `"availability"`) != want {
+			t.Errorf("%s: %d availability lists, want %d: %s", m.Topic, got, want, m.Payload)
+		}
+	}
+}
+
+func TestStatesAreUnderstood(t *testing.T) {
+	payload := func(s wire.State) string {
+		b, err := wire.JSON(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	quiet, busy := payload(wire.State{}), payload(wire.State{Streaming: true, Privacy: true, Error: &wire.Problem{Code: wire.Stalled}})
+	for _, c := range []struct{ key, payload, option string }{
+		{"live", quiet, "state_off"},
+		{"live", busy, "state_on"},
+		{"privacy", quiet, "payload_off"},
+		{"privacy", busy, "payload_on"},
+		{"problem", quiet, "payload_off"},
+		{"problem", busy, "payload_on"},
+		{"connection", wire.Online, "payload_on"},
+		{"connection", wire.Sleeping, "payload_on"},
+		{"connection", wire.Offline, "payload_off"},
+	} {
+		comp := components(t, Options{}, fullInfo())[c.key]
+		if got := choose(t, comp["value_template"].(string), c.payload); got != comp[c.option] {
+			t.Errorf("%s at %s is %q, want %s %q", c.key, c.payload, got, c.option, comp[c.option])
+		}
+	}
+}
