@@ -1,0 +1,238 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+)
+
+// Options says what a broker is made of. Only Log is needed.
+type Options struct {
+	// Listeners were bound by the caller: plain TCP, TLS by tls.NewListener, Unix.
+	// They are the caller's until Serve, which closes them on its way out. None is
+	// fine: clients then come by Attach.
+	Listeners []net.Listener
+	// Base is the topic under which cameras live; it may have several levels, such as
+	// "site/a/cam". Empty is "cam".
+	Base string
+	// Data is the folder for retained messages, made when it does not exist. Empty
+	// keeps nothing across restarts.
+	Data string
+	// Anonymous says who gets in without an account: "loopback" (the default) only
+	// clients of this machine; "read" further ones too, who may subscribe only; "all"
+	// everybody, who may do everything; "never" only pipes inside this process. A
+	// client of this machine, but for "never", may do everything. A reverse proxy on
+	// this machine makes everybody a client of this machine.
+	Anonymous string
+	Limits    Limits
+	Log       *slog.Logger
+}
+
+// Broker is an MQTT 3.1, 3.1.1 and 5 broker. Make one with [New]. Its methods may be
+// called from any goroutine.
+type Broker struct {
+	listeners []net.Listener
+	base      string
+	data      string
+	anonymous string
+	limits    Limits
+	log       *journal
+	engine    *mqtt.Server
+	identify  func(*conn) principal
+
+	begun atomic.Bool
+	up    chan struct{} // closed when Attach may proceed
+	gone  chan struct{} // closed when Serve has ended
+
+	serving sync.WaitGroup // accepted connections
+	clients sync.WaitGroup // every enlisted connection
+
+	mu         sync.Mutex
+	closing    bool
+	open       int
+	perAddress map[netip.Addr]int
+	conns      map[*conn]struct{}
+
+	// door makes arriving, leaving and expiring of sessions one thing at a time. A
+	// newcomer holds it while the engine moves its predecessor's subscriptions, in
+	// which nothing waits.
+	door     sync.Mutex
+	sessions sessions
+	wills    wills
+
+	gen   atomic.Int64 // of subscriptions and rights
+	fanMu sync.RWMutex
+	fans  map[string]*fan
+	turn  atomic.Int64 // of share groups
+
+	loads    loads
+	inbound  atomic.Int64 // bytes of large packets being received
+	retained *retained
+	cameras  cameras
+	count    counters
+}
+
+// New checks the options and makes a broker. It opens and starts nothing.
+func New(o Options) (*Broker, error) {
+	if o.Log == nil {
+		return nil, errors.New("make broker: Log is needed")
+	}
+	if o.Base == "" {
+		o.Base = "cam"
+	}
+	if o.Anonymous == "" {
+		o.Anonymous = anonymousLoopback
+	}
+	limits, err := o.Limits.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("make broker: %w", err)
+	}
+	if err := checkAnonymous(o.Anonymous); err != nil {
+		return nil, fmt.Errorf("make broker: %w", err)
+	}
+	if err := checkTopic(o.Base, &limits); err != nil || strings.HasSuffix(o.Base, "/") {
+		return nil, fmt.Errorf("make broker: base %q is no topic: %w", o.Base, errors.Join(err, errBase))
+	}
+	b := &Broker{
+		listeners:  o.Listeners,
+		base:       o.Base,
+		data:       o.Data,
+		anonymous:  o.Anonymous,
+		limits:     limits,
+		log:        newJournal(o.Log.With("part", "broker"), limits.LogEvery),
+		up:         make(chan struct{}),
+		gone:       make(chan struct{}),
+		perAddress: make(map[netip.Addr]int),
+		conns:      make(map[*conn]struct{}),
+		fans:       make(map[string]*fan),
+	}
+	b.sessions.m = make(map[string]*session)
+	b.wills = wills{b: b, m: make(map[string]*pendingWill)}
+	b.cameras.m = make(map[string]*camera)
+	b.retained = newRetained(b)
+	b.identify = func(c *conn) principal { return identify(b.anonymous, c.RemoteAddr()) }
+	b.engine = newEngine(b)
+	if err := b.engine.AddHook(&hook{b: b}, nil); err != nil {
+		return nil, fmt.Errorf("make broker: %w", err)
+	}
+	return b, nil
+}
+
+var errBase = errors.New("wanted one or more levels such as cam or site/a/cam")
+
+// newEngine makes the engine with everything off that is done here.
+func newEngine(b *Broker) *mqtt.Server {
+	caps := mqtt.NewDefaultServerCapabilities()
+	caps.MaximumMessageExpiryInterval = 0 // otherwise it deletes what is retained after a day
+	caps.MaximumClientWritesPending = 64  // only $SYS goes that way
+	caps.MaximumPacketSize = uint32(b.limits.Packet + 5)
+	caps.TopicAliasMaximum = 0
+	caps.Compatibilities.NoInheritedPropertiesOnAck = true
+	return mqtt.New(&mqtt.Options{
+		Capabilities:             caps,
+		ClientNetWriteBufferSize: 1, // one Write is then one packet
+		ClientNetReadBufferSize:  64,
+		SysTopicResendInterval:   30,
+		Logger:                   slog.New(redactor{b.log}),
+	})
+}
+
+// Serve runs the broker until ctx is done or a listener is closed under it, which is
+// an error. It returns when every goroutine it began has ended and every connection
+// is closed: MQTT 5 clients are told that the server shuts down, wills are kept in
+// the retained store, and no client can delay it by more than a fraction of a second.
+// It may be called once.
+func (b *Broker) Serve(ctx context.Context) error {
+	if !b.begun.CompareAndSwap(false, true) {
+		return errors.New("serve broker: it was served before")
+	}
+	defer close(b.gone)
+	defer b.disconnect()
+	defer b.closeListeners()
+	store, err := b.openStore()
+	if err != nil {
+		return fmt.Errorf("serve broker: %w", err)
+	}
+	if err := b.engine.Serve(); err != nil {
+		return fmt.Errorf("serve broker: %w", err)
+	}
+	within, cancel := context.WithCancel(ctx)
+	defer cancel()
+	failed := make(chan error, len(b.listeners))
+	var loops sync.WaitGroup
+	for _, l := range b.listeners {
+		loops.Go(func() { // ends when the listener is closed
+			if err := b.accept(within, l); err != nil {
+				failed <- err
+				cancel()
+			}
+		})
+	}
+	loops.Go(func() { b.keepHouse(within) }) // ends when within is done
+	loops.Go(func() { store.run(within) })   // ends when within is done
+	close(b.up)
+	b.log.out.Info("broker up", "listeners", len(b.listeners))
+
+	<-within.Done()
+	b.closeListeners()
+	b.disconnect()
+	loops.Wait()
+	b.serving.Wait()
+	b.clients.Wait()
+	b.wills.due(time.Time{})
+	store.flush()
+	b.retained.clear()
+	for _, s := range b.sessions.all() {
+		s.end()
+	}
+	err = b.engine.Close()
+	select {
+	case why := <-failed:
+		return fmt.Errorf("serve broker: %w", why)
+	default:
+		return err
+	}
+}
+
+func (b *Broker) closeListeners() {
+	for _, l := range b.listeners {
+		_ = l.Close()
+	}
+}
+
+// disconnect ends every connection, and every one that would begin now.
+func (b *Broker) disconnect() {
+	b.mu.Lock()
+	b.closing = true
+	b.mu.Unlock()
+	for _, c := range b.connections() {
+		c.kick(packets.ErrServerShuttingDown)
+	}
+}
+
+// keepHouse does what is due once a second.
+func (b *Broker) keepHouse(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			b.expire(now)
+			b.wills.due(now)
+			b.retained.expire(now)
+			b.cameras.forget(now.Add(-time.Hour))
+		}
+	}
+}

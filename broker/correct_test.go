@@ -1,0 +1,230 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+)
+
+// bubble serves a broker inside a synctest bubble and gives a way to join it by pipe.
+func bubble(t *testing.T, o Options, f func(b *Broker, dial func() *client)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		o.Log = quiet()
+		b, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- b.Serve(ctx) }() // ends with ctx
+		f(b, func() *client { return pipe(t, b) })
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+}
+
+// pipe gives a client on a pipe to the broker.
+func pipe(t testing.TB, b *Broker) *client {
+	near, far := net.Pipe()
+	go func() { // ends with the client or the broker
+		if err := b.Attach(context.Background(), far); err != nil && !errors.Is(err, ErrClosed) {
+			t.Logf("Attach: %v", err)
+		}
+	}()
+	t.Cleanup(func() { _ = near.Close() })
+	return newClient(near)
+}
+
+// F11. With the engine's own expiry the subscriptions stay, and the next client with
+// that identifier gets what it never asked for.
+func TestExpiredSessionLeavesNothing(t *testing.T) {
+	bubble(t, Options{}, func(b *Broker, dial func() *client) {
+		c := dial()
+		c.joins(t, "ghost", 5, persistent(60))
+		c.subscribe(t, 1, "secret/#")
+		_ = c.c.Close()
+		time.Sleep(59 * time.Second)
+		if n := len(b.engine.Topics.Subscribers("secret/x").Subscriptions); n != 1 {
+			t.Fatalf("%d subscriptions before the session's end, wanted 1", n)
+		}
+		time.Sleep(3 * time.Second)
+		if n := len(b.engine.Topics.Subscribers("secret/x").Subscriptions); n != 0 {
+			t.Errorf("%d subscriptions after the session's end, wanted 0", n)
+		}
+		next := dial()
+		next.joins(t, "ghost", 5)
+		pub := dial()
+		pub.joins(t, "pub", 4)
+		pub.publish(t, "secret/x", []byte("hi"), 0, false)
+		pub.sync(t)
+		if got := next.drained(t); len(got) != 0 {
+			t.Errorf("got %q, wanted nothing", got)
+		}
+		if s := b.Stats().Sessions; s != 2 {
+			t.Errorf("%d sessions, wanted 2", s)
+		}
+	})
+}
+
+// C1. Retained by the engine with its defaults, the message is gone after a day, and
+// every delivery says that it expires in one.
+func TestRetainedOutlivesTheDay(t *testing.T) {
+	bubble(t, Options{}, func(b *Broker, dial func() *client) {
+		pub := dial()
+		pub.joins(t, "pub", 5, func(p *packets.Packet) { p.Connect.Keepalive = 0 })
+		pub.publish(t, "homeassistant/camera/x/config", []byte("{}"), 0, true)
+		pub.sync(t)
+		time.Sleep(25 * time.Hour)
+		c := dial()
+		c.joins(t, "c", 5)
+		c.subscribe(t, 0, "homeassistant/#", "live")
+		pk := c.message(t)
+		if string(pk.Payload) != "{}" || !pk.FixedHeader.Retain || pk.Properties.MessageExpiryInterval != 0 {
+			t.Errorf("got %q, retain %v, expiry %d; wanted {}, true, 0", pk.Payload, pk.FixedHeader.Retain, pk.Properties.MessageExpiryInterval)
+		}
+		_ = pub.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Publish, Retain: true}, TopicName: "live", Payload: []byte("x"), Properties: packets.Properties{MessageExpiryInterval: 100}})
+		pub.sync(t)
+		if pk := c.message(t); pk.Properties.MessageExpiryInterval != 100 {
+			t.Errorf("expiry %d, wanted 100", pk.Properties.MessageExpiryInterval)
+		}
+		time.Sleep(40 * time.Second)
+		late := dial()
+		late.joins(t, "late", 5)
+		late.subscribe(t, 0, "live")
+		if pk := late.message(t); pk.Properties.MessageExpiryInterval != 60 { // [MQTT-3.3.2-6]
+			t.Errorf("expiry %d after 40 s, wanted 60", pk.Properties.MessageExpiryInterval)
+		}
+		time.Sleep(62 * time.Second)
+		if n := b.Stats().Retained; n != 1 {
+			t.Errorf("%d retained after the expiry, wanted 1", n)
+		}
+	})
+}
+
+// C2. The engine computes one and a half keepalives in 16 bits: 43691 is over at once,
+// 65535 after nine hours.
+func TestLongKeepalives(t *testing.T) {
+	for k, open := range map[uint16]time.Duration{10: 14 * time.Second, 43691: time.Minute, 43692: time.Minute, 65535: 9*time.Hour + 10*time.Minute} {
+		bubble(t, Options{}, func(b *Broker, dial func() *client) {
+			c := dial()
+			c.joins(t, "c", 4, func(p *packets.Packet) { p.Connect.Keepalive = k })
+			time.Sleep(open)
+			c.sync(t)
+			time.Sleep(open)
+			if n := b.Stats().Clients; n != 1 {
+				t.Fatalf("keepalive %d: closed too early", k)
+			}
+			if k == 10 {
+				time.Sleep(2 * time.Second)
+				if n := b.Stats().Clients; n != 0 {
+					t.Errorf("keepalive %d: still open after one and a half of it", k)
+				}
+			}
+		})
+	}
+}
+
+// C3. The engine sends what waited in the order of a map.
+func TestQueuedMessagesKeepTheirOrder(t *testing.T) {
+	b := start(t, Options{})
+	c := join(t, b.addr, "c", 4, persistent(100))
+	c.subscribe(t, 1, "o")
+	pub := join(t, b.addr, "pub", 4)
+	pub.publish(t, "o", []byte("0"), 1, false) // delivered but not acknowledged
+	c.want(t, packets.Publish)
+	_ = c.c.Close()
+	until(t, "client away", func() bool { return b.Stats().Clients == 1 })
+	want := []string{"o=0"}
+	for i := 1; i < 100; i++ {
+		pub.publish(t, "o", fmt.Append(nil, i), 1, false)
+		want = append(want, fmt.Sprint("o=", i))
+	}
+	pub.sync(t)
+	c = dial(t, b.addr)
+	ack, err := c.try("c", 4, persistent(100))
+	if err != nil || !ack.SessionPresent {
+		t.Fatalf("CONNACK: session present %v, %v", ack.SessionPresent, err)
+	}
+	var got []string
+	for len(got) < len(want) {
+		pk := c.message(t)
+		if dup := len(got) == 0; pk.FixedHeader.Dup != dup {
+			t.Errorf("message %d: DUP %v, wanted %v", len(got), pk.FixedHeader.Dup, dup)
+		}
+		got = append(got, pk.TopicName+"="+string(pk.Payload))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, wanted them in order", got)
+	}
+	if more := c.drained(t); len(more) != 0 {
+		t.Errorf("got %q besides", more)
+	}
+}
+
+// C4. Sent by the engine, small packets stay in its buffer when the next one is too
+// large for the client. [MQTT-3.1.2-24]
+func TestSmallPacketsBeforeOneTooLarge(t *testing.T) {
+	b := start(t, Options{})
+	c := join(t, b.addr, "c", 5, func(p *packets.Packet) { p.Properties.MaximumPacketSize = 1000 })
+	c.subscribe(t, 1, "z", "cam/front/frame")
+	pub := join(t, b.addr, "pub", 4)
+	for i := range 3 {
+		pub.publish(t, "z", fmt.Append(nil, i), 0, false)
+	}
+	for qos := range byte(2) {
+		pub.publish(t, "z", make([]byte, 2000), qos, false)
+		pub.publish(t, "cam/front/frame", make([]byte, 2000), qos, true)
+	}
+	pub.sync(t)
+	if got := c.drained(t); !slices.Equal(got, []string{"z=0", "z=1", "z=2"}) {
+		t.Errorf("got %.80q, wanted the three small ones", got)
+	}
+	c.publish(t, "r", make([]byte, 2000), 0, true)
+	c.subscribe(t, 0, "r")
+	if got := c.drained(t); len(got) != 0 {
+		t.Errorf("got a retained message of 2000 bytes")
+	}
+}
+
+// C5. Each line fails with the engine's own matching of retained messages, or with
+// $SYS messages given to share groups.
+func TestMatching(t *testing.T) {
+	b := start(t, Options{})
+	pub := join(t, b.addr, "pub", 4)
+	pub.publish(t, "a", []byte("ret"), 0, true)
+	pub.sync(t)
+	for _, filter := range []string{"a", "a/#", "+/#", "#", "+"} {
+		c := join(t, b.addr, "c", 4)
+		c.subscribe(t, 0, filter)
+		if got := c.drained(t); !slices.Equal(got, []string{"a=ret"}) {
+			t.Errorf("retained for %s: %q, wanted a=ret", filter, got)
+		}
+	}
+	c := join(t, b.addr, "c", 5)
+	if got := c.subscribe(t, 0, "$share/+/#", "$share/g", "$share//a", "a+/b", "#/a", "$share/g/#", "$SYS/#", "$other/#"); !slices.Equal(got, []byte{0x8f, 0x8f, 0x8f, 0x8f, 0x8f, 0, 0, 0x87}) {
+		t.Errorf("reason codes %#x", got)
+	}
+	sys := c.drained(t)
+	if len(sys) < 10 {
+		t.Errorf("%d retained messages under $SYS, wanted all", len(sys))
+	}
+	subs := b.engine.Topics.Subscribers("$SYS/broker/uptime")
+	if got := selectSystem(subs); len(got.Shared) != 0 {
+		t.Error("a share group of # receives $SYS")
+	}
+	pub.publish(t, "shared/x", []byte("1"), 0, false)
+	pub.sync(t)
+	if got := c.drained(t); !slices.Equal(got, []string{"shared/x=1"}) {
+		t.Errorf("share group of # got %q", got)
+	}
+}

@@ -1,0 +1,197 @@
+package broker
+
+import (
+	"slices"
+	"strings"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+)
+
+// target is one receiver of a topic.
+type target struct {
+	session *session
+	conn    *conn // nil while the client is away
+	id      string
+	version byte
+	qos     byte
+	noLocal bool
+	retain  bool // retain as published
+	max     int  // largest packet the client takes; 0 any. [MQTT-3.1.2-24]
+	ids     []int
+}
+
+// fan is everybody who receives a topic, as of one generation of subscriptions.
+type fan struct {
+	gen    int64
+	each   []target
+	shared [][]target // one of each group gets it
+}
+
+// maxFans bounds the remembered fans; beyond it they are found anew.
+const maxFans = 4096
+
+// publish keeps a message if it is to be retained and hands it to everybody who
+// receives its topic, in this goroutine and without waiting for any of them.
+func (b *Broker) publish(m *message) {
+	if m.kind == frame {
+		m.retain = false // topics.md: frame is never retained
+	}
+	if m.kind != ordinary {
+		b.countPicture(m)
+	}
+	if m.retain {
+		b.retained.set(m)
+	}
+	f := b.fan(m.topic)
+	h := heads{m: m}
+	for i := range f.each {
+		b.give(&f.each[i], &h)
+	}
+	for _, group := range f.shared {
+		if t := b.choose(group, m); t != nil {
+			b.give(t, &h)
+		}
+	}
+}
+
+// give hands a message to one receiver.
+func (b *Broker) give(t *target, h *heads) {
+	m := h.m
+	if t.noLocal && t.id == m.from { // [MQTT-3.8.3-3]
+		return
+	}
+	retain := m.retain && t.retain && t.version == 5
+	if qos := min(m.qos, t.qos); qos > 0 {
+		t.session.send(m, delivery{version: t.version, qos: qos, retain: retain, ids: t.ids})
+		return
+	}
+	if t.conn == nil {
+		return
+	}
+	head := h.get(t.version, retain, t.ids)
+	if t.max > 0 && len(head)+len(m.load.b) > t.max {
+		return
+	}
+	// While announcements of snapshots wait for acknowledgements, a snapshot must not
+	// overtake its own.
+	if m.kind == snapshot && t.session.follow(m, delivery{version: t.version, retain: retain, ids: t.ids}) {
+		return
+	}
+	b.count.messagesOut.Add(1)
+	t.conn.pushMessage(m, head)
+}
+
+// pushMessage hands over a message at QoS 0. Only pictures that were published at
+// QoS 0 replace each other.
+func (c *conn) pushMessage(m *message, head []byte) {
+	if m.kind != ordinary && m.qos == 0 {
+		c.push(item{topic: m.topic, kind: m.kind, head: head, load: m.load}, newest)
+		return
+	}
+	c.push(item{head: head, load: m.load}, droppable)
+}
+
+// choose picks one member of a share group: the next one that is connected, else,
+// for QoS 1 and 2, one whose session will keep the message. [MQTT-4.8.2-4]
+func (b *Broker) choose(group []target, m *message) *target {
+	start := int(b.turn.Add(1) % int64(len(group)))
+	var away *target
+	for i := range group {
+		t := &group[(start+i)%len(group)]
+		if t.conn != nil && !t.conn.closed() {
+			return t
+		}
+		if away == nil && min(m.qos, t.qos) > 0 {
+			away = t
+		}
+	}
+	return away
+}
+
+// fan finds who receives a topic. Rights are looked up here, once for each receiver
+// and generation: whatever changes them must call [Broker.changed].
+func (b *Broker) fan(topic string) *fan {
+	gen := b.gen.Load()
+	b.fanMu.RLock()
+	f := b.fans[topic]
+	b.fanMu.RUnlock()
+	if f != nil && f.gen == gen {
+		return f
+	}
+	f = b.newFan(topic, gen)
+	b.fanMu.Lock()
+	defer b.fanMu.Unlock()
+	if len(b.fans) >= maxFans {
+		clear(b.fans)
+	}
+	b.fans[strings.Clone(topic)] = f
+	return f
+}
+
+// changed makes every fan be found anew.
+func (b *Broker) changed() { b.gen.Add(1) }
+
+func (b *Broker) newFan(topic string, gen int64) *fan {
+	subs := b.engine.Topics.Subscribers(topic)
+	f := &fan{gen: gen, each: make([]target, 0, len(subs.Subscriptions))}
+	for id, s := range subs.Subscriptions {
+		if t, ok := b.target(id, topic, s); ok {
+			f.each = append(f.each, t)
+		}
+	}
+	for _, members := range subs.Shared {
+		group := make([]target, 0, len(members))
+		for id, s := range members {
+			if t, ok := b.target(id, topic, s); ok {
+				group = append(group, t)
+			}
+		}
+		if len(group) > 0 {
+			slices.SortFunc(group, func(x, y target) int { return strings.Compare(x.id, y.id) })
+			f.shared = append(f.shared, group)
+		}
+	}
+	return f
+}
+
+// target turns a subscription that the engine has found into a receiver.
+func (b *Broker) target(id, topic string, s packets.Subscription) (target, bool) {
+	ss := b.sessions.get(id)
+	if ss == nil {
+		return target{}, false
+	}
+	c, as := ss.peer()
+	if !allowed(as.who, receive, topic) {
+		return target{}, false
+	}
+	return target{
+		session: ss, conn: c, id: id,
+		version: as.version, max: as.max,
+		qos: min(s.Qos, 2), noLocal: s.NoLocal, retain: s.RetainAsPublished, ids: identifiers(s),
+	}, true
+}
+
+func identifiers(s packets.Subscription) (ids []int) {
+	if len(s.Identifiers) == 0 && s.Identifier > 0 {
+		return []int{s.Identifier}
+	}
+	for _, n := range s.Identifiers {
+		if n > 0 {
+			ids = append(ids, n)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// selectSystem keeps $SYS messages, the only ones the engine still delivers itself,
+// from share groups whose filter begins with a wildcard. [MQTT-4.7.2-1]
+func selectSystem(subs *mqtt.Subscribers) *mqtt.Subscribers {
+	for filter := range subs.Shared {
+		if _, plain, ok := share(filter); ok && !strings.HasPrefix(plain, "$") {
+			delete(subs.Shared, filter)
+		}
+	}
+	return subs
+}

@@ -1,0 +1,209 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+)
+
+// engineListener is the name under which the engine knows every connection. It has no
+// listener of that name: accepting and ending is done here.
+const engineListener = "camqtt"
+
+// accept takes connections until ctx is done. An error of Accept, such as running out
+// of descriptors, makes it pause, never end.
+func (b *Broker) accept(ctx context.Context, l net.Listener) error {
+	var pause time.Duration
+	for {
+		c, err := l.Accept()
+		switch {
+		case err == nil:
+			pause = 0
+			b.serving.Go(func() { // ends with the connection, which shutdown ends; Serve waits
+				_ = b.serve(ctx, c, c.RemoteAddr())
+			})
+			continue
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("accept on %s: %w", l.Addr(), err)
+		}
+		b.log.trouble("accept failed, trying again", "listener", l.Addr().String(), "err", err)
+		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+	}
+}
+
+// guest gives the address that counts for the caps of a connection given to Attach;
+// nil for one inside this process.
+func (b *Broker) guest(c net.Conn) net.Addr {
+	a := c.RemoteAddr()
+	if a != nil && a.Network() == "pipe" {
+		return nil
+	}
+	return a
+}
+
+// serve serves one connection until it has ended in every respect. A panic of the
+// engine costs this connection only.
+func (b *Broker) serve(ctx context.Context, raw net.Conn, from net.Addr) error {
+	key, err := b.admit(from)
+	if err != nil {
+		_ = raw.Close()
+		b.count.refused.Add(1)
+		return err
+	}
+	defer b.dismiss(key)
+	c := newConn(b, raw)
+	if !b.enlist(c) {
+		c.kick(packets.ErrServerShuttingDown)
+		return ErrClosed
+	}
+	kicked := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(kicked)
+		c.kick(packets.ErrServerShuttingDown)
+	})
+	err = b.establish(c)
+	_ = c.Close()
+	c.in.giveBack(c)
+	if c.established.Load() {
+		b.count.clients.Add(-1)
+	}
+	b.leave(c)
+	b.speak(c)
+	close(c.over)
+	c.dump.senders.Wait()
+	c.out.writers.Wait()
+	if !stop() {
+		<-kicked
+	}
+	b.strike(c)
+	return b.ending(c, err)
+}
+
+// establish lets the engine serve a connection.
+func (b *Broker) establish(c *conn) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			b.count.recovered.Add(1)
+			b.log.trouble("a packet broke the engine, its connection is closed", "client", c.id, "why", fmt.Sprint(r))
+			b.log.out.Debug("engine broke", "stack", string(debug.Stack()))
+			err = fmt.Errorf("serve client %q: panic: %v", c.id, r)
+		}
+	}()
+	return b.engine.EstablishConnection(engineListener, c)
+}
+
+// ending tells ordinary ends from others and counts and logs the latter.
+func (b *Broker) ending(c *conn, err error) error {
+	if c.session == nil && err != nil {
+		b.count.refused.Add(1)
+	}
+	switch {
+	case err == nil, c.kicked.Load() != nil, wentAway(err):
+		return nil
+	case c.session == nil && errors.Is(err, os.ErrDeadlineExceeded):
+		err = fmt.Errorf("no CONNECT within %s: %w", b.limits.ConnectTime, err)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		b.log.trouble("client fell silent, its connection is closed", "client", c.id, "remote", c.RemoteAddr().String())
+		return nil
+	}
+	b.log.trouble("connection ended", "client", c.id, "remote", c.RemoteAddr().String(), "err", err)
+	return fmt.Errorf("serve client %q: %w", c.id, err)
+}
+
+// wentAway reports whether a connection ended as connections do.
+func wentAway(err error) bool {
+	for _, ordinary := range []error{io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE, packets.CodeDisconnectWillMessage} {
+		if errors.Is(err, ordinary) {
+			return true
+		}
+	}
+	return false
+}
+
+// admit counts a connection against the caps before anything is spent on it.
+func (b *Broker) admit(from net.Addr) (netip.Addr, error) {
+	key, counted := address(from)
+	if key.Is6() {
+		p, _ := key.Prefix(64) // one household is one /64
+		key = p.Addr()
+	}
+	if !counted || key.IsLoopback() {
+		key = netip.Addr{}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.closing:
+		return key, ErrClosed
+	case b.open >= b.limits.Connections:
+		b.log.trouble("connection refused, too many are open", "open", b.open)
+		return key, fmt.Errorf("refuse connection: %d are open", b.open)
+	case key.IsValid() && b.perAddress[key] >= b.limits.PerAddress:
+		b.log.trouble("connection refused, too many from one address", "remote", key.String())
+		return key, fmt.Errorf("refuse connection: %d are open from %s", b.perAddress[key], key)
+	}
+	b.open++
+	if key.IsValid() {
+		b.perAddress[key]++
+	}
+	b.count.accepted.Add(1)
+	return key, nil
+}
+
+// dismiss gives back what admit has counted.
+func (b *Broker) dismiss(key netip.Addr) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.open--
+	if !key.IsValid() {
+		return
+	}
+	if b.perAddress[key]--; b.perAddress[key] == 0 {
+		delete(b.perAddress, key)
+	}
+}
+
+// enlist makes a connection one that shutdown ends. false: shutdown has begun.
+func (b *Broker) enlist(c *conn) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closing {
+		return false
+	}
+	b.conns[c] = struct{}{}
+	b.clients.Add(1)
+	return true
+}
+
+func (b *Broker) strike(c *conn) {
+	b.mu.Lock()
+	delete(b.conns, c)
+	b.mu.Unlock()
+	b.clients.Done()
+}
+
+func (b *Broker) connections() []*conn {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := make([]*conn, 0, len(b.conns))
+	for c := range b.conns {
+		out = append(out, c)
+	}
+	return out
+}

@@ -1,0 +1,393 @@
+package broker
+
+import (
+	"sync"
+	"time"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+)
+
+// terms are what one CONNECT said of the client behind a session.
+type terms struct {
+	who     principal
+	version byte
+	max     int // largest packet the client takes; 0 any. [MQTT-3.1.2-24]
+	window  int // its Receive Maximum. [MQTT-3.1.2.11.3]
+	expiry  time.Duration
+}
+
+// session is what the broker keeps for one client identifier. Messages at QoS 1 and
+// 2 go through it: a window of them is on its way, in order, the rest waits.
+type session struct {
+	id string
+	b  *Broker
+
+	// Guarded by Broker.door.
+	owner *conn     // connection that has or gets the session; nil while the client is away
+	since time.Time // when the client went away
+
+	mu      sync.Mutex
+	conn    *conn // where messages go; nil while the client is away or just arriving
+	terms   terms
+	flights []*flight
+	waiting []*flight
+	bytes   int // size of waiting
+	flying  int // size of flights
+	lastID  uint16
+	ended   bool
+}
+
+// flight is one message at QoS 1 or 2 for one client.
+type flight struct {
+	m        *message
+	d        delivery
+	released bool // QoS 2: PUBREC has come [MQTT-4.3.3-4]
+}
+
+// peer gives the connection to use, nil if there is none, and its terms.
+func (s *session) peer() (*conn, terms) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == nil || s.conn.closed() {
+		return nil, s.terms
+	}
+	return s.conn, s.terms
+}
+
+// send hands over a message at QoS 1 or 2: to the connection if the window allows
+// it, else it waits.
+func (s *session) send(m *message, d delivery) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended || s.conn == nil && s.terms.expiry == 0 {
+		return
+	}
+	l := &s.b.limits
+	n := m.size()
+	if len(s.waiting) >= l.Queue || len(s.waiting) > 0 && s.bytes+n > l.QueueBytes {
+		s.b.count.dropped.Add(1)
+		s.b.log.trouble("messages for a client are dropped, too many wait", "client", s.id)
+		return
+	}
+	m.load.hold()
+	s.waiting = append(s.waiting, &flight{m: m, d: d})
+	s.bytes += n
+	s.pump()
+}
+
+// follow lets a QoS 0 message wait behind those at QoS 1 and 2 that wait already,
+// replacing one of its topic. false: none waits.
+func (s *session) follow(m *message, d delivery) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.waiting) == 0 || s.conn == nil {
+		return false
+	}
+	s.forget(func(f *flight) bool { return f.d.qos == 0 && f.m.topic == m.topic })
+	if len(s.waiting) >= s.b.limits.Queue {
+		s.b.count.dropped.Add(1)
+		return true
+	}
+	m.load.hold()
+	s.waiting = append(s.waiting, &flight{m: m, d: d})
+	s.bytes += m.size()
+	s.pump()
+	return true
+}
+
+// forget lets go of waiting messages. The caller holds mu.
+func (s *session) forget(which func(*flight) bool) {
+	kept := s.waiting[:0]
+	for _, f := range s.waiting {
+		if which(f) {
+			s.bytes -= f.m.size()
+			f.m.load.drop()
+			continue
+		}
+		kept = append(kept, f)
+	}
+	clear(s.waiting[len(kept):])
+	s.waiting = kept
+}
+
+// crowded reports whether another message would have to wait.
+func (s *session) crowded() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.waiting) > 0
+}
+
+// pump sends what the window allows. The caller holds mu.
+func (s *session) pump() {
+	now := time.Now()
+	for s.conn != nil && len(s.waiting) > 0 {
+		f := s.waiting[0]
+		if f.d.qos > 0 && s.windowFull() {
+			return // the next acknowledgement pumps again
+		}
+		s.waiting[0] = nil
+		s.waiting = s.waiting[1:]
+		s.bytes -= f.m.size()
+		if f.m.expired(now) {
+			f.m.load.drop()
+			continue
+		}
+		if f.d.qos == 0 {
+			s.b.count.messagesOut.Add(1)
+			s.conn.pushMessage(f.m, f.m.encode(f.d))
+			f.m.load.drop()
+			continue
+		}
+		f.d.id, f.d.version = s.newID(), s.terms.version
+		if !s.put(f) {
+			f.m.load.drop()
+			continue
+		}
+		s.flights = append(s.flights, f)
+		s.flying += f.m.size()
+	}
+}
+
+// windowFull reports whether no more may be on its way now. The caller holds mu.
+func (s *session) windowFull() bool {
+	n := len(s.flights)
+	return n >= s.terms.window || n > 0 && (s.flying > s.b.limits.QueueBytes || s.conn.full())
+}
+
+// put hands a flight to the connection. false: the client does not take packets that
+// large. The caller holds mu.
+func (s *session) put(f *flight) bool {
+	head := f.m.encode(f.d)
+	if s.terms.max > 0 && len(head)+len(f.m.load.b) > s.terms.max {
+		return false
+	}
+	s.b.count.messagesOut.Add(1)
+	s.conn.push(item{head: head, load: f.m.load}, needed)
+	return true
+}
+
+// newID gives an unused packet identifier from the upper half; clients number theirs
+// from 1. The caller holds mu.
+func (s *session) newID() uint16 {
+	for {
+		s.lastID = s.lastID%0x8000 + 1
+		id := 0x7fff + s.lastID
+		if s.flight(id) < 0 {
+			return id
+		}
+	}
+}
+
+func (s *session) flight(id uint16) int {
+	for i, f := range s.flights {
+		if f.d.id == id {
+			return i
+		}
+	}
+	return -1
+}
+
+// done ends a flight: PUBACK, PUBCOMP or a refusal came. [MQTT-4.3.2-3]
+func (s *session) done(id uint16) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := s.flight(id); i >= 0 {
+		s.flying -= s.flights[i].m.size()
+		s.flights[i].m.load.drop()
+		s.flights = append(s.flights[:i], s.flights[i+1:]...)
+		s.pump()
+	}
+}
+
+// received notes a PUBREC. false: nothing of that number is on its way.
+func (s *session) received(id uint16) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.flight(id)
+	if i < 0 {
+		return false
+	}
+	s.flights[i].released = true
+	return true
+}
+
+// resume gives the session a connection: what was on its way is sent again in its
+// order [MQTT-4.4.0-1], [MQTT-4.6.0-1], then what waited. Rights may have changed.
+func (s *session) resume(c *conn, t terms) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conn, s.terms = c, t
+	old := s.flights
+	s.flights, s.flying = make([]*flight, 0, len(old)), 0
+	for _, f := range old {
+		f.d.version, f.d.dup = t.version, true
+		switch {
+		case f.released:
+			c.push(item{head: []byte{0x62, 2, byte(f.d.id >> 8), byte(f.d.id)}}, needed) // PUBREL
+		case !allowed(t.who, receive, f.m.topic), f.m.expired(time.Now()), !s.put(f):
+			f.m.load.drop()
+			continue
+		}
+		s.flights = append(s.flights, f)
+		s.flying += f.m.size()
+	}
+	s.forget(func(f *flight) bool { return !allowed(t.who, receive, f.m.topic) })
+	s.pump()
+}
+
+// park takes the connection away.
+func (s *session) park() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conn = nil
+	s.forget(func(f *flight) bool { return f.d.qos == 0 })
+}
+
+// end lets go of everything.
+func (s *session) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conn, s.ended = nil, true
+	for _, f := range s.flights {
+		f.m.load.drop()
+	}
+	for _, f := range s.waiting {
+		f.m.load.drop()
+	}
+	s.flights, s.waiting, s.bytes, s.flying = nil, nil, 0, 0
+}
+
+// sessions are all of them by client identifier.
+type sessions struct {
+	mu sync.RWMutex
+	m  map[string]*session
+}
+
+func (ss *sessions) get(id string) *session {
+	ss.mu.RLock()
+	defer ss.mu.RUnlock()
+	return ss.m[id]
+}
+
+func (ss *sessions) put(s *session) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.m[s.id] = s
+}
+
+func (ss *sessions) all() []*session {
+	ss.mu.RLock()
+	defer ss.mu.RUnlock()
+	out := make([]*session, 0, len(ss.m))
+	for _, s := range ss.m {
+		out = append(out, s)
+	}
+	return out
+}
+
+// enter gives a client its session: the connection that has it now is ended first,
+// and waited for, so that its will and its subscriptions cannot come after the
+// newcomer's. It leaves door locked until CONNACK is made or the connection ends.
+func (b *Broker) enter(c *conn, cl *mqtt.Client, clean bool) {
+	for {
+		b.door.Lock()
+		old := b.sessions.get(c.id)
+		if old == nil || old.owner == nil || old.owner == c {
+			break
+		}
+		rival := old.owner
+		b.door.Unlock()
+		rival.kick(packets.ErrSessionTakenOver)
+		<-rival.over
+	}
+	c.atDoor = true
+	old := b.sessions.get(c.id)
+	if old != nil && clean { // [MQTT-3.1.2-4]
+		b.remove(old)
+		b.wills.now(c.id)
+		old = nil
+	}
+	if old == nil {
+		old = &session{id: c.id, b: b}
+		b.makeRoom()
+		b.sessions.put(old)
+	}
+	b.wills.cancel(c.id) // [MQTT-3.1.3-9]
+	old.owner, c.session, c.client = c, old, cl
+}
+
+// leave ends what a connection had: its session if nothing shall remain of it, and
+// its place at the door if it ended there.
+func (b *Broker) leave(c *conn) {
+	if c.atDoor {
+		c.atDoor = false
+		b.door.Unlock()
+	}
+	s := c.session
+	if s == nil {
+		return
+	}
+	s.park()
+	b.door.Lock()
+	defer b.door.Unlock()
+	if s.owner == c {
+		s.owner, s.since = nil, time.Now()
+		if c.terms.expiry == 0 {
+			b.remove(s)
+		}
+	}
+	b.changed()
+}
+
+// remove ends a session and whatever the engine knows of it. The caller holds door.
+func (b *Broker) remove(s *session) {
+	s.end()
+	if cl, ok := b.engine.Clients.Get(s.id); ok {
+		b.engine.UnsubscribeClient(cl)
+		cl.ClearInflights()
+		b.engine.Clients.Delete(s.id)
+	}
+	b.sessions.mu.Lock()
+	if b.sessions.m[s.id] == s {
+		delete(b.sessions.m, s.id)
+	}
+	b.sessions.mu.Unlock()
+	b.changed()
+}
+
+// makeRoom ends the session that has been without a client for longest when too many
+// are. The caller holds door.
+func (b *Broker) makeRoom() {
+	var oldest *session
+	away := 0
+	for _, s := range b.sessions.all() {
+		if s.owner != nil {
+			continue
+		}
+		away++
+		if oldest == nil || s.since.Before(oldest.since) {
+			oldest = s
+		}
+	}
+	if away >= b.limits.Sessions {
+		b.remove(oldest)
+	}
+}
+
+// expire ends the sessions whose time is over. [MQTT-3.1.2-23]
+func (b *Broker) expire(now time.Time) {
+	b.door.Lock()
+	defer b.door.Unlock()
+	for _, s := range b.sessions.all() {
+		if s.owner != nil {
+			continue
+		}
+		s.mu.Lock()
+		over := now.Sub(s.since) >= s.terms.expiry
+		s.mu.Unlock()
+		if over {
+			b.remove(s)
+		}
+	}
+}

@@ -1,0 +1,178 @@
+package broker
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Stats are counters since the start, except where they say "now".
+type Stats struct {
+	Clients         int64 // connected now
+	Sessions        int64 // of connected and absent clients, now
+	Accepted        int64 // connections admitted
+	Refused         int64 // connections turned away: a cap, CONNECT too late, rights
+	Recovered       int64 // panics of the engine, each of which cost one connection
+	BytesIn         int64
+	BytesOut        int64
+	MessagesIn      int64 // publishes, pictures included
+	MessagesOut     int64 // messages handed to receivers, pictures included
+	MessagesDropped int64 // ordinary messages that found a receiver's line or queue full
+	FiltersRefused  int64
+	FramesIn        int64 // pictures published: frame, preview and snapshot
+	FramesDelivered int64 // pictures written to receivers
+	FramesReplaced  int64 // pictures that a newer one replaced before they were written
+	Retained        int64 // retained messages now
+	RetainedBytes   int64 // their size, now
+	RetainedRefused int64 // retained messages there was no room for
+	StoreWrites     int64 // files written by the retained store
+	StoreErrors     int64
+	Cameras         []CameraStats // by id
+	Viewers         []ViewerStats // connections that were sent pictures, by client id
+}
+
+// CameraStats counts one camera's pictures.
+type CameraStats struct {
+	ID    string
+	In    int64 // pictures
+	Bytes int64
+	Last  time.Time // of the newest picture
+}
+
+// ViewerStats counts one connection's pictures.
+type ViewerStats struct {
+	Client    string
+	Remote    string
+	Delivered int64
+	Replaced  int64
+	Waiting   int // pictures waiting now
+	BytesOut  int64
+	Since     time.Time
+}
+
+// counters are what Stats is made of.
+type counters struct {
+	accepted, refused, recovered                       atomic.Int64
+	bytesOut, messagesOut, dropped, refusedFilters     atomic.Int64
+	framesIn, delivered, replaced                      atomic.Int64
+	retainedRefused, storeWrites, storeErrors, clients atomic.Int64
+}
+
+// camera counts one camera's pictures.
+type camera struct {
+	id        string
+	in, bytes atomic.Int64
+	last      atomic.Int64 // Unix nanoseconds
+}
+
+// cameras are those that sent a picture lately.
+type cameras struct {
+	mu sync.RWMutex
+	m  map[string]*camera
+}
+
+// maxCameras bounds the counters that publishers can make the broker keep; pictures
+// of further cameras are delivered but not counted one by one.
+const maxCameras = 4096
+
+// get gives the counters of a camera; nil when there are too many.
+func (cs *cameras) get(id string) *camera {
+	cs.mu.RLock()
+	c := cs.m[id]
+	cs.mu.RUnlock()
+	if c != nil {
+		return c
+	}
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if c = cs.m[id]; c == nil && len(cs.m) < maxCameras {
+		c = &camera{id: strings.Clone(id)}
+		cs.m[c.id] = c
+	}
+	return c
+}
+
+// forget drops cameras that sent nothing since t.
+func (cs *cameras) forget(t time.Time) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	for id, c := range cs.m {
+		if c.last.Load() < t.UnixNano() {
+			delete(cs.m, id)
+		}
+	}
+}
+
+func (b *Broker) countPicture(m *message) {
+	b.count.framesIn.Add(1)
+	if m.cam != nil {
+		m.cam.in.Add(1)
+		m.cam.bytes.Add(int64(len(m.load.b)))
+		m.cam.last.Store(time.Now().UnixNano())
+	}
+}
+
+// countIn counts a packet that the engine has not seen.
+func (b *Broker) countIn(bytes int) {
+	info := b.engine.Info
+	atomic.AddInt64(&info.BytesReceived, int64(bytes))
+	atomic.AddInt64(&info.PacketsReceived, 1)
+	atomic.AddInt64(&info.MessagesReceived, 1)
+}
+
+// Stats gives the counters as they are now. It may be called at any time.
+func (b *Broker) Stats() Stats {
+	n, bytes := b.retained.size()
+	info := b.engine.Info
+	s := Stats{
+		Clients:         b.count.clients.Load(),
+		Sessions:        int64(len(b.sessions.all())),
+		Accepted:        b.count.accepted.Load(),
+		Refused:         b.count.refused.Load(),
+		Recovered:       b.count.recovered.Load(),
+		BytesIn:         atomic.LoadInt64(&info.BytesReceived),
+		BytesOut:        b.count.bytesOut.Load(),
+		MessagesIn:      atomic.LoadInt64(&info.MessagesReceived),
+		MessagesOut:     b.count.messagesOut.Load(),
+		MessagesDropped: b.count.dropped.Load(),
+		FiltersRefused:  b.count.refusedFilters.Load(),
+		FramesIn:        b.count.framesIn.Load(),
+		FramesDelivered: b.count.delivered.Load(),
+		FramesReplaced:  b.count.replaced.Load(),
+		Retained:        int64(n),
+		RetainedBytes:   int64(bytes),
+		RetainedRefused: b.count.retainedRefused.Load(),
+		StoreWrites:     b.count.storeWrites.Load(),
+		StoreErrors:     b.count.storeErrors.Load(),
+	}
+	b.cameras.mu.RLock()
+	for _, c := range b.cameras.m {
+		s.Cameras = append(s.Cameras, CameraStats{ID: c.id, In: c.in.Load(), Bytes: c.bytes.Load(), Last: time.Unix(0, c.last.Load())})
+	}
+	b.cameras.mu.RUnlock()
+	slices.SortFunc(s.Cameras, func(x, y CameraStats) int { return strings.Compare(x.ID, y.ID) })
+	for _, c := range b.connections() {
+		if v, ok := c.viewer(); ok {
+			s.Viewers = append(s.Viewers, v)
+		}
+	}
+	slices.SortFunc(s.Viewers, func(x, y ViewerStats) int { return strings.Compare(x.Client, y.Client) })
+	return s
+}
+
+// viewer gives the counters of a connection that was sent pictures.
+func (c *conn) viewer() (ViewerStats, bool) {
+	if !c.established.Load() {
+		return ViewerStats{}, false
+	}
+	c.out.mu.Lock()
+	waiting := len(c.out.pictures)
+	c.out.mu.Unlock()
+	v := ViewerStats{
+		Client: c.id, Remote: c.RemoteAddr().String(), Since: c.opened,
+		Delivered: c.delivered.Load(), Replaced: c.replaced.Load(), BytesOut: c.bytesOut.Load(), Waiting: waiting,
+	}
+	return v, v.Delivered+v.Replaced+int64(v.Waiting) > 0
+}

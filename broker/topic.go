@@ -1,0 +1,157 @@
+package broker
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// kind says what a topic carries as far as delivery is concerned.
+type kind byte
+
+const (
+	ordinary kind = iota // everything but pictures
+	frame                // topics.md: frame, every picture, never retained
+	preview              // topics.md: preview, at most one a second
+	snapshot             // topics.md: snapshot, announced by snapshot/meta right before
+)
+
+// picture tells a picture's topic by its shape, <base>/<id>/<kind>, and gives the
+// camera's id.
+func picture(base, topic string) (id string, k kind) {
+	if len(topic) <= len(base)+1 || topic[:len(base)] != base || topic[len(base)] != '/' {
+		return "", ordinary
+	}
+	id, last, ok := strings.Cut(topic[len(base)+1:], "/")
+	if !ok || !cameraID(id) {
+		return "", ordinary
+	}
+	switch last {
+	case "frame":
+		return id, frame
+	case "preview":
+		return id, preview
+	case "snapshot":
+		return id, snapshot
+	}
+	return "", ordinary
+}
+
+// cameraID reports whether s is an id as topics.md has it:
+// ^[a-z0-9][a-z0-9_-]{0,31}$
+func cameraID(s string) bool {
+	if s == "" || len(s) > 32 || s[0] == '_' || s[0] == '-' {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// checkText refuses what must not stand in an identifier, topic or filter:
+// [MQTT-1.5.4-1], [MQTT-1.5.4-2] and the control characters that the same section
+// advises against.
+func checkText(s string, limit int) error {
+	if len(s) > limit {
+		return fmt.Errorf("%d bytes long, at most %d are allowed", len(s), limit)
+	}
+	if !utf8.ValidString(s) {
+		return fmt.Errorf("%q is not UTF-8", s)
+	}
+	for _, r := range s {
+		if r < 0x20 || r >= 0x7f && r < 0xa0 || r >= 0xfdd0 && r <= 0xfdef || r&0xfffe == 0xfffe {
+			return fmt.Errorf("%q contains the character %U", s, r)
+		}
+	}
+	return nil
+}
+
+// checkTopic refuses a topic that nobody may publish to.
+func checkTopic(s string, l *Limits) error {
+	if err := checkText(s, l.TopicBytes); err != nil {
+		return fmt.Errorf("topic: %w", err)
+	}
+	switch n := strings.Count(s, "/") + 1; {
+	case s == "":
+		return fmt.Errorf("topic: empty [MQTT-4.7.3-1]")
+	case n > l.TopicLevels:
+		return fmt.Errorf("topic: %d levels, at most %d are allowed", n, l.TopicLevels)
+	case strings.ContainsAny(s, "+#"):
+		return fmt.Errorf("topic: %q contains a wildcard [MQTT-3.3.2-2]", s)
+	case s[0] == '$':
+		return fmt.Errorf("topic: %q is not for clients [MQTT-4.7.2-1]", s)
+	}
+	return nil
+}
+
+// checkFilter refuses a filter that nobody may subscribe to. [MQTT-4.7.1-1],
+// [MQTT-4.7.1-2], [MQTT-4.8.2-1], [MQTT-4.8.2-2]
+func checkFilter(s string, l *Limits) error {
+	if err := checkText(s, l.TopicBytes); err != nil {
+		return fmt.Errorf("filter: %w", err)
+	}
+	if n := strings.Count(s, "/") + 1; n > l.TopicLevels {
+		return fmt.Errorf("filter: %d levels, at most %d are allowed", n, l.TopicLevels)
+	}
+	plain := s
+	if group, rest, shared := share(s); shared {
+		if group == "" || strings.ContainsAny(group, "+#") {
+			return fmt.Errorf("filter: %q names no share group", s)
+		}
+		plain = rest
+	}
+	if plain == "" {
+		return fmt.Errorf("filter: empty [MQTT-4.7.3-1]")
+	}
+	for left := plain; left != ""; {
+		level, rest, more := strings.Cut(left, "/")
+		if strings.ContainsAny(level, "+#") && (len(level) > 1 || level == "#" && more) {
+			return fmt.Errorf("filter: %q has a wildcard in a wrong place", s)
+		}
+		left = rest
+	}
+	return nil
+}
+
+// share takes a shared subscription apart. The engine takes the prefix in any case
+// of letters, so it must be recognised here likewise.
+func share(s string) (group, filter string, ok bool) {
+	prefix, rest, found := strings.Cut(s, "/")
+	if !strings.EqualFold(prefix, "$share") {
+		return "", "", false
+	}
+	if !found {
+		return "", "", true
+	}
+	group, filter, _ = strings.Cut(rest, "/")
+	return group, filter, true
+}
+
+// matches reports whether a topic falls under a filter. [MQTT-4.7.1-2],
+// [MQTT-4.7.1-3], [MQTT-4.7.2-1]
+func matches(filter, topic string) bool {
+	if filter == "" || topic == "" || topic[0] == '$' && filter[0] != '$' {
+		return false
+	}
+	for {
+		f, fRest, fMore := strings.Cut(filter, "/")
+		if f == "#" {
+			return true
+		}
+		t, tRest, tMore := strings.Cut(topic, "/")
+		if f != "+" && f != t {
+			return false
+		}
+		if !tMore {
+			return !fMore || fRest == "#" // the parent level belongs to "#"
+		}
+		if !fMore {
+			return false
+		}
+		filter, topic = fRest, tRest
+	}
+}

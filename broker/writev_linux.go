@@ -1,0 +1,80 @@
+package broker
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+// tcpNotSentLowat is TCP_NOTSENT_LOWAT of linux/tcp.h, which package syscall lacks.
+const tcpNotSentLowat = 25
+
+// attempt writes to a socket without ever blocking.
+type attempt struct {
+	raw  syscall.RawConn
+	iov  [3]syscall.Iovec
+	used int
+	n    int
+	err  syscall.Errno
+	call func(fd uintptr) bool // made once, so that a try allocates nothing
+	once bool
+	wake func(fd uintptr) bool
+}
+
+// newAttempt prepares a socket for tries. nil: it cannot be had.
+func newAttempt(c syscall.Conn) *attempt {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	// Refused by anything but TCP, which is as well.
+	_ = raw.Control(func(fd uintptr) {
+		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotSentLowat, unsentBytes)
+	})
+	a := &attempt{raw: raw}
+	a.call = func(fd uintptr) bool {
+		for {
+			n, _, e := syscall.Syscall(syscall.SYS_WRITEV, fd, uintptr(unsafe.Pointer(&a.iov[0])), uintptr(a.used))
+			if e != syscall.EINTR {
+				a.n, a.err = int(n), e
+				return true
+			}
+		}
+	}
+	a.wake = func(uintptr) bool {
+		first := a.once
+		a.once = false
+		return !first
+	}
+	return a
+}
+
+// write sends as much of the parts as the socket takes now. n is 0 when it takes
+// nothing. One caller at a time.
+func (a *attempt) write(parts [3][]byte) (n int, err error) {
+	a.used = 0
+	for _, p := range parts {
+		if len(p) > 0 {
+			a.iov[a.used].Base = &p[0]
+			a.iov[a.used].SetLen(len(p))
+			a.used++
+		}
+	}
+	err = a.raw.Write(a.call)
+	a.iov = [3]syscall.Iovec{}
+	switch {
+	case err != nil:
+		return 0, err
+	case a.err == syscall.EAGAIN:
+		return 0, nil
+	case a.err != 0:
+		return 0, a.err
+	}
+	return a.n, nil
+}
+
+// ready waits until the socket takes bytes again or its write deadline has passed.
+// One caller at a time, and none in write.
+func (a *attempt) ready() error {
+	a.once = true
+	return a.raw.Write(a.wake)
+}
