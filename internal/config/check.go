@@ -1,0 +1,253 @@
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+)
+
+// check looks at what several keys make together. Values that were refused are
+// not judged a second time.
+func (l *loader) check(cfg *Config) {
+	if !l.opts.ClientOnly {
+		l.checkSomething(cfg)
+	}
+	if cfg.Broker != nil {
+		l.checkBroker(cfg)
+	}
+	if cfg.Dashboard != nil {
+		l.checkDashboard(cfg)
+	}
+	l.checkMQTT(cfg)
+	l.checkCameras(cfg)
+}
+
+// at is where a key was given, or where it would have been.
+func (l *loader) at(key string) origin {
+	for up := key; ; {
+		if o, ok := l.origins[up]; ok {
+			if up != key && o.file != fromEnvironment {
+				o.key = key
+			}
+			return o
+		}
+		if up == "" {
+			return origin{file: "configuration", key: key}
+		}
+		up, _ = cutLast(up)
+	}
+}
+
+// sound reports whether none of the keys had a value that was refused.
+func (l *loader) sound(keys ...string) bool {
+	for _, k := range keys {
+		if l.bad[k] {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *loader) given(key string) bool {
+	_, ok := l.origins[key]
+	return ok
+}
+
+func (l *loader) checkSomething(cfg *Config) {
+	if cfg.Broker == nil && cfg.Dashboard == nil && len(cfg.Cameras) == 0 && len(l.problems) == 0 {
+		l.report(l.at(""), "nothing to run: want at least one of broker:, dashboard: and cameras:")
+	}
+}
+
+func (l *loader) checkBroker(cfg *Config) {
+	b := cfg.Broker
+	for _, key := range []string{"broker.listen", "broker.tls.listen"} {
+		addr := b.Listen
+		if key == "broker.tls.listen" {
+			addr = b.TLS.Listen
+		}
+		if addr == "" || isLoopback(addr) || b.Anonymous == "all" || b.Anonymous == "read" {
+			continue
+		}
+		if l.sound(key, "broker.anonymous") {
+			l.report(l.at(key), exposed(addr, "broker.anonymous", b.Anonymous, "all (or read, to watch only)"))
+		}
+	}
+	l.checkPair("broker.tls", b.TLS.Cert, b.TLS.Key)
+	certs := b.TLS.Cert != "" || b.TLS.Key != "" || l.bad["broker.tls.cert"] || l.bad["broker.tls.key"]
+	switch {
+	case b.TLS.Listen != "" && !certs:
+		l.report(l.at("broker.tls.listen"), "TLS needs a certificate: want broker.tls.cert and broker.tls.key as well")
+	case b.TLS.Listen == "" && b.TLS.Cert != "" && b.TLS.Key != "" && l.sound("broker.tls.listen"):
+		l.report(l.at("broker.tls.cert"), "a certificate, but no port to use it on: want broker.tls.listen as well, such as 127.0.0.1:8883")
+	}
+	if sharePort(b.Listen, b.TLS.Listen) && l.sound("broker.listen", "broker.tls.listen") {
+		l.report(l.at("broker.tls.listen"), inTheWay(b.TLS.Listen, "broker.listen", b.Listen))
+	}
+}
+
+// exposed says why an address is refused and what the ways out are.
+func exposed(addr, key, got, open string) string {
+	return fmt.Sprintf("other machines can reach %s, and %s is %s: "+
+		"want an address of this machine such as 127.0.0.1, or %s: %s, knowing that anyone who reaches the port can then watch", addr, key, got, key, open)
+}
+
+// sharePort reports whether two addresses cannot both be listened on.
+func sharePort(a, b string) bool {
+	hostA, portA, errA := net.SplitHostPort(a)
+	hostB, portB, errB := net.SplitHostPort(b)
+	every := func(host string) bool { return host == "" || host == "0.0.0.0" || host == "::" }
+	return errA == nil && errB == nil && portA == portB && portA != "0" &&
+		(hostA == hostB || every(hostA) || every(hostB))
+}
+
+func (l *loader) checkDashboard(cfg *Config) {
+	d := cfg.Dashboard
+	if cfg.Broker == nil && len(cfg.MQTT.URL) == 0 && l.sound("mqtt.url") {
+		l.report(l.at("dashboard"), "no broker to show the cameras of: want a broker section, or mqtt.url")
+	}
+	sound := l.sound("dashboard.listen", "dashboard.anonymous", "broker.anonymous")
+	switch {
+	case cfg.Broker != nil && d.Anonymous != "loopback" && sound:
+		l.report(l.at("dashboard.anonymous"), "is for a broker elsewhere: want broker.anonymous in its place")
+	case isLoopback(d.Listen) || !sound:
+	case cfg.Broker != nil && cfg.Broker.Anonymous != "all" && cfg.Broker.Anonymous != "read":
+		l.report(l.at("dashboard.listen"), exposed(d.Listen, "broker.anonymous", cfg.Broker.Anonymous, "all (or read, to watch only)"))
+	case cfg.Broker == nil && d.Anonymous != "all":
+		l.report(l.at("dashboard.listen"), exposed(d.Listen, "dashboard.anonymous", d.Anonymous, "all"))
+	}
+	l.checkPair("dashboard.tls", d.TLS.Cert, d.TLS.Key)
+	if cfg.Broker == nil || !l.sound("dashboard.listen") {
+		return
+	}
+	for _, other := range []entry{
+		{l.at("broker.listen"), cfg.Broker.Listen},
+		{l.at("broker.tls.listen"), cfg.Broker.TLS.Listen},
+	} {
+		if l.sound(other.at.key) && sharePort(d.Listen, other.text) {
+			l.report(l.at("dashboard.listen"), inTheWay(d.Listen, other.at.key, other.text))
+		}
+	}
+}
+
+func inTheWay(addr, otherKey, other string) string {
+	return fmt.Sprintf("%s is in the way of %s (%s): want another port", addr, otherKey, other)
+}
+
+// checkPair looks at a certificate and its key.
+func (l *loader) checkPair(section, certFile, keyFile string) {
+	certKey, keyKey := section+".cert", section+".key"
+	switch {
+	case !l.sound(certKey, keyKey) || certFile == "" && keyFile == "":
+		return
+	case keyFile == "":
+		l.reportf(l.at(certKey), "a certificate without its private key: want %s as well", keyKey)
+		return
+	case certFile == "":
+		l.reportf(l.at(keyKey), "a private key without its certificate: want %s as well", certKey)
+		return
+	case l.opts.ClientOnly:
+		return
+	}
+	cert, certOK := l.contents(certKey, certFile)
+	key, keyOK := l.contents(keyKey, keyFile)
+	if !certOK || !keyOK {
+		return
+	}
+	if _, err := tls.X509KeyPair(cert, key); err != nil {
+		l.reportf(l.at(certKey), "%s and %s are no certificate with its key: %v", certFile, keyFile, err)
+	}
+}
+
+// contents reads the file that a key names.
+func (l *loader) contents(key, file string) ([]byte, bool) {
+	b, err := l.opts.ReadFile(file)
+	if err != nil {
+		l.reportf(l.at(key), "%s cannot be read: %s", file, reason(err))
+	}
+	return b, err == nil
+}
+
+func (l *loader) checkMQTT(cfg *Config) {
+	m := &cfg.MQTT
+	withUser, encrypted := 0, 0
+	for _, u := range m.URL {
+		if hasUser(u) {
+			withUser++
+		}
+		if isTLS(u) {
+			encrypted++
+		}
+	}
+	secret := "mqtt.password"
+	if m.PasswordFile != "" {
+		if m.Password != "" {
+			l.report(l.at("mqtt.password"), "given as well as mqtt.password_file: want one of them")
+			return
+		}
+		secret = "mqtt.password_file"
+		l.readPassword(m)
+	}
+	if l.given(secret) && (m.Password != "" || m.PasswordFile != "") && m.Username == "" &&
+		withUser == 0 && l.sound("mqtt.username", "mqtt.url") {
+		l.report(l.at(secret), "a password without a user: want mqtt.username as well")
+	}
+	if m.CAFile == "" {
+		return
+	}
+	if len(m.URL) > 0 && encrypted == 0 {
+		l.report(l.at("mqtt.ca_file"), "has no effect, because no mqtt.url is encrypted: want mqtts:// or wss:// there")
+	}
+	if b, ok := l.contents("mqtt.ca_file", m.CAFile); ok && !x509.NewCertPool().AppendCertsFromPEM(b) {
+		l.reportf(l.at("mqtt.ca_file"), "%s has no certificate in it: want PEM", m.CAFile)
+	}
+}
+
+// readPassword takes the password from its file.
+func (l *loader) readPassword(m *MQTT) {
+	b, ok := l.contents("mqtt.password_file", m.PasswordFile)
+	if !ok {
+		return
+	}
+	secret, one := oneLine(b)
+	at := l.at("mqtt.password_file")
+	switch {
+	case secret == "":
+		l.reportf(at, "%s is empty: want the password as its only line", m.PasswordFile)
+	case !one:
+		l.reportf(at, "%s has more than one line: want the password as its only line", m.PasswordFile)
+	case len(secret) > maxPassword:
+		l.reportf(at, "%s has %d bytes: want at most %d", m.PasswordFile, len(secret), maxPassword)
+	}
+	m.Password = secret
+}
+
+// mostEmbedded is what the embedded broker takes of one picture, in bytes, with
+// some room for the rest of the packet.
+const mostEmbedded = 2_000_000
+
+func (l *loader) checkCameras(cfg *Config) {
+	if len(cfg.Cameras) > 0 && cfg.Broker == nil && len(cfg.MQTT.URL) == 0 && l.sound("mqtt.url") {
+		l.report(l.at(camerasKey), "no broker to send the pictures to: want a broker section, or mqtt.url")
+	}
+	for _, c := range cfg.Cameras {
+		key := func(member string) string { return camerasKey + "." + string(c.ID) + "." + member }
+		switch {
+		case !l.sound(key("source")):
+		case c.Source == "":
+			l.missingSource(l.at(key("source")))
+		case l.opts.CheckSource != nil && l.sound(key("rotate")):
+			if err := l.opts.CheckSource(c.Source, c.Rotate); err != nil {
+				l.report(l.at(key("source")), err.Error())
+			}
+		}
+		if c.MaxImageBytes > mostEmbedded && cfg.Broker != nil && len(cfg.MQTT.URL) == 0 {
+			l.reportf(l.at(key("max_image_bytes")), "%d: want at most %d, which is what the embedded broker takes", c.MaxImageBytes, mostEmbedded)
+		}
+	}
+}
+
+func (l *loader) missingSource(at origin) {
+	l.report(at, "missing: every camera needs one, such as source: test:640x480")
+}

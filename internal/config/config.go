@@ -1,0 +1,114 @@
+// Package config turns YAML files, the environment and key=value arguments into
+// one checked [Config]. It owns the list of all keys with their defaults, the
+// order in which sources overrule each other, and the texts that say what is
+// wrong and where. It never starts, opens or changes anything but reading the
+// files it is told of, and never writes a secret into an error or its output.
+package config
+
+import (
+	"time"
+
+	"camqtt/internal/wire"
+)
+
+// Config is a whole configuration, checked and with every default filled in.
+// Make one with [Load].
+type Config struct {
+	Broker        *Broker       `key:"broker"`    // nil: no broker in this process
+	Dashboard     *Dashboard    `key:"dashboard"` // nil: no dashboard
+	MQTT          MQTT          `key:"mqtt"`
+	Base          wire.Base     `key:"base"` // first part of every topic
+	HomeAssistant HomeAssistant `key:"homeassistant"`
+	Cameras       []Camera      `key:"cameras"`
+	Log           Log           `key:"log"`
+}
+
+// Broker is the embedded broker.
+type Broker struct {
+	Listen string    `key:"listen"` // host:port; "" is no plain port
+	TLS    BrokerTLS `key:"tls"`
+	Data   string    `key:"data"` // folder of what is kept; "" keeps it in memory only
+	// Anonymous says who gets in without an account: "loopback" whoever comes
+	// from this machine, "never" nobody but the parts of this process, "read"
+	// everybody, to watch only, "all" everybody. While there are no accounts,
+	// "never" leaves the broker to this process alone.
+	Anonymous string `key:"anonymous"`
+}
+
+// BrokerTLS is the broker's encrypted port. Its three fields are given together
+// or not at all.
+type BrokerTLS struct {
+	Listen string `key:"listen"` // host:port; "" is no encrypted port
+	Cert   string `key:"cert"`   // PEM file, the server's own certificate first
+	Key    string `key:"key"`    // PEM file
+}
+
+// Dashboard is the web page with its pictures and metrics.
+type Dashboard struct {
+	Listen string       `key:"listen"` // host:port
+	TLS    DashboardTLS `key:"tls"`
+	// Origins are other web sites whose pages may connect to /mqtt, such as
+	// "https://home.example"; the dashboard's own pages always may.
+	Origins []string `key:"origins"`
+	// Anonymous is "all" where the broker is elsewhere and somebody has decided
+	// that whoever reaches the port may watch; otherwise "loopback", and then
+	// Listen is a loopback address. With an embedded broker it is always
+	// "loopback", and [Broker].Anonymous decides in its place.
+	Anonymous string `key:"anonymous"`
+}
+
+// DashboardTLS makes the dashboard's port speak HTTPS. Both are given or none.
+type DashboardTLS struct {
+	Cert string `key:"cert"` // PEM file, the server's own certificate first
+	Key  string `key:"key"`  // PEM file
+}
+
+// MQTT says how cameras, the dashboard and commands reach the broker.
+type MQTT struct {
+	// URL has one address or several of one cluster; empty is the embedded
+	// broker. A URL may hold a user and a password, so it is not fit to be shown.
+	URL      []string `key:"url"`
+	Username string   `key:"username"` // for URLs without a user
+	// Password belongs to Username. It is what was in PasswordFile when that is
+	// given, without the line end.
+	Password     Secret `key:"password"`
+	PasswordFile string `key:"password_file"`
+	CAFile       string `key:"ca_file"`     // PEM file of the only authorities trusted; "" trusts the system's
+	CommandQoS   int    `key:"command_qos"` // of subscriptions to commands: 0 or 1
+}
+
+// HomeAssistant says how cameras announce themselves to Home Assistant.
+type HomeAssistant struct {
+	Discovery string `key:"discovery"` // "device", "component" or "off"
+	Prefix    string `key:"prefix"`    // topic prefix that Home Assistant listens to
+}
+
+// Camera is one camera of this process. Zero durations mean what they say, none,
+// never or no end: whoever passes them on to where zero is a default has to
+// translate.
+type Camera struct {
+	ID     wire.ID `key:"id"`
+	Name   string  `key:"name"` // what people read; the id when none was given
+	Source string  `key:"source"`
+	// Size is the greatest that can be asked for; the zero Size leaves it to the
+	// source.
+	Size    wire.Size `key:"size"`
+	FPS     float64   `key:"fps"`     // most pictures per second
+	Quality int       `key:"quality"` // 1 to 100; 0 leaves it to the source
+	Rotate  string    `key:"rotate"`  // "0", "90", "180", "270" clockwise, "hflip" or "vflip"
+
+	SnapEvery    time.Duration `key:"snap_every"`    // between scheduled snapshots; 0 is never
+	KeepWarm     time.Duration `key:"keep_warm"`     // open after the last viewer; 0 is not at all
+	MaxStream    time.Duration `key:"max_stream"`    // longest stream without renewal; 0 is no end
+	PreviewEvery time.Duration `key:"preview_every"` // between previews of a live stream
+	StatsEvery   time.Duration `key:"stats_every"`   // between heartbeats
+
+	MaxImageBytes  int  `key:"max_image_bytes"` // larger pictures are never sent
+	RetainPictures bool `key:"retain_pictures"` // previews and snapshots stay at the broker
+}
+
+// Log says what is logged and how.
+type Log struct {
+	Level  string `key:"level"`  // "debug", "info", "warn" or "error"
+	Format string `key:"format"` // "text" or "json"
+}

@@ -1,0 +1,150 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"camqtt/internal/wire"
+)
+
+// cameraPrefix stands before the keys of one camera in [Key].Name.
+const cameraPrefix = "cameras.<id>."
+
+// Key is one thing that can be configured.
+type Key struct {
+	// Name is the dotted key, such as "broker.listen". The keys of a camera have
+	// its id in them, "cameras.<id>.fps".
+	Name string
+	// Default is the value when none is given, as it is written in YAML; "" where
+	// one must be given.
+	Default string
+	// Meaning says in one line what the key is for and what it takes.
+	Meaning string
+
+	list  bool                      // takes one value or several
+	parse func(string) (any, error) // of one value; its errors hold no secret
+}
+
+// Env is the environment variable of the key, such as CAMQTT_BROKER_LISTEN. In
+// that of a camera the id is in capitals, with "_" for "-"; its place in the
+// list, counted from 0, does as well. An id has none.
+func (k Key) Env() string {
+	if k.Name == cameraPrefix+"id" {
+		return ""
+	}
+	return envName(k.Name)
+}
+
+// envPrefix begins the names of environment variables.
+const envPrefix = "CAMQTT_"
+
+func envName(key string) string {
+	return envPrefix + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(key))
+}
+
+// Keys returns every key, in the order of configs/full.yaml.
+func Keys() []Key {
+	return slices.Concat(brokerKeys(), dashboardKeys(), mqttKeys(), cameraKeys(), logKeys())
+}
+
+func brokerKeys() []Key {
+	return []Key{
+		{Name: "broker.listen", Default: "127.0.0.1:1883", Meaning: `host:port of plain MQTT; "" for none`, parse: optional(listen)},
+		{Name: "broker.tls.listen", Default: `""`, Meaning: `host:port of MQTT over TLS; "" for none`, parse: optional(listen)},
+		{Name: "broker.tls.cert", Default: `""`, Meaning: "PEM file with the broker's certificate", parse: text},
+		{Name: "broker.tls.key", Default: `""`, Meaning: "PEM file with the certificate's private key", parse: text},
+		{Name: "broker.data", Default: "./data", Meaning: `folder for retained messages; "" keeps them in memory only`, parse: text},
+		{Name: "broker.anonymous", Default: "loopback", Meaning: "who gets in without an account: loopback (this machine), never (only this process), read (anyone may watch), all (anyone may do everything)", parse: oneOf("loopback", "never", "read", "all")},
+	}
+}
+
+func dashboardKeys() []Key {
+	return []Key{
+		{Name: "dashboard.listen", Default: "127.0.0.1:8080", Meaning: "host:port of page, /mqtt WebSocket, pictures and metrics", parse: listen},
+		{Name: "dashboard.tls.cert", Default: `""`, Meaning: "PEM file with the certificate for https; none is plain http", parse: text},
+		{Name: "dashboard.tls.key", Default: `""`, Meaning: "PEM file with the certificate's private key", parse: text},
+		{Name: "dashboard.origins", Default: "[]", Meaning: "other web sites whose pages may connect to /mqtt, such as https://home.example", list: true, parse: webOrigin},
+		{Name: "dashboard.anonymous", Default: "loopback", Meaning: "with a broker elsewhere: loopback (listen on this machine only) or all (anyone who reaches the port may watch); else broker.anonymous decides", parse: oneOf("loopback", "all")},
+	}
+}
+
+func mqttKeys() []Key {
+	return []Key{
+		{Name: "mqtt.url", Default: "[]", Meaning: "the broker, mqtt mqtts ws or wss://host:port, or a list for one cluster; [] is the embedded one", list: true, parse: brokerURL},
+		{Name: "mqtt.username", Default: `""`, Meaning: "user at the broker, unless the URL has one", parse: text},
+		{Name: "mqtt.password", Default: `""`, Meaning: "that user's password; password_file is the better place", parse: password},
+		{Name: "mqtt.password_file", Default: `""`, Meaning: "file with the password as its only line", parse: text},
+		{Name: "mqtt.ca_file", Default: `""`, Meaning: "PEM file with the only authorities to trust; none trusts the system's", parse: text},
+		{Name: "mqtt.command_qos", Default: "1", Meaning: "QoS of subscriptions to commands: 1, or 0 on brokers where 1 is dear (NATS)", parse: commandQoS},
+		{Name: "base", Default: wire.DefaultBase, Meaning: "first part of every topic; may have several levels", parse: base},
+		{Name: "homeassistant.discovery", Default: "device", Meaning: "announcement to Home Assistant: device (2024.11 and later), component (older) or off", parse: oneOf("device", "component", "off")},
+		{Name: "homeassistant.prefix", Default: "homeassistant", Meaning: "topic prefix that Home Assistant listens to", parse: topicPrefix},
+	}
+}
+
+func cameraKeys() []Key {
+	return []Key{
+		{Name: "cameras.<id>.id", Meaning: "name in topics and files: 1 to 32 of a-z 0-9 _ -, the first a letter or digit", parse: cameraID},
+		{Name: "cameras.<id>.name", Default: `""`, Meaning: "what people read; none is the id", parse: optional(displayName)},
+		{Name: "cameras.<id>.source", Meaning: "where pictures come from: " + strings.Join(sourceForms(), ", "), parse: source},
+		{Name: "cameras.<id>.size", Default: `""`, Meaning: `greatest size, WIDTHxHEIGHT; "" leaves it to the camera`, parse: size},
+		{Name: "cameras.<id>.fps", Default: "10", Meaning: "most pictures per second, 0.001 to 120", parse: fps},
+		{Name: "cameras.<id>.quality", Default: "0", Meaning: "JPEG quality, 1 to 100; 0 leaves it to the camera", parse: quality},
+		{Name: "cameras.<id>.rotate", Default: "0", Meaning: "0, 90, 180 or 270 degrees clockwise, hflip or vflip", parse: oneOf("0", "90", "180", "270", "hflip", "vflip")},
+		{Name: "cameras.<id>.snap_every", Default: "0", Meaning: "time between scheduled snapshots; 0 is never", parse: spanOrZero},
+		{Name: "cameras.<id>.keep_warm", Default: "10s", Meaning: "how long the camera stays open after the last viewer; 0 is not at all", parse: anySpan},
+		{Name: "cameras.<id>.max_stream", Default: "10m", Meaning: "longest live stream that nobody renews; 0 is no end", parse: spanOrZero},
+		{Name: "cameras.<id>.preview_every", Default: "1s", Meaning: "time between previews of a live stream", parse: span},
+		{Name: "cameras.<id>.stats_every", Default: "30s", Meaning: "time between heartbeats", parse: span},
+		{Name: "cameras.<id>.max_image_bytes", Default: "900000", Meaning: "larger pictures are never sent; keep it below the broker's limit", parse: imageBytes},
+		{Name: "cameras.<id>.retain_pictures", Default: "true", Meaning: "the broker keeps the last preview and snapshot", parse: yesNo},
+	}
+}
+
+func logKeys() []Key {
+	return []Key{
+		{Name: "log.level", Default: "info", Meaning: "least important lines that are written: debug, info, warn or error", parse: oneOf("debug", "info", "warn", "error")},
+		{Name: "log.format", Default: "text", Meaning: "text or json", parse: oneOf("text", "json")},
+	}
+}
+
+// shape says what may stand where: every key by name, and the sections they are
+// in with the names of their members in order.
+type shape struct {
+	keys     map[string]Key
+	sections map[string][]string
+}
+
+// camerasKey is the list of cameras, "cameras.<id>" one member of it.
+const camerasKey = "cameras"
+
+func newShape() shape {
+	s := shape{keys: map[string]Key{}, sections: map[string][]string{}}
+	for _, k := range Keys() {
+		s.keys[k.Name] = k
+		for name := k.Name; name != ""; {
+			up, member := cutLast(name)
+			if !slices.Contains(s.sections[up], member) {
+				s.sections[up] = append(s.sections[up], member)
+			}
+			name = up
+		}
+	}
+	return s
+}
+
+// isSection reports whether members stand below name.
+func (s shape) isSection(name string) bool { return name != camerasKey && len(s.sections[name]) > 0 }
+
+// cutLast splits a.b.c into a.b and c.
+func cutLast(name string) (up, member string) {
+	i := strings.LastIndexByte(name, '.')
+	return name[:max(i, 0)], name[i+1:]
+}
+
+func join(up, member string) string {
+	if up == "" {
+		return member
+	}
+	return up + "." + member
+}

@@ -1,0 +1,138 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"camqtt/internal/config"
+	"camqtt/internal/wire"
+)
+
+const examples = "../../configs"
+
+// fieldKeys lists the keys of a configuration by its struct.
+func fieldKeys(t reflect.Type, up string) (keys []string) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t == reflect.TypeFor[wire.Size](), t == reflect.TypeFor[time.Duration]():
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
+		return fieldKeys(t.Elem(), up+".<id>")
+	case t.Kind() == reflect.Struct:
+		for i := range t.NumField() {
+			keys = append(keys, fieldKeys(t.Field(i).Type, strings.TrimPrefix(up+"."+t.Field(i).Tag.Get("key"), "."))...)
+		}
+		return keys
+	}
+	return []string{up}
+}
+
+func TestKeysAreTheFields(t *testing.T) {
+	var names []string
+	for _, k := range config.Keys() {
+		names = append(names, k.Name)
+		if k.Meaning == "" || strings.Contains(k.Meaning, "\n") {
+			t.Errorf("%s: meaning %q, want one line", k.Name, k.Meaning)
+		}
+	}
+	fields := fieldKeys(reflect.TypeFor[config.Config](), "")
+	slices.Sort(names)
+	slices.Sort(fields)
+	if !slices.Equal(names, fields) {
+		t.Errorf("keys\n%q\nfields\n%q", names, fields)
+	}
+}
+
+func TestEnv(t *testing.T) {
+	env := map[string]string{}
+	for _, k := range config.Keys() {
+		env[k.Name] = k.Env()
+	}
+	for name, want := range map[string]string{
+		"base": "CAMQTT_BASE", "broker.tls.listen": "CAMQTT_BROKER_TLS_LISTEN", "mqtt.password_file": "CAMQTT_MQTT_PASSWORD_FILE",
+		"cameras.<id>.max_image_bytes": "CAMQTT_CAMERAS_<ID>_MAX_IMAGE_BYTES", "cameras.<id>.id": "",
+	} {
+		if got := env[name]; got != want {
+			t.Errorf("variable of %s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+// TestEveryVariableWorks gives every key its default by its variable.
+func TestEveryVariableWorks(t *testing.T) {
+	base := config.Options{Sources: []string{"broker=", "cameras.front.source=test:"}}
+	dashboard := base
+	dashboard.Sources = append(slices.Clone(base.Sources), "dashboard=")
+	for _, k := range config.Keys() {
+		o, value := base, k.Default
+		if strings.HasPrefix(k.Name, "dashboard.") {
+			o = dashboard
+		}
+		if value == "" || value == `""` {
+			continue // an empty variable is none
+		}
+		want := load(t, o)
+		o.Environ = []string{strings.Replace(k.Env(), "<ID>", "FRONT", 1) + "=" + value}
+		if got := load(t, o); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s changes more than nothing:\n%+v\n%+v", o.Environ, got, want)
+		}
+	}
+}
+
+// keyNodes finds every key of a file and the node of its value.
+func keyNodes(n *yaml.Node, up string, found map[string][2]*yaml.Node) {
+	switch n.Kind {
+	case yaml.DocumentNode:
+		keyNodes(n.Content[0], up, found)
+	case yaml.SequenceNode:
+		for _, item := range n.Content {
+			keyNodes(item, up+".<id>", found)
+		}
+	case yaml.MappingNode:
+		for i := 0; i < len(n.Content); i += 2 {
+			name := strings.TrimPrefix(up+"."+n.Content[i].Value, ".")
+			found[name] = [2]*yaml.Node{n.Content[i], n.Content[i+1]}
+			keyNodes(n.Content[i+1], name, found)
+		}
+	}
+}
+
+func TestFullExample(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(examples, "full.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var root yaml.Node
+	if err := yaml.Unmarshal(text, &root); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string][2]*yaml.Node{}
+	keyNodes(&root, "", found)
+	rows := lines(string(text))
+	for _, k := range config.Keys() {
+		node, ok := found[k.Name]
+		if !ok {
+			t.Errorf("%s is missing", k.Name)
+			continue
+		}
+		if got := strings.TrimSpace(rows[node[0].Line-2]); got != "# "+k.Meaning {
+			t.Errorf("line %d: %s: comment\n%s\nwant\n# %s", node[0].Line-1, k.Name, got, k.Meaning)
+		}
+		if _, got, _ := strings.Cut(rows[node[0].Line-1], ": "); k.Default != "" && got != k.Default {
+			t.Errorf("line %d: %s: %s, want the default %s", node[0].Line, k.Name, got, k.Default)
+		}
+	}
+	got := load(t, config.Options{Sources: []string{filepath.Join(examples, "full.yaml")}})
+	want := load(t, config.Options{Sources: []string{"broker=", "dashboard=", "cameras.front.source=test:640x480"}})
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("full.yaml is not what the defaults are:\n%+v\n%+v", got, want)
+	}
+}

@@ -1,0 +1,284 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"camqtt/internal/wire"
+)
+
+// text takes anything that fits on one line.
+func text(s string) (any, error) {
+	if !utf8.ValidString(s) {
+		return nil, errors.New("is not UTF-8: want plain text")
+	}
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return nil, errors.New("has a control character or a line break in it: want one line of plain text")
+	}
+	return s, nil
+}
+
+// optional lets a key be "" besides what parse takes.
+func optional(parse func(string) (any, error)) func(string) (any, error) {
+	return func(s string) (any, error) {
+		if s == "" {
+			return "", nil
+		}
+		return parse(s)
+	}
+}
+
+func oneOf(words ...string) func(string) (any, error) {
+	want := strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
+	return func(s string) (any, error) {
+		for _, w := range words {
+			if s == w {
+				return s, nil
+			}
+		}
+		if near := closest(s, words); near != "" {
+			return nil, fmt.Errorf("%.40q: want %s (did you mean %s?)", s, want, near)
+		}
+		return nil, fmt.Errorf("%.40q: want %s", s, want)
+	}
+}
+
+// commandQoS takes 0 or 1: at 2 the sender would wait for more than anybody reads.
+func commandQoS(s string) (any, error) {
+	switch s {
+	case "0":
+		return 0, nil
+	case "1":
+		return 1, nil
+	}
+	return nil, fmt.Errorf("%.40q: want 0 or 1", s)
+}
+
+// listen takes host:port as net.Listen does, but for named ports.
+func listen(s string) (any, error) {
+	host, port, err := net.SplitHostPort(s)
+	n, numErr := strconv.ParseUint(port, 10, 16)
+	bad := strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`/?#@"\`, r) })
+	if err != nil || numErr != nil || bad {
+		return nil, fmt.Errorf("%.60q: want host:port such as 127.0.0.1:1883", s)
+	}
+	return net.JoinHostPort(host, strconv.FormatUint(n, 10)), nil
+}
+
+// isLoopback reports whether only this machine reaches an address that listen
+// has taken.
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+func webOrigin(s string) (any, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" ||
+		u.Scheme+"://"+u.Host != s || strings.ContainsAny(u.Host, "*,") {
+		return nil, fmt.Errorf("%.60q: want scheme and host only, such as https://home.example", mask(s))
+	}
+	return strings.ToLower(s), nil // as browsers write it
+}
+
+// brokerURL takes what the MQTT connection understands. Its errors repeat
+// nothing but the scheme, because what is not a URL may still hold a password.
+func brokerURL(s string) (any, error) {
+	const such = "such as mqtt://127.0.0.1:1883"
+	scheme, rest, ok := strings.Cut(s, "://")
+	if !ok {
+		return nil, errors.New("no scheme:// in front: want mqtt, mqtts, ws, wss or unix, " + such)
+	}
+	switch scheme {
+	case "mqtt", "tcp", "mqtts", "ssl", "tls", "ws", "wss", "unix":
+	default:
+		return nil, fmt.Errorf("unknown scheme %.20q: want mqtt, mqtts, ws, wss or unix, %s", scheme, such)
+	}
+	if strings.Contains(rest, ":"+masked+"@") {
+		return nil, errors.New("*** stands for a password that was hidden: want the password itself, or password_file")
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		return nil, errors.New("not a URL: want " + scheme + "://host:port, with %40 for an @ in a password")
+	case scheme == "unix" && u.Path == "":
+		return nil, errors.New("no path: want such as unix:///run/mqtt.sock")
+	case scheme != "unix" && u.Hostname() == "":
+		return nil, errors.New("no host: want such as " + scheme + "://127.0.0.1")
+	case scheme != "unix" && u.Port() == "0":
+		return nil, errors.New("port 0: want 1 to 65535")
+	}
+	if p := u.Port(); p != "" {
+		if _, err := strconv.ParseUint(p, 10, 16); err != nil {
+			return nil, errors.New("the port is not a number from 1 to 65535")
+		}
+	}
+	return s, nil
+}
+
+// isTLS reports whether a URL that brokerURL has taken is of an encrypted
+// connection.
+func isTLS(brokerURL string) bool {
+	scheme, _, _ := strings.Cut(brokerURL, "://")
+	switch scheme {
+	case "mqtts", "ssl", "tls", "wss":
+		return true
+	}
+	return false
+}
+
+// hasUser reports whether a URL that brokerURL has taken names a user.
+func hasUser(brokerURL string) bool {
+	u, err := url.Parse(brokerURL)
+	return err == nil && u.User.Username() != ""
+}
+
+// MQTT's limit of a password, in bytes [MQTT-1.5.3].
+const maxPassword = 65535
+
+func password(s string) (any, error) {
+	switch {
+	case s == masked:
+		return nil, errors.New("*** stands for a password that was hidden: want the password itself, or password_file")
+	case len(s) > maxPassword:
+		return nil, fmt.Errorf("has %d bytes: want at most %d", len(s), maxPassword)
+	}
+	return Secret(s), nil
+}
+
+func base(s string) (any, error) {
+	b, err := wire.ParseBase(s)
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// topicPrefix follows the rules of the base, which Home Assistant and every
+// broker can live with.
+func topicPrefix(s string) (any, error) {
+	if _, err := wire.ParseBase(s); err != nil || s == "" {
+		return nil, fmt.Errorf("%.60q: want words of a-z A-Z 0-9 _ - with slashes between", s)
+	}
+	return s, nil
+}
+
+func cameraID(s string) (any, error) {
+	id, err := wire.ParseID(s)
+	if err != nil {
+		return nil, err
+	}
+	return id, nil
+}
+
+func displayName(s string) (any, error) {
+	name, err := wire.ParseName(s)
+	if err != nil {
+		return nil, err
+	}
+	return name, nil
+}
+
+func size(s string) (any, error) {
+	if s == "" {
+		return wire.Size{}, nil
+	}
+	v, err := wire.ParseSize(s)
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+func fps(s string) (any, error) {
+	v, err := wire.ParseFPS(s)
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+func quality(s string) (any, error) {
+	if s == "0" {
+		return 0, nil
+	}
+	v, err := wire.ParseQuality(s)
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+func yesNo(s string) (any, error) {
+	v, err := wire.ParseBool(s)
+	if err != nil {
+		return nil, fmt.Errorf("%.40q: want true or false", s)
+	}
+	return v, nil
+}
+
+// duration takes what wire takes but for bare numbers: who writes 15 may mean
+// minutes.
+func duration(s string) (time.Duration, error) {
+	if n, err := strconv.ParseFloat(s, 64); err == nil && n != 0 {
+		return 0, fmt.Errorf("duration %.40q has no unit: want such as 500ms, 10s, 15m or 1h30m", s)
+	}
+	return wire.ParseDuration(s)
+}
+
+// anySpan takes 0 to 24 h.
+func anySpan(s string) (any, error) {
+	d, err := duration(s)
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// spanOrZero takes 0, or 1 s to 24 h.
+func spanOrZero(s string) (any, error) {
+	d, err := duration(s)
+	if err == nil && d > 0 && d < time.Second {
+		err = fmt.Errorf("duration %.40q: want 0 or 1s to 24h", s)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// span takes 1 s to 24 h.
+func span(s string) (any, error) {
+	d, err := duration(s)
+	if err == nil && d < time.Second {
+		err = fmt.Errorf("duration %.40q: want 1s to 24h", s)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Limits of max_image_bytes: what no picture is below, and what sources let
+// through at most.
+const leastImage, mostImage = 1000, 8 << 20
+
+func imageBytes(s string) (any, error) {
+	n, err := strconv.Atoi(strings.ReplaceAll(s, "_", ""))
+	if err != nil || n < leastImage || n > mostImage {
+		return nil, fmt.Errorf("%.40q: want a whole number of bytes from %d to %d", s, leastImage, mostImage)
+	}
+	return n, nil
+}
