@@ -1,0 +1,112 @@
+package viewer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"camqtt/internal/wire"
+)
+
+// Live is what a lease may ask for; zero values leave it to the camera.
+type Live struct {
+	FPS     float64
+	Size    wire.Size
+	Quality int
+}
+
+// Watch holds a lease on a camera and hands over its newest picture, one at a
+// time, until ctx is done (then it returns nil) or the camera refuses before
+// any picture has come. While show runs, newer pictures replace one another.
+func (v *Viewer) Watch(ctx context.Context, id wire.ID, want Live, show func(Picture) error) error {
+	w := &watch{
+		viewer: v, id: id, box: make(chan []byte, 1), refused: make(chan wire.Result, 1),
+		start: wire.Command{
+			Verb: wire.Start, Viewer: v.next(), FPS: want.FPS, Size: want.Size, Quality: want.Quality, For: v.opts.Lease,
+		},
+	}
+	w.start.ID = w.start.Viewer
+	stop, err := v.listen(ctx, id, w.hear, wire.KindFrame, wire.KindResult)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	defer w.end()
+	return w.run(ctx, show)
+}
+
+type watch struct {
+	viewer  *Viewer
+	id      wire.ID
+	start   wire.Command
+	box     chan []byte // newest picture wins
+	refused chan wire.Result
+}
+
+// hear is called by one goroutine, the link's.
+func (w *watch) hear(kind wire.Kind, m wire.Message) {
+	if kind == wire.KindFrame {
+		select {
+		case <-w.box:
+		default:
+		}
+		w.box <- m.Payload
+		return
+	}
+	if r, ok := result(m); ok && !r.OK && r.ID == w.start.ID {
+		select {
+		case w.refused <- r:
+		default:
+		}
+	}
+}
+
+func (w *watch) run(ctx context.Context, show func(Picture) error) error {
+	renew := time.NewTicker(w.viewer.opts.Lease / 3)
+	defer renew.Stop()
+	relink := w.renew(ctx)
+	seen := false
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case jpg := <-w.box:
+			seen = true
+			if err := show(pictureOf(jpg)); err != nil {
+				return err
+			}
+		case r := <-w.refused:
+			if !seen { // later troubles pass: the lease is renewed all the same
+				return &Refused{r}
+			}
+		case <-renew.C:
+			relink = w.renew(ctx)
+		case <-relink:
+			relink = w.renew(ctx)
+		}
+	}
+}
+
+// renew takes the lease and returns a channel that closes when the link has
+// come up anew, which is when the broker may have lost sight of it.
+func (w *watch) renew(ctx context.Context) <-chan struct{} {
+	v := w.viewer
+	v.mu.Lock()
+	relink := v.relink
+	v.mu.Unlock()
+	if err := v.opts.Link.Publish(ctx, v.command(v.opts.Base.Topic(w.id, wire.KindCmd), w.start)); err != nil {
+		v.opts.Log.Debug("lease not renewed", "id", string(w.id), "err", err)
+	}
+	return relink
+}
+
+// end gives the lease back, so that the camera need not wait for it to run out.
+func (w *watch) end() {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), time.Second, errors.New("the broker took too long"))
+	defer cancel()
+	v := w.viewer
+	c := wire.Command{Verb: wire.Stop, Viewer: w.start.Viewer}
+	if err := v.opts.Link.Publish(ctx, v.command(v.opts.Base.Topic(w.id, wire.KindCmd), c)); err != nil {
+		v.opts.Log.Debug("lease not returned", "id", string(w.id), "err", err)
+	}
+}
