@@ -1,0 +1,251 @@
+package dashboard
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Dashboard serves the page and what belongs to it. Make one with [New].
+type Dashboard struct {
+	opts    Options
+	origins origins
+	page    map[string]file
+	handler http.Handler
+	metrics *metrics
+	flights *flights
+
+	sockets, streams, snaps *seats
+
+	conns atomic.Int64
+	often rate.Sometimes // what visitors can cause is not logged more often
+	// busy counts open connections, requests being answered and captures under way.
+	busy sync.WaitGroup
+}
+
+// New checks the options and returns a dashboard that does not serve yet.
+func New(o Options) (*Dashboard, error) {
+	o, err := o.check()
+	if err != nil {
+		return nil, err
+	}
+	d := &Dashboard{
+		opts: o, sockets: newSeats(o.Limits.Sockets), streams: newSeats(o.Limits.Streams), snaps: newSeats(o.Limits.Snapshots),
+	}
+	d.often = rate.Sometimes{First: 20, Interval: 10 * time.Second}
+	d.flights = &flights{wg: &d.busy, all: map[flightKey]*flight{}}
+	if d.origins, err = parseOrigins(o.Origins); err != nil {
+		return nil, err
+	}
+	if d.page, err = loadPage(webFiles, o.Base); err != nil {
+		return nil, fmt.Errorf("dashboard: %w", err)
+	}
+	if d.metrics, err = newMetrics(d); err != nil {
+		return nil, fmt.Errorf("dashboard: %w", err)
+	}
+	d.handler = d.guarded(d.routes())
+	return d, nil
+}
+
+// Handler returns what Serve serves, for servers of other kinds. Its WebSockets end
+// with the request's context, as those of Serve do.
+func (d *Dashboard) Handler() http.Handler { return d.handler }
+
+// Serve answers until ctx is done, then ends every request, stream and WebSocket at
+// once and returns when all of them have ended.
+func (d *Dashboard) Serve(ctx context.Context) error {
+	if d.opts.Listener == nil {
+		return errors.New("dashboard: Listener is needed")
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	srv := &http.Server{
+		Handler:           d.handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute, // no request has a body to speak of
+		WriteTimeout:      time.Minute, // streams set their own
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       withConn,
+		ConnState:         d.follow,
+		ErrorLog:          slog.NewLogLogger(d.opts.Log.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() { // ends when srv is closed; Serve waits
+		served <- srv.Serve(d.opts.Listener)
+	}()
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-served:
+		err = fmt.Errorf("serve HTTP on %s: %w", d.opts.Listener.Addr(), err)
+	}
+	cancel()
+	_ = srv.Close() // closes the listener; what else it says is of no use
+	if err == nil {
+		<-served
+	}
+	d.busy.Wait()
+	return err
+}
+
+type connKey struct{}
+
+// withConn lets a stream find its connection, to wait until that takes bytes.
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// warn logs what visitors cause, but not so often that they could fill a disk.
+func (d *Dashboard) warn(what string, facts ...any) {
+	d.often.Do(func() { d.opts.Log.Warn(what, facts...) })
+}
+
+// follow counts connections and turns away those over the limit. The one of a
+// WebSocket counts until its request has ended.
+func (d *Dashboard) follow(c net.Conn, s http.ConnState) {
+	switch s {
+	case http.StateNew:
+		d.busy.Add(1)
+		if d.conns.Add(1) > int64(d.opts.Limits.Connections) {
+			_ = c.Close()
+		}
+	case http.StateClosed:
+		d.conns.Add(-1)
+		d.busy.Done()
+	}
+}
+
+// routes is the list of paths.
+func (d *Dashboard) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	for name, f := range d.page {
+		mux.HandleFunc("GET /"+name, f.serve)
+	}
+	mux.HandleFunc("GET /{$}", d.page[indexFile].serve)
+	mux.HandleFunc("GET "+mqttPath, d.mqtt)
+	mux.HandleFunc("GET /cam/{id}/snapshot.jpg", d.snapshot)
+	mux.HandleFunc("GET /cam/{id}/stream.mjpg", d.stream)
+	mux.HandleFunc("GET /api/cameras", d.cameras)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { refuse(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", d.readyz)
+	mux.Handle("GET /metrics", d.metrics.handler())
+	return mux
+}
+
+func (d *Dashboard) readyz(w http.ResponseWriter, _ *http.Request) {
+	if !d.opts.Ready() {
+		refuse(w, http.StatusServiceUnavailable, "not connected to the broker")
+		return
+	}
+	refuse(w, http.StatusOK, "ok")
+}
+
+// guarded wraps what every request passes: headers, the rules about who may ask,
+// counting, and the net under a handler that panics.
+func (d *Dashboard) guarded(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d.busy.Add(1)
+		defer d.busy.Done()
+		rec := &recorder{ResponseWriter: w}
+		defer d.finish(rec, r)
+		secure(w.Header())
+		if r.URL.Path == "/healthz" || (d.guardHost(rec, r) && d.guardSite(rec, r) && d.guardAccess(rec, r)) {
+			mux.ServeHTTP(rec, r)
+		}
+	})
+}
+
+// finish ends a request. A panic costs this request and no other.
+func (d *Dashboard) finish(rec *recorder, r *http.Request) {
+	if rec.hijacked && r.Context().Value(connKey{}) != nil { // follow has counted it
+		d.conns.Add(-1)
+		d.busy.Done()
+	}
+	p := recover()
+	if p != nil && p != http.ErrAbortHandler {
+		d.opts.Log.Error("request panicked", "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	}
+	switch {
+	case p == nil:
+	case rec.hijacked:
+		rec.status = http.StatusInternalServerError
+	case rec.status == 0:
+		refuse(rec, http.StatusInternalServerError, "a fault in the program; its log says more")
+	default:
+		d.metrics.count(r, rec.status)
+		panic(http.ErrAbortHandler) // half an answer is out: only cutting it off tells
+	}
+	d.metrics.count(r, rec.status)
+}
+
+// recorder notes what became of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status   int // 0: nothing was sent
+	hijacked bool
+}
+
+// WriteHeader notes the status.
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Write sends part of a body.
+func (r *recorder) Write(p []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(p)
+}
+
+// Hijack notes that the connection is no longer HTTP's.
+func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, rw, err := http.NewResponseController(r.ResponseWriter).Hijack()
+	if err == nil {
+		r.hijacked, r.status = true, http.StatusSwitchingProtocols
+	}
+	return c, rw, err
+}
+
+// Unwrap lets [http.ResponseController] reach what is beneath.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// seats is a number of places of which each visitor takes one.
+type seats struct {
+	free  atomic.Int64
+	taken atomic.Int64
+}
+
+func newSeats(n int) *seats {
+	s := &seats{}
+	s.free.Store(int64(n))
+	return s
+}
+
+// enter takes a place and returns how to give it back. false: there is none.
+func (s *seats) enter() (leave func(), ok bool) {
+	if s.free.Add(-1) < 0 {
+		s.free.Add(1)
+		return nil, false
+	}
+	s.taken.Add(1)
+	return func() {
+		s.taken.Add(-1)
+		s.free.Add(1)
+	}, true
+}

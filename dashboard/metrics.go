@@ -1,0 +1,206 @@
+package dashboard
+
+import (
+	"fmt"
+	"net/http"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"camqtt/internal/viewer"
+	"camqtt/internal/wire"
+)
+
+// metrics counts what this package does and shows it beside what others count. Label
+// values are camera ids, the paths this package serves and status codes, so there
+// are never more series than those.
+type metrics struct {
+	registry       *prometheus.Registry
+	requests       *prometheus.CounterVec
+	streamSent     prometheus.Counter
+	streamReplaced prometheus.Counter
+	streamDropped  prometheus.Counter
+}
+
+func newMetrics(d *Dashboard) (*metrics, error) {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	}
+	gauge := func(name, help string, f func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)
+	}
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "camqtt_http_requests_total", Help: "HTTP requests that have ended.",
+		}, []string{"path", "code"}),
+		streamSent:     counter("camqtt_http_stream_pictures_total", "Pictures sent in stream.mjpg."),
+		streamReplaced: counter("camqtt_http_stream_replaced_total", "Pictures that gave way to newer ones in stream.mjpg."),
+		streamDropped:  counter("camqtt_http_stream_dropped_total", "Streams ended because the visitor took nothing."),
+	}
+	for _, c := range []prometheus.Collector{
+		m.requests, m.streamSent, m.streamReplaced, m.streamDropped,
+		gauge("camqtt_http_connections", "Open connections, WebSockets included.", func() float64 { return float64(d.conns.Load()) }),
+		gauge("camqtt_http_websockets", "Open WebSockets.", func() float64 { return float64(d.sockets.taken.Load()) }),
+		gauge("camqtt_http_streams", "Open stream.mjpg.", func() float64 { return float64(d.streams.taken.Load()) }),
+		gauge("camqtt_http_snapshots_waiting", "Requests that wait for a picture.", func() float64 { return float64(d.snaps.taken.Load()) }),
+		gauge("camqtt_ready", "1 while the broker can be reached.", func() float64 { return truth(d.opts.Ready()) }),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		newCameraCollector(d.opts.Viewer),
+		&outsideCollector{broker: d.opts.Broker, version: d.opts.Version},
+	} {
+		if err := m.registry.Register(c); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4})
+}
+
+// count notes a request that has ended. What met no path counts as one.
+func (m *metrics) count(r *http.Request, status int) {
+	_, path, _ := strings.Cut(r.Pattern, " ")
+	switch {
+	case path == "":
+		path = "other"
+	case strings.Count(path, "/") == 1 && strings.Contains(path, "."), path == "/{$}":
+		path = "page"
+	}
+	if status == 0 {
+		status = http.StatusOK
+	}
+	m.requests.WithLabelValues(path, strconv.Itoa(status)).Inc()
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// cameraFigure is one figure of every camera.
+type cameraFigure struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(viewer.Camera, time.Time) (float64, bool) // false: not known
+}
+
+// cameraCollector reads the cameras anew for each scrape, so one that is forgotten
+// leaves nothing behind.
+type cameraCollector struct {
+	cameras Cameras
+	figures []cameraFigure
+}
+
+func newCameraCollector(cameras Cameras) *cameraCollector {
+	c := &cameraCollector{cameras: cameras}
+	add := func(name, help string, kind prometheus.ValueType, f func(viewer.Camera, time.Time) (float64, bool)) {
+		desc := prometheus.NewDesc("camqtt_camera_"+name, help, []string{"id"}, nil)
+		c.figures = append(c.figures, cameraFigure{desc, kind, f})
+	}
+	gauge := func(name, help string, f func(viewer.Camera) float64) {
+		add(name, help, prometheus.GaugeValue, func(c viewer.Camera, _ time.Time) (float64, bool) { return f(c), true })
+	}
+	stat := func(name, help string, kind prometheus.ValueType, f func(wire.Stats) float64) {
+		add(name, help, kind, func(c viewer.Camera, _ time.Time) (float64, bool) { return f(c.Stats), !c.Stats.TS.IsZero() })
+	}
+	add("online", "1 while the camera is online and heard of.", prometheus.GaugeValue,
+		func(c viewer.Camera, now time.Time) (float64, bool) { return truth(c.Online(now)), true })
+	gauge("streaming", "1 while the camera streams.", func(c viewer.Camera) float64 { return truth(c.State.Streaming) })
+	gauge("viewers", "Leases held.", func(c viewer.Camera) float64 { return float64(c.State.Viewers) })
+	gauge("privacy", "1 while privacy is on.", func(c viewer.Camera) float64 { return truth(c.State.Privacy) })
+	gauge("fault", "1 while the camera reports an error.", func(c viewer.Camera) float64 { return truth(c.State.Error != nil) })
+	stat("fps", "Pictures per second sent.", prometheus.GaugeValue, func(s wire.Stats) float64 { return s.FPS })
+	stat("bytes_per_second", "Bytes of pictures per second sent.", prometheus.GaugeValue, func(s wire.Stats) float64 { return float64(s.BytesPerSecond) })
+	stat("uptime_seconds", "Time since the node started.", prometheus.GaugeValue, func(s wire.Stats) float64 { return float64(s.Uptime) })
+	for _, n := range []struct {
+		name, help string
+		f          func(wire.Stats) uint64
+	}{
+		{"captured_total", "Pictures that came from the camera.", func(s wire.Stats) uint64 { return s.Captured }},
+		{"sent_total", "Pictures published.", func(s wire.Stats) uint64 { return s.Sent }},
+		{"snapshots_total", "Deliberate pictures published.", func(s wire.Stats) uint64 { return s.Snapshots }},
+		{"replaced_total", "Pictures that gave way to newer ones.", func(s wire.Stats) uint64 { return s.Replaced }},
+		{"unsent_total", "Pictures dropped because the broker was out of reach.", func(s wire.Stats) uint64 { return s.Unsent }},
+		{"broken_total", "Pictures that were not whole.", func(s wire.Stats) uint64 { return s.Broken }},
+		{"too_large_total", "Pictures over the size limit.", func(s wire.Stats) uint64 { return s.TooLarge }},
+		{"reconnects_total", "Times the node lost its broker.", func(s wire.Stats) uint64 { return s.Reconnects }},
+		{"restarts_total", "Times the camera was restarted after a fault.", func(s wire.Stats) uint64 { return s.Restarts }},
+	} {
+		stat(n.name, n.help, prometheus.CounterValue, func(s wire.Stats) float64 { return float64(n.f(s)) })
+	}
+	add("temperature_celsius", "Temperature of the node's processor.", prometheus.GaugeValue,
+		func(c viewer.Camera, _ time.Time) (float64, bool) {
+			if t := c.Stats.Temperature; t != nil {
+				return *t, true
+			}
+			return 0, false
+		})
+	return c
+}
+
+// Describe names the figures.
+func (c *cameraCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, f := range c.figures {
+		ch <- f.desc
+	}
+}
+
+// Collect reads them.
+func (c *cameraCollector) Collect(ch chan<- prometheus.Metric) {
+	now := time.Now()
+	for _, cam := range c.cameras.Cameras() {
+		for _, f := range c.figures {
+			if v, ok := f.value(cam, now); ok {
+				ch <- prometheus.MustNewConstMetric(f.desc, f.kind, v, string(cam.ID))
+			}
+		}
+	}
+}
+
+// outsideCollector shows what others count, and which program this is.
+type outsideCollector struct {
+	broker  func() []Counter
+	version string
+}
+
+// Describe names nothing: what the broker counts is known only when it is asked.
+func (c *outsideCollector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect asks the broker.
+func (c *outsideCollector) Collect(ch chan<- prometheus.Metric) {
+	info := prometheus.NewDesc("camqtt_build_info", "Version of the program; the value is always 1.", nil,
+		prometheus.Labels{"version": c.version, "go": runtime.Version()})
+	ch <- prometheus.MustNewConstMetric(info, prometheus.GaugeValue, 1)
+	if c.broker == nil {
+		return
+	}
+	seen := map[string]bool{}
+	for _, n := range c.broker() {
+		if seen[n.Name] || !plainName(n.Name) {
+			continue // one bad name must not cost the others
+		}
+		seen[n.Name] = true
+		kind := prometheus.CounterValue
+		if n.Gauge {
+			kind = prometheus.GaugeValue
+		}
+		ch <- prometheus.MustNewConstMetric(prometheus.NewDesc("camqtt_"+n.Name, n.Help, nil, nil), kind, n.Value)
+	}
+}
+
+func plainName(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_'
+	})
+}

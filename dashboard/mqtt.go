@@ -1,0 +1,90 @@
+package dashboard
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// subprotocol is the name of MQTT over WebSocket. [MQTT-6.0.0-3]
+const subprotocol = "mqtt"
+
+// mqttPath is where browsers find it.
+const mqttPath = "/mqtt"
+
+// mqtt joins a browser to the broker.
+func (d *Dashboard) mqtt(w http.ResponseWriter, r *http.Request) {
+	if !websocket.IsWebSocketUpgrade(r) {
+		w.Header().Set("Upgrade", "websocket")
+		refuse(w, http.StatusUpgradeRequired, "this is MQTT over WebSocket: connect with a WebSocket client, sub-protocol mqtt")
+		return
+	}
+	if origin := r.Header.Get("Origin"); !d.origins.allows(origin, r.Host) {
+		d.warn("websocket refused", "origin", origin, "host", r.Host, "from", visitorAddr(r).String())
+		refuse(w, http.StatusForbidden, "pages of %.100q may not connect: want the page of this server, or add that to the dashboard's origins", origin)
+		return
+	}
+	if !slices.Contains(websocket.Subprotocols(r), subprotocol) {
+		refuse(w, http.StatusBadRequest, "the WebSocket sub-protocol %q is needed: want the header Sec-WebSocket-Protocol: %s", subprotocol, subprotocol)
+		return
+	}
+	leave, ok := d.sockets.enter()
+	if !ok {
+		w.Header().Set("Retry-After", "10")
+		refuse(w, http.StatusServiceUnavailable, "%d browsers are connected, which is the limit", d.opts.Limits.Sockets)
+		return
+	}
+	defer leave()
+	s, err := upgrade(w, r, d.opts.Limits.MessageBytes)
+	if err != nil {
+		d.opts.Log.Debug("websocket not opened", "from", visitorAddr(r).String(), "err", err)
+		return
+	}
+	d.join(r.Context(), s)
+}
+
+// join serves one browser until either side ends it.
+func (d *Dashboard) join(ctx context.Context, s *socket) {
+	ctx, cancel := context.WithCancel(ctx)
+	over := make(chan struct{})
+	go func() { // ends with ctx; join waits
+		defer close(over)
+		s.watch(ctx, d.opts.Limits.Ping)
+	}()
+	// Registered first, so that they also run when Attach panics.
+	defer func() { <-over }()
+	defer cancel()
+	defer func() { _ = s.Close() }()
+	if err := d.opts.Attach(ctx, s); err != nil && !errors.Is(err, context.Canceled) {
+		d.opts.Log.Debug("browser left", "from", s.from.String(), "err", err)
+	}
+}
+
+// watch pings and closes the line when nothing has come for two pings.
+func (s *socket) watch(ctx context.Context, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	before, silent := s.heard.Load(), 0
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		silent++
+		if now := s.heard.Load(); now != before {
+			before, silent = now, 0
+		}
+		if silent == 2 { // the ping of the last turn was not answered
+			_ = s.line.Close()
+			return
+		}
+		if s.ping() != nil {
+			return
+		}
+	}
+}

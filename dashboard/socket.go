@@ -1,0 +1,276 @@
+package dashboard
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// controlTime is how long a control frame may wait for the line.
+const controlTime = 5 * time.Second
+
+// socket makes a WebSocket a net.Conn that carries MQTT: Read yields the bytes of
+// binary messages, in which packets may begin and end anywhere [MQTT-6.0.0-4]; each
+// Write is one message. It also has the methods by which a broker frames packets
+// itself and writes shared bytes straight to the line: Line, AppendHead and Bind.
+// Once bound, nothing here writes to the line.
+type socket struct {
+	ws    *websocket.Conn
+	line  net.Conn
+	from  net.Addr
+	heard atomic.Int64 // counts reads that brought something, pongs included
+
+	msg io.Reader // rest of the message being read
+	err error     // how reading ended; the WebSocket library allows no second try
+
+	mu    sync.Mutex // held while writing to the line
+	bound func(frame []byte) error
+	gone  bool
+	by    atomic.Pointer[time.Time] // deadline of Write; nil: none
+}
+
+// gate stands between the WebSocket library and the line. The library answers pings,
+// closes and faults by itself; its frames must take their turn like any other.
+type gate struct {
+	net.Conn
+	sock *socket // nil during the handshake
+}
+
+// Read counts what comes, to tell a quiet peer from a dead one.
+func (g *gate) Read(p []byte) (int, error) {
+	n, err := g.Conn.Read(p)
+	if g.sock != nil && n > 0 {
+		g.sock.heard.Add(1)
+	}
+	return n, err
+}
+
+// Write takes the handshake's answer, and later one control frame at a time.
+func (g *gate) Write(p []byte) (int, error) {
+	if g.sock == nil {
+		return g.Conn.Write(p)
+	}
+	if err := g.sock.control(p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// SetWriteDeadline leaves the line's alone: it belongs to whoever writes packets.
+func (g *gate) SetWriteDeadline(t time.Time) error {
+	if g.sock == nil {
+		return g.Conn.SetWriteDeadline(t)
+	}
+	return nil
+}
+
+// hijacker gives the WebSocket library the gate for the connection.
+type hijacker struct {
+	http.ResponseWriter
+	gate *gate
+}
+
+// Hijack takes the connection over and returns the gate before it.
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	h.gate.Conn = c
+	return h.gate, rw, nil
+}
+
+// upgrade turns a request into a socket. On an error it has answered.
+func upgrade(w http.ResponseWriter, r *http.Request, limit int64) (*socket, error) {
+	up := websocket.Upgrader{
+		HandshakeTimeout: 10 * time.Second,
+		Subprotocols:     []string{subprotocol},
+		ReadBufferSize:   4096,
+		WriteBufferSize:  512,                                      // it writes control frames only
+		CheckOrigin:      func(*http.Request) bool { return true }, // was checked
+		Error: func(w http.ResponseWriter, _ *http.Request, status int, reason error) {
+			refuse(w, status, "%s", reason)
+		},
+	}
+	h := &hijacker{ResponseWriter: w, gate: &gate{}}
+	ws, err := up.Upgrade(h, r, nil)
+	if err != nil {
+		return nil, err
+	}
+	keepUnsentSmall(h.gate.Conn)
+	s := &socket{ws: ws, line: h.gate.Conn, from: visitorAddr(r)}
+	h.gate.sock = s
+	ws.SetReadLimit(limit)
+	return s, nil
+}
+
+// Read returns bytes of binary messages. After any error, a passed deadline
+// included, the connection cannot be read again.
+func (s *socket) Read(p []byte) (int, error) {
+	for s.err == nil {
+		if s.msg == nil {
+			kind, r, err := s.ws.NextReader()
+			if err != nil {
+				s.err = ending(err)
+				break
+			}
+			if kind != websocket.BinaryMessage { // [MQTT-6.0.0-1]
+				s.CloseWith(websocket.CloseUnsupportedData, "MQTT is sent in binary messages")
+				s.err = errors.New("a text message came: want MQTT packets in binary messages")
+				break
+			}
+			s.msg = r
+		}
+		n, err := s.msg.Read(p)
+		switch {
+		case errors.Is(err, io.EOF):
+			s.msg = nil
+		case err != nil:
+			s.err = ending(err)
+		}
+		if n > 0 || len(p) == 0 {
+			return n, nil
+		}
+	}
+	return 0, s.err
+}
+
+// ending maps the end of a WebSocket to that of a byte stream.
+func ending(err error) error {
+	if websocket.IsCloseError(err, websocket.CloseNormalClosure, websocket.CloseGoingAway, websocket.CloseNoStatusReceived) {
+		return io.EOF
+	}
+	if websocket.IsCloseError(err, websocket.CloseAbnormalClosure) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// Write sends p as one message.
+func (s *socket) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bound != nil || s.gone {
+		return 0, net.ErrClosed
+	}
+	var head [10]byte
+	var by time.Time
+	if t := s.by.Load(); t != nil {
+		by = *t
+	}
+	_ = s.line.SetWriteDeadline(by) // a control frame may have set another
+	frame := net.Buffers{s.AppendHead(head[:0], len(p)), p}
+	n, err := frame.WriteTo(s.line)
+	if err != nil {
+		_ = s.line.Close() // part of a frame may be out: nothing can follow it
+		return 0, fmt.Errorf("send %d bytes, of which %d went: %w", len(p), n, err)
+	}
+	return len(p), nil
+}
+
+// ready waits until the line takes bytes or the write deadline has passed.
+func (s *socket) ready() error { return awaitRoom(s.line) }
+
+// control sends one whole control frame.
+func (s *socket) control(frame []byte) error {
+	s.mu.Lock()
+	if put := s.bound; put != nil {
+		s.mu.Unlock()
+		return put(frame)
+	}
+	defer s.mu.Unlock()
+	return s.writeControl(frame, controlTime)
+}
+
+// writeControl writes to an unbound line. The caller holds mu.
+func (s *socket) writeControl(frame []byte, patience time.Duration) error {
+	if s.gone {
+		return net.ErrClosed
+	}
+	_ = s.line.SetWriteDeadline(time.Now().Add(patience))
+	_, err := s.line.Write(frame)
+	if err != nil {
+		_ = s.line.Close()
+	}
+	return err
+}
+
+// ping asks for a sign of life.
+func (s *socket) ping() error {
+	return s.control([]byte{0x80 | websocket.PingMessage, 0})
+}
+
+// CloseWith tells the browser why before the connection is closed. It never waits
+// for a browser that takes nothing.
+func (s *socket) CloseWith(code int, reason string) {
+	payload := websocket.FormatCloseMessage(code, reason[:min(len(reason), 120)])
+	frame := append([]byte{0x80 | websocket.CloseMessage, byte(len(payload))}, payload...)
+	if !s.mu.TryLock() { // somebody is stuck in Write
+		return
+	}
+	if put := s.bound; put != nil {
+		s.mu.Unlock()
+		_ = put(frame) // an ended connection needs no farewell
+		return
+	}
+	defer s.mu.Unlock()
+	if s.writeControl(frame, controlTime/50) == nil {
+		s.gone = true
+	}
+}
+
+// Close closes the line without a word.
+func (s *socket) Close() error { return s.line.Close() }
+
+// LocalAddr returns the address of this end.
+func (s *socket) LocalAddr() net.Addr { return s.line.LocalAddr() }
+
+// RemoteAddr returns the address of the browser, also behind a proxy on this machine.
+func (s *socket) RemoteAddr() net.Addr { return s.from }
+
+// SetDeadline sets both deadlines.
+func (s *socket) SetDeadline(t time.Time) error {
+	return errors.Join(s.SetReadDeadline(t), s.SetWriteDeadline(t))
+}
+
+// SetReadDeadline ends Read at t, for good.
+func (s *socket) SetReadDeadline(t time.Time) error { return s.line.SetReadDeadline(t) }
+
+// SetWriteDeadline is for Write, also one that is under way. A broker that is bound
+// sets the deadline of the line itself.
+func (s *socket) SetWriteDeadline(t time.Time) error {
+	s.by.Store(&t)
+	return s.line.SetWriteDeadline(t)
+}
+
+// Line returns the connection beneath, for a broker that frames.
+func (s *socket) Line() net.Conn { return s.line }
+
+// AppendHead appends the head of a final, unmasked binary frame of n bytes.
+// RFC 6455 section 5.2.
+func (s *socket) AppendHead(dst []byte, n int) []byte {
+	dst = append(dst, 0x80|websocket.BinaryMessage)
+	switch {
+	case n < 126:
+		return append(dst, byte(n))
+	case n < 1<<16:
+		return binary.BigEndian.AppendUint16(append(dst, 126), uint16(n))
+	}
+	return binary.BigEndian.AppendUint64(append(dst, 127), uint64(n))
+}
+
+// Bind hands the line over: from here on control frames go to the function.
+func (s *socket) Bind(control func(frame []byte) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bound = control
+}

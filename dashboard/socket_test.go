@@ -1,0 +1,343 @@
+package dashboard
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"camqtt/internal/testkit"
+)
+
+// dialWS opens a WebSocket as a browser or a program would.
+func dialWS(t testing.TB, s *served, header ...string) (*websocket.Conn, *http.Response, error) {
+	t.Helper()
+	h := http.Header{"Sec-Websocket-Protocol": {"mqtt"}}
+	for i := 0; i+1 < len(header); i += 2 {
+		h.Set(header[i], header[i+1])
+		if header[i+1] == "" {
+			h.Del(header[i])
+		}
+	}
+	ws, resp, err := (&websocket.Dialer{HandshakeTimeout: 10 * time.Second}).Dial("ws://"+s.addr+"/mqtt", h)
+	if err == nil {
+		t.Cleanup(func() { ws.Close() })
+		_ = ws.SetReadDeadline(time.Now().Add(20 * time.Second))
+	}
+	return ws, resp, err
+}
+
+func mustDialWS(t testing.TB, s *served, header ...string) *websocket.Conn {
+	t.Helper()
+	ws, _, err := dialWS(t, s, header...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ws
+}
+
+func TestWebSocketDoor(t *testing.T) {
+	s := serve(t, Options{Origins: []string{"https://ha.example"}})
+	for name, c := range map[string]struct {
+		header []string
+		status int
+		text   string
+	}{
+		"no browser":        {nil, 101, ""},
+		"own page":          {[]string{"Origin", "http://" + s.addr}, 101, ""},
+		"own page, proxied": {[]string{"Host", "ha.example", "Origin", "https://ha.example"}, 101, ""},
+		"listed":            {[]string{"Origin", "https://ha.example", "Sec-Fetch-Site", "cross-site"}, 101, ""},
+		"foreign":           {[]string{"Origin", "https://evil.example"}, 403, "origins"},
+		"sandboxed":         {[]string{"Origin", "null"}, 403, "origins"},
+		"other port":        {[]string{"Origin", "http://127.0.0.1:1"}, 403, "origins"},
+		"rebound":           {[]string{"Host", "evil.example", "Origin", "http://evil.example"}, 421, "origins"},
+		"no sub-protocol":   {[]string{"Sec-Websocket-Protocol", ""}, 400, "sub-protocol"},
+		"old sub-protocol":  {[]string{"Sec-Websocket-Protocol", "mqttv3.1"}, 400, "Sec-WebSocket-Protocol: mqtt"},
+		"several":           {[]string{"Sec-Websocket-Protocol", "mqttv3.1, mqtt"}, 101, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ws, resp, err := dialWS(t, s, c.header...)
+			if resp == nil {
+				t.Fatal(err)
+			}
+			if resp.StatusCode != c.status {
+				t.Fatalf("status %d, want %d", resp.StatusCode, c.status)
+			}
+			if c.status != 101 {
+				if body, _ := io.ReadAll(resp.Body); !strings.Contains(string(body), c.text) {
+					t.Errorf("answer %q, want it to contain %q", body, c.text)
+				}
+				return
+			}
+			if ws.Subprotocol() != "mqtt" {
+				t.Errorf("sub-protocol %q, want mqtt", ws.Subprotocol())
+			}
+			if ext := resp.Header.Get("Sec-Websocket-Extensions"); ext != "" {
+				t.Errorf("extensions %q, want none: JPEG does not compress", ext)
+			}
+		})
+	}
+	resp, body := ask(t, "GET", s.url+"/mqtt")
+	wantAnswer(t, resp, body, 426, "WebSocket")
+}
+
+func TestWebSocketLimit(t *testing.T) {
+	s := serve(t, Options{Limits: Limits{Sockets: 1}})
+	ws := mustDialWS(t, s)
+	if _, resp, err := dialWS(t, s); err == nil || resp.StatusCode != 503 {
+		t.Fatalf("second WebSocket: %v, want 503", err)
+	}
+	ws.Close()
+	testkit.Until(t, 10*time.Second, "the place is free", func() bool {
+		_, _, err := dialWS(t, s)
+		return err == nil
+	})
+}
+
+func TestBytesAreNotMessages(t *testing.T) {
+	got := make(chan []byte, 1)
+	s := serve(t, Options{Attach: func(_ context.Context, c net.Conn) error {
+		defer c.Close()
+		b := make([]byte, 10)
+		_, err := io.ReadFull(c, b)
+		got <- b
+		_, _ = c.Write([]byte("one packet"))
+		_, _ = c.Write(bytes.Repeat([]byte("x"), 70000))
+		return err
+	}})
+	ws := mustDialWS(t, s)
+	for _, part := range []string{"ab", "", "c", "defghij"} {
+		if err := ws.WriteMessage(websocket.BinaryMessage, []byte(part)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b := <-got; string(b) != "abcdefghij" {
+		t.Errorf("read %q, want abcdefghij", b)
+	}
+	for _, want := range []int{10, 70000} {
+		kind, b, err := ws.ReadMessage()
+		if err != nil || kind != websocket.BinaryMessage || len(b) != want {
+			t.Errorf("message of kind %d, %d bytes, %v: want one binary message of %d", kind, len(b), err, want)
+		}
+	}
+}
+
+func TestTextAndTooLongMessagesEndTheSocket(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind, size, code int
+	}{
+		"text":     {websocket.TextMessage, 4, websocket.CloseUnsupportedData},
+		"too long": {websocket.BinaryMessage, 1001, websocket.CloseMessageTooBig},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, Options{Limits: Limits{MessageBytes: 1000}})
+			ws := mustDialWS(t, s)
+			if err := ws.WriteMessage(c.kind, make([]byte, c.size)); err != nil {
+				t.Fatal(err)
+			}
+			_, _, err := ws.ReadMessage()
+			var closed *websocket.CloseError
+			if !errors.As(err, &closed) || closed.Code != c.code {
+				t.Errorf("%v, want close code %d", err, c.code)
+			}
+		})
+	}
+}
+
+func TestPingsAreAnsweredAndSent(t *testing.T) {
+	s := serve(t, Options{Limits: Limits{Ping: 20 * time.Millisecond}})
+	ws := mustDialWS(t, s)
+	pinged := make(chan struct{}, 100)
+	ponged := make(chan string, 1)
+	answer := ws.PingHandler()
+	ws.SetPingHandler(func(data string) error {
+		pinged <- struct{}{}
+		return answer(data)
+	})
+	ws.SetPongHandler(func(data string) error { ponged <- data; return nil })
+	go func() { // ends with the connection
+		for {
+			if _, _, err := ws.ReadMessage(); err != nil {
+				return
+			}
+		}
+	}()
+	for range 5 { // more than a dead peer would get
+		<-pinged
+	}
+	if err := ws.WriteControl(websocket.PingMessage, []byte("hi"), time.Now().Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-ponged; got != "hi" {
+		t.Errorf("pong %q, want hi", got)
+	}
+}
+
+func TestDeadPeerIsNoticed(t *testing.T) {
+	ended := make(chan error, 1)
+	s := serve(t, Options{Limits: Limits{Ping: 20 * time.Millisecond}, Attach: func(_ context.Context, c net.Conn) error {
+		defer c.Close()
+		_, err := c.Read(make([]byte, 1))
+		ended <- err
+		return err
+	}})
+	mustDialWS(t, s) // never reads, so it never answers a ping
+	if err := <-ended; err == nil {
+		t.Error("a peer that answers no ping was read from without an error")
+	}
+}
+
+func TestCloseIsTheEndOfTheStream(t *testing.T) {
+	ended := make(chan error, 1)
+	s := serve(t, Options{Attach: func(_ context.Context, c net.Conn) error {
+		defer c.Close()
+		_, err := c.Read(make([]byte, 1))
+		ended <- err
+		if _, again := c.Read(make([]byte, 1)); !errors.Is(again, err) {
+			t.Errorf("second Read() = %v, want %v again", again, err)
+		}
+		return err
+	}})
+	ws := mustDialWS(t, s)
+	_ = ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
+	if err := <-ended; err != io.EOF {
+		t.Errorf("Read() = %v, want io.EOF", err)
+	}
+	if _, _, err := ws.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseNormalClosure) {
+		t.Errorf("the close was answered with %v, want 1000", err)
+	}
+}
+
+// framed is what a broker asks of a connection to frame packets itself.
+type framed interface {
+	net.Conn
+	Line() net.Conn
+	AppendHead(dst []byte, n int) []byte
+	Bind(control func(frame []byte) error)
+}
+
+// TestABoundSocketNeverWrites lets every kind of control frame arise while a broker
+// has the line: all must go through the function that Bind was given.
+func TestABoundSocketNeverWrites(t *testing.T) {
+	var mu sync.Mutex
+	var frames [][]byte
+	bound, over := make(chan struct{}), make(chan struct{})
+	s := serve(t, Options{Limits: Limits{Ping: 10 * time.Millisecond, MessageBytes: 100}, Attach: func(_ context.Context, c net.Conn) error {
+		defer c.Close()
+		f, ok := c.(framed)
+		if !ok {
+			t.Error("the connection does not let a broker frame")
+			return nil
+		}
+		if _, ok := f.Line().(*net.TCPConn); !ok {
+			t.Errorf("the line is a %T, want what the kernel writes to", f.Line())
+		}
+		f.Bind(func(frame []byte) error {
+			mu.Lock()
+			defer mu.Unlock()
+			frames = append(frames, bytes.Clone(frame))
+			return nil
+		})
+		if _, err := c.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Write() on a bound socket = %v, want net.ErrClosed", err)
+		}
+		close(bound)
+		_, err := io.Copy(io.Discard, c)
+		close(over)
+		return err
+	}})
+	ws := mustDialWS(t, s)
+	<-bound
+	_ = ws.WriteControl(websocket.PingMessage, []byte("hi"), time.Now().Add(time.Second))
+	has := func(first byte) func() bool {
+		return func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, f := range frames {
+				if f[0] == first && len(f) == 2+int(f[1]) {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	testkit.Until(t, 10*time.Second, "a pong was handed over", has(0x8a))
+	testkit.Until(t, 10*time.Second, "a ping was handed over", has(0x89))
+	_ = ws.WriteMessage(websocket.BinaryMessage, make([]byte, 101))
+	<-over
+	testkit.Until(t, 10*time.Second, "the close was handed over", has(0x88))
+	if kind, b, err := ws.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseAbnormalClosure) {
+		t.Errorf("the browser got %d %q %v, want nothing: only the broker writes", kind, b, err)
+	}
+}
+
+func TestAppendHead(t *testing.T) {
+	s := &socket{}
+	for n, want := range map[int]string{
+		0: "\x82\x00", 125: "\x82\x7d", 126: "\x82\x7e\x00\x7e", 65535: "\x82\x7e\xff\xff",
+		65536: "\x82\x7f\x00\x00\x00\x00\x00\x01\x00\x00",
+	} {
+		if got := string(s.AppendHead([]byte("x"), n)); got != "x"+want {
+			t.Errorf("AppendHead(%d) = %q, want %q", n, got, "x"+want)
+		}
+	}
+}
+
+// TestAFramingBroker writes packets as a broker does, control frames between them.
+func TestAFramingBroker(t *testing.T) {
+	s := serve(t, Options{Attach: func(_ context.Context, c net.Conn) error {
+		defer c.Close()
+		f, _ := c.(framed)
+		control := make(chan []byte, 4)
+		f.Bind(func(frame []byte) error { control <- bytes.Clone(frame); return nil })
+		go func() { // ends with the connection
+			_, _ = io.Copy(io.Discard, f)
+			close(control)
+		}()
+		payload := bytes.Repeat([]byte("p"), 100000)
+		for i := range 3 {
+			b := net.Buffers{f.AppendHead(nil, len(payload)), payload}
+			if _, err := b.WriteTo(f.Line()); err != nil {
+				return err
+			}
+			if i == 1 {
+				_, _ = f.Line().Write(<-control)
+			}
+		}
+		<-control // the browser has gone
+		return nil
+	}})
+	ws := mustDialWS(t, s)
+	pong := ""
+	ws.SetPongHandler(func(data string) error { pong = data; return nil })
+	_ = ws.WriteControl(websocket.PingMessage, []byte("between"), time.Now().Add(time.Second))
+	for range 3 {
+		if _, b, err := ws.ReadMessage(); err != nil || len(b) != 100000 {
+			t.Fatalf("%d bytes, %v: want packets of 100000", len(b), err)
+		}
+	}
+	if pong != "between" {
+		t.Errorf("pong %q, want it to arrive between packets", pong)
+	}
+	ws.Close()
+}
+
+func TestBrowserAddressIsGivenToTheBroker(t *testing.T) {
+	from := make(chan string, 1)
+	s := serve(t, Options{Attach: func(_ context.Context, c net.Conn) error {
+		from <- c.RemoteAddr().String()
+		return c.Close()
+	}})
+	mustDialWS(t, s, "X-Forwarded-For", "203.0.113.9")
+	if got := <-from; got != "203.0.113.9:0" {
+		t.Errorf("the broker sees %s, want what the proxy on this machine says", got)
+	}
+}

@@ -1,0 +1,296 @@
+// One camera's pictures: which topics are heard and which lease is held while
+// somebody looks, and nothing of either while nobody does.
+
+import { Clock } from './clock.js';
+import { look, MAX_PIXELS } from './exif.js';
+import { Lease, pick } from './lease.js';
+import { Meter } from './meter.js';
+import { Orders } from './orders.js';
+import { Pace } from './pace.js';
+import { readResult } from './reports.js';
+import { Snap } from './snap.js';
+import { Taps } from './taps.js';
+
+/**
+ * @typedef {object} Picture
+ * @property {Uint8Array<ArrayBuffer>} bytes
+ * @property {import('./exif.js').Look} look
+ * @property {number} arrived ms since the epoch
+ * @property {boolean} live from `frame`, not the kept `preview`
+ *
+ * @typedef {{fps: number, width: number}} Wish width in device pixels; 0 is the camera's own size
+ * @typedef {{wish: () => Wish, picture: (p: Picture) => void}} Watcher
+ * @typedef {object} Options
+ * @property {import('./cameras.js').Camera} camera
+ * @property {import('./cameras.js').Cameras} cameras
+ * @property {import('./mqtt.js').Client} client
+ * @property {string} base
+ * @property {string} viewer token of this page
+ */
+
+/** Feed serves one camera to the tile and the full view. It dispatches `change`. */
+export class Feed extends EventTarget {
+	clock = new Clock();
+	pace = new Pace();
+	meter = new Meter();
+	counts = { arrived: 0, replaced: 0, broken: 0 };
+	/** Somebody pressed Stop here: watch what comes, ask for nothing. */
+	paused = false;
+	/** Why the camera refused the lease. @type {{code: string, text: string} | null} */
+	refusal = null;
+	/** The broker refused the subscription to the pictures. */
+	denied = false;
+	/** When somebody began to look, ms since the epoch; 0 while nobody does. */
+	since = 0;
+	/** When a live picture was last drawn. */
+	lastDrawn = 0;
+	/** When a picture came last that cannot be shown. */
+	lastBroken = 0;
+	/** The newest picture drawn. @type {Picture | null} */
+	last = null;
+	/** Pictures per second asked for at present; 0 without a lease. */
+	fps = 0;
+
+	#o;
+	#lease;
+	/** @type {Set<Watcher>} */
+	#watchers = new Set();
+	#orders;
+	#taps;
+	#awake = true;
+	#pending = false;
+	#seenLive = false;
+	/** @type {Snap | null} */
+	#snap = null;
+
+	/** @param {Options} options */
+	constructor(options) {
+		super();
+		this.#o = options;
+		this.#lease = new Lease((payload) => {
+			this.#command(payload).catch(() => {}); // renewed soon; the page shows a lost broker by itself
+		}, options.viewer);
+		this.#orders = new Orders(
+			(payload) => this.#command(payload, 1),
+			options.viewer,
+			() => this.#settle(),
+		);
+		this.#taps = new Taps(options.client, `${options.base}/${options.camera.id}`, (kind) => {
+			this.denied ||= kind === 'frame';
+			this.update();
+		});
+	}
+
+	get camera() {
+		return this.#o.camera;
+	}
+
+	get broker() {
+		return this.#o.client.status;
+	}
+
+	get leased() {
+		return this.#lease.held;
+	}
+
+	/** @param {Watcher} w */
+	watch(w) {
+		this.#watchers.add(w);
+		this.update();
+	}
+
+	/** @param {Watcher} w */
+	unwatch(w) {
+		this.#watchers.delete(w);
+		this.update();
+	}
+
+	/** Whether the page can be seen. @param {boolean} yes */
+	set awake(yes) {
+		this.#awake = yes;
+		this.update();
+	}
+
+	/** close lets go of everything; the camera was forgotten. */
+	close() {
+		this.#watchers.clear();
+		this.#snap?.fail('the camera was removed');
+		this.#settle();
+	}
+
+	/** update brings topics and lease in line with the wishes, once for all changes of one turn. */
+	update() {
+		if (this.#pending) return;
+		this.#pending = true;
+		queueMicrotask(() => {
+			this.#pending = false;
+			this.#settle();
+			this.dispatchEvent(new Event('change'));
+		});
+	}
+
+	#settle() {
+		const { client, camera } = this.#o;
+		const active = this.#awake && client.up && this.#watchers.size > 0;
+		if (active && this.since === 0) this.#begin();
+		if (!active && this.since > 0) this.since = 0;
+		const there = camera.status !== 'offline' && camera.status !== 'sleeping' && !camera.state?.privacy;
+		const lease = active && there && !this.paused && !this.denied;
+		const heard = (lease && !this.#seenLive) || this.refusal !== null || this.#snap !== null || this.#orders.pending;
+		this.#taps.set('frame', active, (m) => this.#frame(m));
+		this.#taps.set('preview', active && !this.#seenLive, (m) => this.#still(m));
+		this.#taps.set('result', heard, (m) => this.#result(m));
+		this.#taps.set('snapshot', this.#snap?.fetching === true, (m) => this.#snap?.offer(m.payload));
+		if (!client.up) this.#lease.drop();
+		else this.#lease.want(lease ? this.#demand() : null);
+		if (!lease) this.fps = 0;
+	}
+
+	#begin() {
+		this.since = Date.now();
+		this.#seenLive = false;
+		this.denied = false;
+		this.refusal = null;
+		this.meter.reset();
+		this.pace.reset(this.since);
+	}
+
+	/** @returns {import('./lease.js').Demand} */
+	#demand() {
+		const wishes = [...this.#watchers].map((w) => w.wish());
+		this.fps = this.pace.fps(Math.max(...wishes.map((w) => w.fps)));
+		const widest = wishes.some((w) => w.width === 0) ? 0 : Math.max(...wishes.map((w) => w.width));
+		const size = widest > 0 ? pick(this.#o.camera.info?.sizes ?? [], widest) : undefined;
+		return size ? { fps: this.fps, size } : { fps: this.fps };
+	}
+
+	/** @param {import('./routes.js').Message} m */
+	#frame({ payload, retain }) {
+		const now = Date.now();
+		this.#o.cameras.heard(this.#o.camera.id);
+		this.meter.add(now, payload.length);
+		const seen = this.#look(payload);
+		if (!seen) return;
+		this.counts.arrived++;
+		this.pace.arrived();
+		if (seen.captured !== null && !retain) this.clock.learn(seen.captured, now);
+		this.#snap?.frame(payload);
+		const first = !this.#seenLive || this.refusal !== null;
+		this.#seenLive = true;
+		this.refusal = null;
+		if (first) this.update();
+		this.#give({ bytes: payload, look: seen, arrived: now, live: !retain });
+	}
+
+	/** @param {import('./routes.js').Message} m */
+	#still({ payload, retain }) {
+		const seen = payload.length > 0 && this.#look(payload);
+		if (!seen || this.#seenLive) return;
+		if (!retain) this.#o.cameras.heard(this.#o.camera.id);
+		const kept = this.last?.look.captured ?? 0;
+		if (kept > 0 && (seen.captured ?? 0) <= kept) return; // what is shown is newer
+		this.#give({ bytes: payload, look: seen, arrived: retain ? 0 : Date.now(), live: false });
+	}
+
+	/** @param {Uint8Array<ArrayBuffer>} payload */
+	#look(payload) {
+		const seen = look(payload);
+		if (seen && seen.width * seen.height <= MAX_PIXELS) return seen;
+		this.broken();
+		return null;
+	}
+
+	/** @param {Picture} p */
+	#give(p) {
+		for (const w of this.#watchers) w.picture(p);
+	}
+
+	/** @param {import('./routes.js').Message} m */
+	#result({ payload }) {
+		const r = readResult(payload);
+		if (!r) return;
+		this.#snap?.result(r);
+		this.#orders.result(r);
+		if (!this.#lease.owns(r.id)) return;
+		this.refusal = r.ok ? null : { code: r.code, text: r.text };
+		this.update();
+	}
+
+	/** drawn is told of every picture on the screen. @param {Picture} p */
+	drawn(p) {
+		const now = Date.now();
+		this.last = p;
+		if (!p.live) return;
+		this.lastDrawn = now;
+		const { captured } = p.look;
+		this.pace.drawn(captured === null ? now - p.arrived : this.clock.lag(captured, now));
+	}
+
+	/** replaced is told of every picture that gave way to a newer one. */
+	replaced() {
+		this.counts.replaced++;
+		this.pace.replaced();
+	}
+
+	/** broken is told of every picture that no decoder could read. */
+	broken() {
+		this.counts.broken++;
+		this.lastBroken = Date.now();
+	}
+
+	/** tick looks after what changes with time alone. @param {number} now */
+	tick(now) {
+		if (this.since === 0 || !this.leased) return;
+		const base = Math.max(...[...this.#watchers].map((w) => w.wish().fps));
+		if (this.pace.judge(now, base)) this.update();
+	}
+
+	/**
+	 * age of the picture on the screen in ms; null when there is none or nobody knows.
+	 * @param {number} now
+	 */
+	age(now) {
+		if (!this.last) return null;
+		const { look: seen, arrived } = this.last;
+		if (seen.captured !== null) return this.clock.age(seen.captured, now);
+		const at = arrived || this.#o.camera.state?.lastFrame;
+		return at ? Math.max(0, now - at) : null;
+	}
+
+	/**
+	 * @param {string} payload
+	 * @param {0 | 1} [qos]
+	 */
+	#command(payload, qos = 0) {
+		return this.#o.client.publish(`${this.#o.base}/${this.#o.camera.id}/cmd`, payload, { qos });
+	}
+
+	/** start begins the lease that lasts without viewers. */
+	start() {
+		this.paused = false;
+		return this.#orders.give('start');
+	}
+
+	/** stop ends all leases, and this page asks for no new one until start. */
+	stop() {
+		this.paused = true;
+		this.#lease.drop(); // the bare stop below ends it with the others
+		return this.#orders.give('stop');
+	}
+
+	/**
+	 * snap has one picture taken. Asking again meanwhile shares it.
+	 * @returns {Promise<import('./snap.js').Taken>}
+	 */
+	snap() {
+		if (this.#snap) return this.#snap.taken;
+		const snap = new Snap(this.#o.viewer, () => this.update());
+		this.#snap = snap;
+		this.#settle(); // hear the result before it can come
+		this.#command(JSON.stringify({ cmd: 'snap', id: snap.id }), 1).catch((e) => snap.fail(e.message));
+		return snap.taken.finally(() => {
+			this.#snap = null;
+			this.update();
+		});
+	}
+}
