@@ -1,0 +1,264 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"syscall"
+
+	"camqtt/broker"
+	"camqtt/dashboard"
+	"camqtt/internal/config"
+	"camqtt/internal/link"
+	"camqtt/internal/run"
+	"camqtt/internal/viewer"
+	"camqtt/internal/wire"
+)
+
+// plant is what a configuration becomes: services in the order in which they
+// start, with every port bound and nothing running.
+type plant struct {
+	cfg      *config.Config
+	log      *slog.Logger
+	broker   *broker.Broker // nil: somebody else's
+	services []run.Named
+
+	mqttAddr, httpAddr net.Addr // as bound
+	bound              []net.Listener
+}
+
+// ports says how a person moves a taken port, for messages.
+type ports struct{ mqtt, http string }
+
+// build makes the plant. When something is wrong nothing stays bound.
+func (e *env) build(cfg *config.Config, log *slog.Logger, p ports) (_ *plant, err error) {
+	b := &plant{cfg: cfg, log: log}
+	defer func() {
+		if err != nil {
+			for _, l := range b.bound {
+				l.Close()
+			}
+		}
+	}()
+	if cfg.Broker != nil {
+		if err := b.addBroker(p); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.Dashboard != nil {
+		if err := b.addDashboard(p); err != nil {
+			return nil, err
+		}
+	}
+	if len(cfg.Cameras) > 0 {
+		if err := b.addCameras(); err != nil {
+			return nil, err
+		}
+	}
+	b.add("systemd", run.Notify{})
+	return b, nil
+}
+
+func (b *plant) add(name string, s run.Service) {
+	b.services = append(b.services, run.Named{Name: name, Service: s})
+}
+
+// listen binds a port, or says who moves it and how.
+func (b *plant) listen(what, addr, hint string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, &hinted{fmt.Errorf("listen on %s for %s: the port is taken, by another camqtt or another program", addr, what), hint}
+	case errors.Is(err, syscall.EACCES):
+		return nil, &hinted{fmt.Errorf("listen on %s for %s: not allowed; ports below 1024 need a privilege", addr, what), hint}
+	case err != nil:
+		return nil, &hinted{fmt.Errorf("listen on %s for %s: %w", addr, what, err), hint}
+	}
+	b.bound = append(b.bound, l)
+	return l, nil
+}
+
+func (b *plant) addBroker(p ports) error {
+	c := b.cfg.Broker
+	o := broker.Options{Base: string(b.cfg.Base), Data: c.Data, Anonymous: c.Anonymous, Log: b.log.With("part", "broker")}
+	if c.Listen != "" {
+		l, err := b.listen("MQTT", c.Listen, p.mqtt)
+		if err != nil {
+			return err
+		}
+		b.mqttAddr = l.Addr()
+		o.Listeners = append(o.Listeners, l)
+	}
+	if c.TLS.Listen != "" {
+		conf, err := serverTLS(c.TLS.Cert, c.TLS.Key)
+		if err != nil {
+			return usage(fmt.Errorf("broker.tls: %w", err), "")
+		}
+		l, err := b.listen("MQTT over TLS", c.TLS.Listen, "another port for broker.tls.listen")
+		if err != nil {
+			return err
+		}
+		o.Listeners = append(o.Listeners, tls.NewListener(l, conf))
+	}
+	br, err := broker.New(o)
+	if err != nil {
+		return err
+	}
+	b.broker = br
+	b.add("broker", br)
+	return nil
+}
+
+func serverTLS(cert, key string) (*tls.Config, error) {
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("read certificate %s and key %s: %w", cert, key, err)
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}, nil
+}
+
+// linkOptions is how to reach the broker that the configuration names.
+func linkOptions(m config.MQTT) (link.Options, error) {
+	o := link.Options{URLs: m.URL, Username: m.Username, Password: string(m.Password)}
+	if m.CAFile != "" {
+		pem, err := os.ReadFile(m.CAFile)
+		if err != nil {
+			return o, fmt.Errorf("read the certificate authority: %w", err)
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return o, fmt.Errorf("certificate authority %s: want a PEM file with a certificate", m.CAFile)
+		}
+		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
+	}
+	return o, nil
+}
+
+// linkOptions is how the parts of this plant reach the broker: by a pipe inside
+// the process when it is embedded and no other is named.
+func (b *plant) linkOptions() (link.Options, error) {
+	if b.broker != nil && len(b.cfg.MQTT.URL) == 0 {
+		return link.Options{Dial: b.pipe}, nil
+	}
+	return linkOptions(b.cfg.MQTT)
+}
+
+// pipe connects to the embedded broker without a network.
+func (b *plant) pipe(context.Context) (net.Conn, error) {
+	near, far := net.Pipe()
+	go func() { // ends when either side closes the pipe, or the broker ends
+		if err := b.broker.Attach(context.Background(), far); err != nil {
+			b.log.Debug("pipe to the broker ended", "err", err)
+		}
+	}()
+	return near, nil
+}
+
+func (b *plant) addDashboard(p ports) error {
+	c, log := b.cfg.Dashboard, b.log.With("part", "dashboard")
+	lo, err := b.linkOptions()
+	if err != nil {
+		return usage(err, "")
+	}
+	var l *link.Link
+	v, err := viewer.New(viewer.Options{Base: b.cfg.Base, Link: lateLink{&l}, Log: log, CommandQoS: commandQoS(b.cfg.MQTT)})
+	if err != nil {
+		return err
+	}
+	lo.ClientID, lo.Log, lo.Subscriptions = v.ClientID(), log, v.Subscriptions()
+	lo.Receive, lo.Up = v.Receive, v.LinkUp
+	if l, err = link.New(lo); err != nil {
+		return err
+	}
+	listener, err := b.listen("the dashboard", c.Listen, p.http)
+	if err != nil {
+		return err
+	}
+	b.httpAddr = listener.Addr()
+	if c.TLS.Cert != "" {
+		conf, err := serverTLS(c.TLS.Cert, c.TLS.Key)
+		if err != nil {
+			return usage(fmt.Errorf("dashboard.tls: %w", err), "")
+		}
+		conf.NextProtos = []string{"http/1.1"}
+		listener = tls.NewListener(listener, conf)
+	}
+	number, _ := version()
+	o := dashboard.Options{
+		Listener: listener, Base: b.cfg.Base, Viewer: v, Origins: c.Origins,
+		Ready: l.Connected, Version: number, Log: log,
+	}
+	if b.broker != nil && len(b.cfg.MQTT.URL) == 0 {
+		o.Attach, o.Broker = b.broker.Attach, b.counters
+	} else {
+		counts := new(dashboard.RemoteCounts)
+		o.Attach = dashboard.Remote(dashboard.RemoteOptions{Dial: l.Dial, Base: b.cfg.Base, Log: log, Counts: counts})
+		o.Broker = counts.Counters
+	}
+	d, err := dashboard.New(o)
+	if err != nil {
+		return err
+	}
+	b.add("dashboard's connection", l)
+	b.add("dashboard", d)
+	return nil
+}
+
+// commandQoS is the configuration's, in the form viewer takes.
+func commandQoS(m config.MQTT) int {
+	if m.CommandQoS == 0 {
+		return -1
+	}
+	return m.CommandQoS
+}
+
+// counters are the embedded broker's, for /metrics.
+func (b *plant) counters() []dashboard.Counter {
+	s := b.broker.Stats()
+	count := func(name, help string, v int64) dashboard.Counter {
+		return dashboard.Counter{Name: "broker_" + name, Help: help, Value: float64(v)}
+	}
+	gauge := func(name, help string, v int64) dashboard.Counter {
+		c := count(name, help, v)
+		c.Gauge = true
+		return c
+	}
+	return []dashboard.Counter{
+		gauge("clients", "Clients connected now.", s.Clients),
+		gauge("sessions", "Sessions of connected and absent clients.", s.Sessions),
+		count("accepted_total", "Connections admitted.", s.Accepted),
+		count("refused_total", "Connections turned away.", s.Refused),
+		count("recovered_total", "Faults that cost one connection.", s.Recovered),
+		count("bytes_in_total", "Bytes received.", s.BytesIn),
+		count("bytes_out_total", "Bytes sent.", s.BytesOut),
+		count("messages_in_total", "Messages received, pictures included.", s.MessagesIn),
+		count("messages_out_total", "Messages handed to receivers, pictures included.", s.MessagesOut),
+		count("messages_dropped_total", "Ordinary messages that found a receiver's queue full.", s.MessagesDropped),
+		count("frames_in_total", "Pictures published.", s.FramesIn),
+		count("frames_delivered_total", "Pictures written to receivers.", s.FramesDelivered),
+		count("frames_replaced_total", "Pictures that gave way to newer ones.", s.FramesReplaced),
+		gauge("retained_messages", "Retained messages.", s.Retained),
+		gauge("retained_bytes", "Payload of retained messages.", s.RetainedBytes),
+		count("store_writes_total", "Files written by the retained store.", s.StoreWrites),
+		count("store_errors_total", "Writes of the retained store that failed.", s.StoreErrors),
+	}
+}
+
+// subscriptions turns a node's filters into subscriptions.
+func subscriptions(filters []string, m config.MQTT) []link.Subscription {
+	var subs []link.Subscription
+	for _, f := range filters {
+		subs = append(subs, link.Subscription{Filter: f, QoS: byte(m.CommandQoS)})
+	}
+	return subs
+}
+
+var _ viewer.Link = (*link.Link)(nil)
+
+// will is a node's will as link takes it.
+func will(m wire.Message) *wire.Message { return &m }

@@ -1,0 +1,169 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"camqtt/internal/config"
+	"camqtt/internal/link"
+	"camqtt/internal/viewer"
+	"camqtt/internal/wire"
+)
+
+// defaultBroker is where commands look for a broker when nobody says.
+const defaultBroker = "mqtt://127.0.0.1:1883"
+
+// target is how a command finds the broker.
+type target struct {
+	broker       string
+	base         string
+	config       []string
+	passwordFile string
+	caFile       string
+}
+
+func (t *target) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&t.broker, "broker", "", "broker URL: mqtt, mqtts, ws or wss; a user and password may be in it (default CAMQTT_BROKER, then the configuration, then "+defaultBroker+")")
+	f.StringVar(&t.base, "base", "", "first part of every topic (default CAMQTT_BASE, then the configuration, then cam)")
+	f.StringArrayVarP(&t.config, "config", "c", nil, "configuration file that says where the broker is")
+	f.StringVar(&t.passwordFile, "password-file", "", "file that holds the password")
+	f.StringVar(&t.caFile, "ca-file", "", "file with the certificate authority of the broker (PEM)")
+}
+
+// settle finds out where the broker is: flag, environment, configuration,
+// default.
+func (t *target) settle(e *env) (link.Options, wire.Base, error) {
+	m := config.MQTT{CommandQoS: 1}
+	base := t.base
+	if len(t.config) > 0 {
+		cfg, err := e.loadOptions(config.Options{Sources: t.config, Environ: e.Environ, ClientOnly: true})
+		if err != nil {
+			return link.Options{}, "", err
+		}
+		m = cfg.MQTT
+		if base == "" {
+			base = string(cfg.Base)
+		}
+		if len(m.URL) == 0 && cfg.Broker != nil {
+			m.URL = []string{"mqtt://" + cfg.Broker.Listen}
+		}
+	}
+	if base == "" {
+		base = e.lookup("CAMQTT_BASE")
+	}
+	b, err := wire.ParseBase(base)
+	if err != nil {
+		return link.Options{}, "", usage(err, "")
+	}
+	for _, url := range []string{t.broker, e.lookup("CAMQTT_BROKER")} {
+		if url != "" {
+			m.URL = strings.Split(url, ",")
+			break
+		}
+	}
+	if len(m.URL) == 0 {
+		m.URL = []string{defaultBroker}
+	}
+	if t.passwordFile != "" {
+		text, err := os.ReadFile(t.passwordFile)
+		if err != nil {
+			return link.Options{}, "", usage(fmt.Errorf("read the password: %w", err), "")
+		}
+		m.Password = config.Secret(strings.TrimRight(string(text), "\r\n"))
+	}
+	if t.caFile != "" {
+		m.CAFile = t.caFile
+	}
+	o, err := linkOptions(m)
+	if err != nil {
+		return link.Options{}, "", usage(err, "")
+	}
+	return o, b, nil
+}
+
+// with connects, runs do, and disconnects. A broker that cannot be reached is
+// an error at once: somebody waits at a prompt.
+func (t *target) with(ctx context.Context, e *env, do func(context.Context, *viewer.Viewer, *link.Link) error) error {
+	o, base, err := t.settle(e)
+	if err != nil {
+		return err
+	}
+	log, err := e.log("error", "text")
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var l *link.Link
+	v, err := viewer.New(viewer.Options{Base: base, Link: lateLink{&l}, Log: log})
+	if err != nil {
+		return err
+	}
+	o.ClientID, o.Log, o.OneShot = v.ClientID(), log, true
+	o.Subscriptions = v.Subscriptions()
+	o.Receive, o.Up = v.Receive, v.LinkUp
+	if l, err = link.New(o); err != nil {
+		return usage(err, "")
+	}
+	ended := make(chan struct{})
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	go func() { // ends when the connection does, at the latest with stop below
+		defer close(ended)
+		if err := l.Serve(serving); err != nil {
+			cancel(err)
+		}
+	}()
+	defer func() { stop(); <-ended }()
+	if err := l.Await(ctx); err != nil {
+		return &hinted{err, e.name + " demo, or name a broker with --broker"}
+	}
+	err = do(ctx, v, l)
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause // the connection went: that explains whatever do says
+	}
+	return err
+}
+
+// lateLink lets a viewer be made before the link that feeds it.
+type lateLink struct{ link **link.Link }
+
+func (l lateLink) Publish(ctx context.Context, msgs ...wire.Message) error {
+	return (*l.link).Publish(ctx, msgs...)
+}
+
+func (l lateLink) Subscribe(ctx context.Context, subs ...link.Subscription) error {
+	return (*l.link).Subscribe(ctx, subs...)
+}
+
+func (l lateLink) Unsubscribe(ctx context.Context, filters ...string) error {
+	return (*l.link).Unsubscribe(ctx, filters...)
+}
+
+// cameraID reads an id given as an argument.
+func cameraID(s string) (wire.ID, error) {
+	id, err := wire.ParseID(s)
+	if err != nil {
+		return "", usage(err, "")
+	}
+	return id, nil
+}
+
+// answered turns a refusal into the error that a person reads, with what can be
+// done about an unknown camera.
+func (e *env) answered(err error) error {
+	if errors.Is(err, viewer.ErrNoAnswer) {
+		return &hinted{err, e.name + " ls"}
+	}
+	return err
+}
+
+// askTime is how long a command waits for a camera unless told otherwise: a
+// cold camera may take 15 s to its first picture.
+const askTime = 25 * time.Second

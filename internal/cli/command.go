@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"camqtt/internal/link"
+	"camqtt/internal/viewer"
+	"camqtt/internal/wire"
+)
+
+// ask gives a camera a command or settings and prints the result.
+func (e *env) ask(ctx context.Context, t *target, do func(context.Context, *viewer.Viewer) (wire.Result, error)) error {
+	return t.with(ctx, e, func(ctx context.Context, v *viewer.Viewer, _ *link.Link) error {
+		ctx, cancel := context.WithTimeout(ctx, askTime)
+		defer cancel()
+		r, err := do(ctx, v)
+		if err != nil {
+			return e.answered(err)
+		}
+		text := ""
+		if r.Text != "" {
+			text = ": " + r.Text
+		}
+		fmt.Fprintf(e.Stdout, "%s%s (%d ms)\n", r.Code, text, r.TookMS)
+		return nil
+	})
+}
+
+func (e *env) startCommand() *cobra.Command {
+	var (
+		t      target
+		w      wish
+		fps    float64
+		length time.Duration
+		holder string
+	)
+	c := &cobra.Command{
+		Use:   "start ID",
+		Short: "Start a live stream: the lease manual, or a viewer's",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			id, err := cameraID(args[0])
+			if err != nil {
+				return err
+			}
+			size, err := w.parse()
+			if err != nil {
+				return err
+			}
+			if err := checkRate(c, fps); err != nil {
+				return err
+			}
+			if c.Flags().Changed("for") && length <= 0 {
+				return usage(fmt.Errorf("for %s: want more than 0s", length), "")
+			}
+			cmd := wire.Command{Verb: wire.Start, FPS: fps, Size: size, Quality: w.quality, For: length, Viewer: holder}
+			if _, err := wire.ParseCommand([]byte(cmd.Words()), time.Now()); err != nil {
+				return usage(err, "")
+			}
+			return e.ask(c.Context(), &t, func(ctx context.Context, v *viewer.Viewer) (wire.Result, error) { return v.Do(ctx, id, cmd) })
+		},
+	}
+	t.flags(c)
+	w.flags(c)
+	c.Flags().Float64Var(&fps, "fps", 0, "pictures per second at most (default the camera's)")
+	c.Flags().DurationVar(&length, "for", 0, "how long (default until stop, or the camera's max_stream)")
+	c.Flags().StringVar(&holder, "viewer", "", "whose lease it is (default manual)")
+	return c
+}
+
+func (e *env) stopCommand() *cobra.Command {
+	var (
+		t      target
+		holder string
+	)
+	c := &cobra.Command{
+		Use:   "stop ID",
+		Short: "End every live stream of a camera, or one viewer's",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			id, err := cameraID(args[0])
+			if err != nil {
+				return err
+			}
+			cmd := wire.Command{Verb: wire.Stop, Viewer: holder}
+			if _, err := wire.ParseCommand([]byte(cmd.Words()), time.Now()); err != nil {
+				return usage(err, "")
+			}
+			return e.ask(c.Context(), &t, func(ctx context.Context, v *viewer.Viewer) (wire.Result, error) { return v.Do(ctx, id, cmd) })
+		},
+	}
+	t.flags(c)
+	c.Flags().StringVar(&holder, "viewer", "", "whose lease to end (default all)")
+	return c
+}
+
+func (e *env) setCommand() *cobra.Command {
+	var t target
+	var names []string
+	for _, s := range wire.Settings() {
+		names = append(names, string(s))
+	}
+	c := &cobra.Command{
+		Use:     "set ID KEY=VALUE...",
+		Short:   "Change settings of a camera until its node restarts",
+		Long:    "Change settings of a camera until its node restarts: all that are given, or none.\nSettings: " + strings.Join(names, " "),
+		Example: "  camqtt set porch fps=5 quality=70",
+		Args:    cobra.MinimumNArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			id, err := cameraID(args[0])
+			if err != nil {
+				return err
+			}
+			values := map[string]string{}
+			for _, kv := range args[1:] {
+				k, v, ok := strings.Cut(kv, "=")
+				if !ok {
+					return usage(fmt.Errorf("set: %q: want KEY=VALUE", kv), e.name+" set --help")
+				}
+				if _, err := wire.ParseChange(k, v); err != nil {
+					return usage(fmt.Errorf("set: %w", err), "")
+				}
+				values[k] = v
+			}
+			return e.ask(c.Context(), &t, func(ctx context.Context, v *viewer.Viewer) (wire.Result, error) { return v.Set(ctx, id, values) })
+		},
+	}
+	t.flags(c)
+	return c
+}

@@ -1,0 +1,86 @@
+package cli
+
+import (
+	"fmt"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"camqtt/internal/config"
+	"camqtt/internal/run"
+)
+
+// Where the demo listens unless told otherwise.
+const (
+	demoHTTP = "127.0.0.1:8080"
+	demoMQTT = "127.0.0.1:1883"
+)
+
+func (e *env) demoCommand() *cobra.Command {
+	var http, mqtt string
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Show everything at once: broker, page and two test cameras, on this machine only",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := e.loadOptions(config.Options{Sources: []string{
+				"broker.listen=" + mqtt, "broker.data=", "dashboard.listen=" + http,
+				"cameras.porch.source=test:?label=porch&hue=210", "cameras.porch.name=Porch",
+				"cameras.garden.source=test:?label=garden&hue=120", "cameras.garden.name=Garden",
+				"log.level=warn",
+			}})
+			if err != nil {
+				return err
+			}
+			log, err := e.log(cfg.Log.Level, cfg.Log.Format)
+			if err != nil {
+				return err
+			}
+			p, err := e.build(cfg, log, ports{
+				mqtt: e.name + " demo --mqtt " + another(mqtt), http: e.name + " demo --http " + another(http),
+			})
+			if err != nil {
+				return err
+			}
+			e.welcome(p.httpAddr, p.mqttAddr)
+			return run.All(c.Context(), p.services...)
+		},
+	}
+	c.Flags().StringVar(&http, "http", demoHTTP, "host:port of the page")
+	c.Flags().StringVar(&mqtt, "mqtt", demoMQTT, "host:port of the broker")
+	return c
+}
+
+// another returns an address with another port, for hints.
+func another(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	var n int
+	if _, err := fmt.Sscan(port, &n); err != nil || n < 1 || n > 65534 {
+		return addr
+	}
+	return net.JoinHostPort(host, fmt.Sprint(n+1))
+}
+
+// welcome says where everything is and what to try.
+func (e *env) welcome(http, mqtt net.Addr) {
+	host, port, _ := net.SplitHostPort(mqtt.String()) // a bound address has both
+	at, client := "", ""
+	if mqtt.String() != demoMQTT {
+		at, client = " --broker mqtt://"+mqtt.String(), fmt.Sprintf(" -h %s -p %s", host, port)
+	}
+	fmt.Fprintf(e.Stdout, `camqtt demo: a broker, a page and two test cameras, on this machine only
+
+  page    http://%s
+  broker  mqtt://%s
+
+Try next:
+  %s snap porch%s
+  mosquitto_pub%s -t cam/porch/cmd -m snap
+  %s node desk --source 'exec:ffmpeg -loglevel error -f v4l2 -i /dev/video0 -f mpjpeg -'%s
+
+Ctrl-C ends it.
+`, http, mqtt, e.name, at, client, e.name, at)
+}

@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"camqtt/internal/hass"
+	"camqtt/internal/link"
+	"camqtt/internal/viewer"
+	"camqtt/internal/wire"
+)
+
+func (e *env) forgetCommand() *cobra.Command {
+	var (
+		t      target
+		prefix string
+		force  bool
+	)
+	c := &cobra.Command{
+		Use:   "forget ID",
+		Short: "Clear what the broker keeps of a camera that is no more, Home Assistant's discovery included",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			id, err := cameraID(args[0])
+			if err != nil {
+				return err
+			}
+			_, base, err := t.settle(e)
+			if err != nil {
+				return err
+			}
+			h := hass.Options{Prefix: prefix, Base: base}
+			if err := h.Check(); err != nil {
+				return usage(err, "")
+			}
+			return t.with(c.Context(), e, func(ctx context.Context, v *viewer.Viewer, l *link.Link) error {
+				if !force && e.answers(ctx, v, id) {
+					return &hinted{
+						fmt.Errorf("camera %s is online and would announce itself again: stop its node first", id),
+						e.name + " forget --force " + string(id),
+					}
+				}
+				msgs := append(retained(base, id), h.Clear(id)...)
+				if err := l.Publish(ctx, msgs...); err != nil {
+					return err
+				}
+				fmt.Fprintf(e.Stdout, "%s is forgotten\n", id)
+				return nil
+			})
+		},
+	}
+	t.flags(c)
+	c.Flags().StringVar(&prefix, "discovery-prefix", hass.DefaultPrefix, "topic prefix that Home Assistant listens to")
+	c.Flags().BoolVar(&force, "force", false, "also if the camera is online")
+	return c
+}
+
+// answers reports whether the camera's node is there.
+func (e *env) answers(ctx context.Context, v *viewer.Viewer, id wire.ID) bool {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	_, err := v.Do(ctx, id, wire.Command{Verb: wire.Hello})
+	var refused *viewer.Refused
+	return err == nil || errors.As(err, &refused)
+}
+
+// retained returns the empty messages that clear everything that topics.md says
+// is retained.
+func retained(base wire.Base, id wire.ID) []wire.Message {
+	var msgs []wire.Message
+	for _, c := range wire.Channels() {
+		if c.Retain != wire.Never {
+			msgs = append(msgs, wire.Message{Topic: base.Topic(id, c.Kind), QoS: 1, Retained: true})
+		}
+	}
+	return msgs
+}

@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"camqtt/internal/link"
+	"camqtt/internal/viewer"
+	"camqtt/internal/wire"
+)
+
+// listed is a camera as ls --json prints it.
+type listed struct {
+	ID        wire.ID       `json:"id"`
+	Name      string        `json:"name"`
+	Status    string        `json:"status"` // online, sleeping, offline or lost
+	Streaming bool          `json:"streaming"`
+	Viewers   int           `json:"viewers"`
+	Size      string        `json:"size"`
+	LastFrame *wire.Time    `json:"last_frame"`
+	AgeMS     *int64        `json:"age_ms"`
+	Error     *wire.Problem `json:"error"`
+}
+
+func (e *env) lsCommand() *cobra.Command {
+	var (
+		t      target
+		asJSON bool
+		wait   time.Duration
+	)
+	c := &cobra.Command{
+		Use:   "ls",
+		Short: "List the cameras on the broker",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return t.with(c.Context(), e, func(ctx context.Context, v *viewer.Viewer, _ *link.Link) error {
+				select { // cameras answer hello within half a second
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				case <-time.After(wait):
+				}
+				list := list(v.Cameras(), time.Now())
+				if asJSON {
+					enc := json.NewEncoder(e.Stdout)
+					enc.SetIndent("", "  ")
+					return enc.Encode(list)
+				}
+				return e.printList(list)
+			})
+		},
+	}
+	t.flags(c)
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().DurationVar(&wait, "wait", time.Second, "how long to wait for answers")
+	return c
+}
+
+func list(all []viewer.Camera, now time.Time) []listed {
+	out := make([]listed, 0, len(all))
+	for _, c := range all {
+		l := listed{
+			ID: c.ID, Name: c.Info.Name, Status: c.Status, Streaming: c.State.Streaming, Viewers: c.State.Viewers,
+			Size: wire.Size{Width: c.State.Width, Height: c.State.Height}.String(), LastFrame: c.State.LastFrame, Error: c.State.Error,
+		}
+		if c.Lost(now) {
+			l.Status = "lost"
+		}
+		if l.LastFrame != nil {
+			age := max(0, now.Sub(l.LastFrame.Time).Milliseconds())
+			l.AgeMS = &age
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+func (e *env) printList(all []listed) error {
+	if len(all) == 0 {
+		_, err := fmt.Fprintf(e.Stdout, "no cameras on this broker\nTry: %s node porch --source test:\n", e.name)
+		return err
+	}
+	w := tabwriter.NewWriter(e.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ID\tNAME\tSTATUS\tSTREAMING\tSIZE\tLAST PICTURE\tPROBLEM")
+	for _, c := range all {
+		streaming, age, size, problem := "no", "never", "-", ""
+		if c.Streaming {
+			streaming = fmt.Sprintf("yes, %d watching", c.Viewers)
+		}
+		if c.AgeMS != nil {
+			age = roughly(time.Duration(*c.AgeMS)*time.Millisecond) + " ago"
+		}
+		if c.Size != "0x0" && c.Size != "" {
+			size = c.Size
+		}
+		if c.Error != nil {
+			problem = printable(string(c.Error.Code) + ": " + c.Error.Text)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.ID, printable(c.Name), printable(c.Status), streaming, size, age, problem)
+	}
+	return w.Flush()
+}
+
+// roughly says a duration in its largest unit.
+func roughly(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}

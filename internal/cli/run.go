@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"camqtt/internal/config"
+	"camqtt/internal/run"
+	"camqtt/node/camera"
+)
+
+// load reads the configuration. Its problems are printed as they are, one to a
+// line, because editors understand file:line.
+func (e *env) load(sources []string) (*config.Config, error) {
+	return e.loadOptions(config.Options{Sources: sources, Environ: e.Environ})
+}
+
+func (e *env) loadOptions(o config.Options) (*config.Config, error) {
+	o.CheckSource = func(source, rotate string) error {
+		_, err := camera.Open(source, camera.Options{Rotate: rotate})
+		return err
+	}
+	cfg, err := config.Load(o)
+	var problems config.Problems
+	if errors.As(err, &problems) {
+		fmt.Fprintln(e.Stderr, problems)
+		return nil, &usageError{err: err, said: true}
+	}
+	return cfg, err
+}
+
+func (e *env) runCommand() *cobra.Command {
+	var sources []string
+	c := &cobra.Command{
+		Use:   "run -c FILE",
+		Short: "Run whatever the configuration has sections for: broker, dashboard, cameras",
+		Example: "  camqtt run -c configs/all-in-one.yaml\n" +
+			"  camqtt run -c hub.yaml -c broker.listen=127.0.0.1:1884",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := e.load(sources)
+			if err != nil {
+				return err
+			}
+			return e.serve(c.Context(), cfg)
+		},
+	}
+	c.Flags().StringArrayVarP(&sources, "config", "c", nil, "configuration: a YAML file, or key=value; may be repeated, later ones win")
+	return c
+}
+
+// serve builds and runs a configuration until ctx is done.
+func (e *env) serve(ctx context.Context, cfg *config.Config) error {
+	log, err := e.log(cfg.Log.Level, cfg.Log.Format)
+	if err != nil {
+		return err
+	}
+	p, err := e.build(cfg, log, ports{mqtt: "another port for broker.listen", http: "another port for dashboard.listen"})
+	if err != nil {
+		return err
+	}
+	number, commit := version()
+	log.Info("camqtt starts", "version", number, "commit", commit, "cameras", len(cfg.Cameras))
+	if p.mqttAddr != nil {
+		log.Info("broker listens", "url", "mqtt://"+p.mqttAddr.String())
+	}
+	if p.httpAddr != nil {
+		log.Info("dashboard listens", "url", scheme(cfg)+p.httpAddr.String())
+	}
+	return run.All(ctx, p.services...)
+}
+
+func scheme(cfg *config.Config) string {
+	if cfg.Dashboard.TLS.Cert != "" {
+		return "https://"
+	}
+	return "http://"
+}
+
+func (e *env) checkCommand() *cobra.Command {
+	var sources []string
+	c := &cobra.Command{
+		Use:   "check -c FILE",
+		Short: "Say what is wrong with a configuration, or print what it comes to",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			cfg, err := e.load(sources)
+			if err != nil {
+				return err
+			}
+			out, err := cfg.YAML()
+			if err != nil {
+				return err
+			}
+			return write(e.Stdout, out)
+		},
+	}
+	c.Flags().StringArrayVarP(&sources, "config", "c", nil, "configuration: a YAML file, or key=value; may be repeated, later ones win")
+	return c
+}

@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"camqtt/internal/link"
+	"camqtt/internal/viewer"
+	"camqtt/internal/wire"
+)
+
+// errEnough ends a watch after the wanted number of pictures.
+var errEnough = errors.New("enough")
+
+func (e *env) watchCommand() *cobra.Command {
+	var (
+		t     target
+		w     wish
+		dir   string
+		fps   float64
+		count int
+	)
+	c := &cobra.Command{
+		Use:   "watch ID",
+		Short: "Watch a camera live: MJPEG on standard output, or numbered files",
+		Example: "  camqtt watch porch | ffplay -f mpjpeg -\n" +
+			"  camqtt watch porch --fps 1 -o pictures",
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			id, err := cameraID(args[0])
+			if err != nil {
+				return err
+			}
+			size, err := w.parse()
+			if err != nil {
+				return err
+			}
+			if err := checkRate(c, fps); err != nil {
+				return err
+			}
+			show, err := e.sink(dir, id)
+			if err != nil {
+				return err
+			}
+			return t.with(c.Context(), e, func(ctx context.Context, v *viewer.Viewer, _ *link.Link) error {
+				n := 0
+				err := v.Watch(ctx, id, viewer.Live{FPS: fps, Size: size, Quality: w.quality}, func(p viewer.Picture) error {
+					if err := show(n, p); err != nil {
+						return err
+					}
+					if n++; n == count {
+						return errEnough
+					}
+					return nil
+				})
+				if errors.Is(err, errEnough) || err == nil && n > 0 && c.Context().Err() != nil {
+					return nil
+				}
+				return e.answered(err)
+			})
+		},
+	}
+	t.flags(c)
+	w.flags(c)
+	c.Flags().StringVarP(&dir, "output", "o", "", "folder for numbered files (default MJPEG on standard output)")
+	c.Flags().Float64Var(&fps, "fps", 0, "pictures per second at most (default the camera's)")
+	c.Flags().IntVarP(&count, "count", "n", 0, "end after so many pictures (default never)")
+	return c
+}
+
+// sink returns what writes the n-th picture.
+func (e *env) sink(dir string, id wire.ID) (func(int, viewer.Picture) error, error) {
+	if dir != "" {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, fmt.Errorf("make the folder for pictures: %w", err)
+		}
+		return func(n int, p viewer.Picture) error {
+			return writeWhole(filepath.Join(dir, fmt.Sprintf("%s-%06d.jpg", id, n+1)), p.JPEG)
+		}, nil
+	}
+	if f, ok := e.Stdout.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 && info.Mode()&os.ModeDevice != 0 && isTerminal(info) {
+			return nil, usage(errors.New("watch writes pictures to standard output, which is a terminal"),
+				fmt.Sprintf("%s watch %s | ffplay -f mpjpeg -    or    %s watch %s -o FOLDER", e.name, id, e.name, id))
+		}
+	}
+	return func(_ int, p viewer.Picture) error { return writePart(e.Stdout, p) }, nil
+}
+
+// isTerminal tells a terminal from /dev/null, the other character device that
+// standard output often is.
+func isTerminal(info os.FileInfo) bool {
+	null, err := os.Stat(os.DevNull)
+	return err != nil || !os.SameFile(info, null)
+}
+
+// writePart writes one picture as a part of multipart MJPEG, the boundary that
+// ends it included, so that a reader has it whole at once.
+func writePart(w io.Writer, p viewer.Picture) error {
+	head := fmt.Sprintf("--camqtt\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\nX-Timestamp: %.3f\r\n\r\n",
+		len(p.JPEG), float64(p.At.UnixMilli())/float64(time.Second/time.Millisecond))
+	for _, b := range [][]byte{[]byte(head), p.JPEG, []byte("\r\n")} {
+		if err := write(w, b); err != nil {
+			return fmt.Errorf("write the stream: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"camqtt/internal/testkit"
+)
+
+// patience is how long tests wait for what must happen; nothing is measured by
+// it.
+const patience = 30 * time.Second
+
+// binary is the program, built once for all tests that run it.
+var binary string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "camqtt-test")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		binary = filepath.Join(dir, "camqtt")
+		if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build camqtt: %v\n%s", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// demo is a running camqtt demo.
+type demo struct {
+	*testkit.Program
+	http, mqtt string // URLs
+	host, port string // of the broker
+}
+
+var (
+	pageLine   = regexp.MustCompile(`page +(http://\S+)`)
+	brokerLine = regexp.MustCompile(`broker +(mqtt://(\S+):(\d+))`)
+)
+
+// startDemo runs the demo on free ports.
+func startDemo(t testing.TB) *demo {
+	t.Helper()
+	d := &demo{Program: testkit.Start(t, binary, "demo", "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0")}
+	testkit.Until(t, patience, "the demo says where it is", func() bool { return strings.Contains(d.Out(), "Ctrl-C") })
+	d.http = pageLine.FindStringSubmatch(d.Out())[1]
+	m := brokerLine.FindStringSubmatch(d.Out())
+	d.mqtt, d.host, d.port = m[1], m[2], m[3]
+	testkit.Until(t, patience, "both cameras are online", func() bool {
+		out, _, _ := camqtt(t, "ls", "--broker", d.mqtt, "--wait", "200ms")
+		return strings.Count(string(out), "online") == 2
+	})
+	return d
+}
+
+// camqtt runs a command of the program to its end.
+func camqtt(t testing.TB, args ...string) (stdout []byte, stderr string, status int) {
+	t.Helper()
+	return testkit.Run(t, 2*patience, binary, args...)
+}
+
+// must is camqtt for commands that have to succeed.
+func must(t testing.TB, args ...string) string {
+	t.Helper()
+	out, stderr, status := camqtt(t, args...)
+	if status != 0 {
+		t.Fatalf("camqtt %v: exit %d\n%s", args, status, stderr)
+	}
+	return string(out)
+}
+
+// serve runs the program in the background until the test ends.
+func serve(t testing.TB, args ...string) *testkit.Program {
+	t.Helper()
+	return testkit.Start(t, binary, args...)
+}
+
+// online waits until a camera answers.
+func online(t testing.TB, broker, id string) {
+	t.Helper()
+	testkit.Until(t, patience, id+" is online", func() bool {
+		out, _, _ := camqtt(t, "ls", "--broker", broker, "--wait", "200ms")
+		return regexp.MustCompile(`(?m)^` + id + ` .*online`).Match(out)
+	})
+}
+
+// decode checks that a picture is whole by decoding every pixel.
+func decode(t testing.TB, jpg []byte) image.Image {
+	t.Helper()
+	img, err := jpeg.Decode(bytes.NewReader(jpg))
+	if err != nil {
+		t.Fatalf("picture of %d bytes: %v", len(jpg), err)
+	}
+	return img
+}
+
+func read(t testing.TB, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// video makes a short clip whose pictures can be told apart.
+func video(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "clip.mp4")
+	_, stderr, status := testkit.Run(t, 2*patience, testkit.Tool(t, "ffmpeg"), "-nostdin", "-loglevel", "error",
+		"-f", "lavfi", "-i", "testsrc2=size=640x480:rate=10", "-t", "5", "-c:v", "mpeg4", "-q:v", "3", path)
+	if status != 0 {
+		t.Fatal(stderr)
+	}
+	return path
+}
+
+// ffmpegSource is an exec: source that plays a clip for ever at its own speed.
+func ffmpegSource(clip string) string {
+	return "exec:ffmpeg -nostdin -hide_banner -loglevel error -re -stream_loop -1 -i " + clip +
+		" -an -c:v mjpeg -q:v 5 -pix_fmt yuvj420p -f mpjpeg -"
+}
+
+// interrupt is Ctrl-C.
+func interrupt(t testing.TB, p *testkit.Program) {
+	t.Helper()
+	p.Signal(syscall.SIGINT)
+	if status := p.Wait(patience); status != 0 {
+		t.Errorf("exit status %d after Ctrl-C\n%s", status, p.Err())
+	}
+}
+
+// hub is a running camqtt run with a dashboard.
+type hub struct {
+	http, mqtt string // URLs; mqtt only with an embedded broker
+
+	t    testing.TB
+	args []string
+	p    *testkit.Program
+}
+
+// startHub runs a configuration of key=value pairs with a dashboard.
+func startHub(t testing.TB, pairs ...string) *hub {
+	t.Helper()
+	h := &hub{t: t}
+	listen := "127.0.0.1:" + strconv.Itoa(testkit.FreePort(t))
+	h.http = "http://" + listen
+	for _, kv := range append(pairs, "dashboard.listen="+listen) {
+		if kv == "broker.listen=127.0.0.1:0" { // the same port again after a restart
+			kv = "broker.listen=127.0.0.1:" + strconv.Itoa(testkit.FreePort(t))
+			h.mqtt = "mqtt://" + strings.TrimPrefix(kv, "broker.listen=")
+		}
+		h.args = append(h.args, "-c", kv)
+	}
+	h.start()
+	return h
+}
+
+func (h *hub) start() {
+	h.t.Helper()
+	h.p = testkit.Start(h.t, binary, append([]string{"run"}, h.args...)...)
+	defer func() {
+		if h.t.Failed() {
+			h.t.Log(h.p.Err())
+		}
+	}()
+	testkit.Until(h.t, patience, "the dashboard is ready", func() bool {
+		r, err := http.Get(h.http + "/readyz")
+		if err == nil {
+			r.Body.Close()
+		}
+		return err == nil && r.StatusCode == http.StatusOK
+	})
+}
+
+func (h *hub) kill() {
+	h.t.Helper()
+	h.p.Signal(syscall.SIGKILL)
+	h.p.Wait(patience)
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"camqtt/internal/testkit"
+)
+
+// js that looks at one camera's tile.
+const (
+	porch  = `document.querySelector('cam-tile[data-id=porch]')`
+	frames = `Number(` + porch + `?.dataset.frames ?? 0)`
+)
+
+// shot takes a screenshot when CAMQTT_SHOTS names a folder.
+func shot(t *testing.T, b *testkit.Browser, name string) {
+	t.Helper()
+	if dir := os.Getenv("CAMQTT_SHOTS"); dir != "" {
+		b.Screenshot(filepath.Join(dir, name+".png"))
+	}
+}
+
+// TestPage opens the demo's page in a real browser: pictures move, a snap
+// arrives, the large view opens, and a hidden page gives its lease back.
+func TestPage(t *testing.T) {
+	d := startDemo(t)
+	b := testkit.OpenBrowser(t, d.http+"/", 0, 0)
+	b.Wait(patience, `document.documentElement.dataset.broker === 'up'`)
+	b.Wait(patience, frames+` > 5`)
+	b.Wait(patience, `document.querySelectorAll('cam-tile').length === 2`)
+	b.Wait(patience, porch+`.dataset.state === 'live'`)
+	shot(t, b, "page-light")
+	b.Media("prefers-color-scheme", "dark")
+	shot(t, b, "page-dark")
+	b.Viewport(390, 844)
+	b.Wait(patience, porch+`.dataset.state === 'live'`)
+	shot(t, b, "page-phone")
+	b.Viewport(1280, 900)
+	b.Media("prefers-color-scheme", "light")
+
+	b.Click(`cam-tile[data-id=porch] [data-part=snap]`)
+	b.Wait(patience, porch+`.querySelector('[data-part=note]').textContent.includes('ms')`)
+	if out := must(t, "ls", "--broker", d.mqtt); !strings.Contains(out, "watching") {
+		t.Errorf("ls does not see the page watching:\n%s", out)
+	}
+	b.Click(`cam-tile[data-id=porch] [data-part=view]`)
+	b.Wait(patience, `location.hash === '#porch'`)
+	b.Wait(patience, `Number(document.querySelector('cam-focus')?.dataset.frames ?? 0) > 3`)
+	shot(t, b, "page-focus")
+	b.Press("\x1b")
+	b.Wait(patience, `document.querySelector('dialog[open]') === null`)
+
+	testkit.Eval[bool](b, `Object.defineProperty(document, 'visibilityState', {configurable: true, get: () => 'hidden'}) && Object.defineProperty(document, 'hidden', {configurable: true, get: () => true}) && document.dispatchEvent(new Event('visibilitychange')) || true`)
+	testkit.Until(t, patience, "a hidden page gives its leases back", func() bool {
+		return !strings.Contains(must(t, "ls", "--broker", d.mqtt), "watching")
+	})
+	testkit.Eval[bool](b, `delete document.visibilityState && delete document.hidden && document.dispatchEvent(new Event('visibilitychange')) || true`)
+	before := testkit.Eval[int](b, frames)
+	b.Wait(patience, frames+` > `+strconv.Itoa(before+3))
+}
+
+// TestPageSurvivesBrokerRestart serves the page for a broker elsewhere and
+// restarts that broker.
+func TestPageSurvivesBrokerRestart(t *testing.T) {
+	m := testkit.StartMosquitto(t)
+	url := "mqtt://" + m.Addr
+	hub := startHub(t, "mqtt.url="+url, "cameras.porch.source=test:")
+	b := testkit.OpenBrowser(t, hub.http+"/", 0, 0)
+	b.Wait(patience, frames+` > 3`)
+	b.Allow("WebSocket connection to")
+	m.Stop()
+	b.Wait(patience, `document.documentElement.dataset.broker !== 'up'`)
+	shot(t, b, "page-broker-down")
+	m.Start()
+	b.Wait(patience, `document.documentElement.dataset.broker === 'up'`)
+	before := testkit.Eval[int](b, frames)
+	b.Wait(patience, frames+` > `+strconv.Itoa(before+3))
+}
+
+// TestPageSurvivesRestart kills the whole program and starts it again on the
+// same ports.
+func TestPageSurvivesRestart(t *testing.T) {
+	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source=test:")
+	b := testkit.OpenBrowser(t, hub.http+"/", 0, 0)
+	b.Wait(patience, frames+` > 3`)
+	b.Allow("WebSocket connection to")
+	hub.kill()
+	b.Wait(patience, `document.documentElement.dataset.broker !== 'up'`)
+	hub.start()
+	b.Wait(patience, `document.documentElement.dataset.broker === 'up'`)
+	before := testkit.Eval[int](b, frames)
+	b.Wait(patience, frames+` > `+strconv.Itoa(before+3))
+}
+
+// TestPageShowsTroubles looks at the states that only broken cameras have.
+func TestPageShowsTroubles(t *testing.T) {
+	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=",
+		"cameras.porch.source=test:", "cameras.gone.source=exec:false", "cameras.private.source=test:")
+	b := testkit.OpenBrowser(t, hub.http+"/", 0, 0)
+	b.Wait(patience, frames+` > 3`)
+	b.Wait(patience, `document.querySelector('cam-tile[data-id=gone]').dataset.state === 'error'`)
+	must(t, "set", "private", "privacy=on", "--broker", hub.mqtt)
+	b.Wait(patience, `document.querySelector('cam-tile[data-id=private]').dataset.state === 'privacy'`)
+	shot(t, b, "page-troubles")
+}
+
+// TestPageShowsRealVideo sees ffmpeg's pictures move.
+func TestPageShowsRealVideo(t *testing.T) {
+	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source="+ffmpegSource(video(t)))
+	b := testkit.OpenBrowser(t, hub.http+"/#porch", 0, 0)
+	b.Wait(patience, `Number(document.querySelector('cam-focus')?.dataset.frames ?? 0) > 10`)
+	if broken := testkit.Eval[int](b, `document.querySelector('cam-focus').feed.counts.broken`); broken != 0 {
+		t.Errorf("%d broken pictures", broken)
+	}
+	shot(t, b, "page-video")
+}
+
+func TestPageWithoutCameras(t *testing.T) {
+	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=")
+	b := testkit.OpenBrowser(t, hub.http+"/", 0, 0)
+	b.Wait(patience, `document.documentElement.dataset.broker === 'up'`)
+	b.Wait(patience, `document.querySelector('#empty').offsetHeight > 0 && document.querySelector('#empty').textContent.includes('camqtt node')`)
+	shot(t, b, "page-empty")
+}
