@@ -26,7 +26,6 @@ import (
 type house struct {
 	t      *testing.T
 	broker *broker.Broker
-	stop   context.CancelFunc
 	done   chan error
 
 	mu   sync.Mutex

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"camqtt/internal/wire"
 )
@@ -23,10 +22,6 @@ func (r *Refused) Error() string {
 
 // ErrNoAnswer means that the camera did not answer in time.
 var ErrNoAnswer = errors.New("no answer")
-
-// answerTime is how long a camera may take to answer a command that needs no
-// picture; network and broker are all there is to wait for.
-const answerTime = 10 * time.Second
 
 // Do gives a command and returns its result; a result that is not ok is a
 // [*Refused]. A start is answered with the first picture.

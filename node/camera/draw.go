@@ -100,7 +100,7 @@ func (c *card) draw(at time.Time) {
 
 	s := c.scale
 	line := c.font.height * s
-	c.write(4*s, 4*s, 2*s, c.label)
+	c.write(4*s, h-bar-6*s-5*line, 2*s, c.label)
 	c.text = at.AppendFormat(c.text[:0], "15:04:05.000")
 	c.write(4*s, h-bar-4*s-3*line, 2*s, c.text)
 	c.text = at.AppendFormat(c.text[:0], "2006-01-02 UTC #")

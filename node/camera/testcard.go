@@ -99,7 +99,7 @@ func checkCard(m Mode) error {
 
 // Profile says that everything can be asked for, at once.
 func (c *testCard) Profile() Profile {
-	sizes := []Size{{320, 240}, {640, 480}, {1280, 720}, {1920, 1080}}
+	sizes := []Size{{320, 240}, {640, 480}, {1280, 960}}
 	if own := (Size{c.mode.Width, c.mode.Height}); !slices.Contains(sizes, own) {
 		sizes = append(sizes, own)
 		slices.SortFunc(sizes, func(a, b Size) int { return a.Width*a.Height - b.Width*b.Height })

@@ -1,0 +1,48 @@
+# Everything here is one line of go, but for what fetches the tools of the tests.
+
+GOFUMPT     = go run mvdan.cc/gofumpt@v0.12.0
+STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+TSC         = npx -y -p typescript@7.0.2 tsc
+BIOME       = npx -y @biomejs/biome@2.6.8
+TARGETS     = linux/arm/6 linux/arm/7 linux/arm64 linux/amd64
+FUZZTIME    = 10s
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
+
+setup: ## install what the tests need and is missing (Debian; asks for nothing)
+	@./.ci/setup
+
+test: setup ## every test, with the race detector, real brokers and a real browser
+	CGO_ENABLED=1 go test -race -timeout 25m ./...
+	node --test dashboard/web/
+
+check: ## vet, staticcheck, gofumpt, types and form of the page
+	go vet ./...
+	$(STATICCHECK) ./...
+	@test -z "$$($(GOFUMPT) -l .)" || { $(GOFUMPT) -d .; echo "Try: make fmt"; exit 1; }
+	$(TSC) -p dashboard/web/jsconfig.json
+	cd dashboard/web && $(BIOME) check
+
+fmt: ## gofumpt and biome
+	$(GOFUMPT) -w .
+	cd dashboard/web && $(BIOME) check --write
+
+cross: ## static binaries for every kind of Pi and for PCs, in dist/
+	@mkdir -p dist
+	@for t in $(TARGETS); do \
+		arch=$$(echo $$t | cut -d/ -f2); arm=$$(echo $$t | cut -d/ -f3 -s); \
+		out=dist/camqtt-linux-$$arch$${arm:+v$$arm}; \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch GOARM=$$arm go build -trimpath -ldflags "-s -w" -o $$out . || exit 1; \
+		ls -l $$out | awk '{printf "%-28s %.1f MB\n", $$NF, $$5/1e6}'; \
+	done
+
+fuzz: ## each fuzz target for FUZZTIME
+	@for pkg in $$(go list ./...); do \
+		for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "$$pkg $$f"; \
+			go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg || exit 1; \
+		done; \
+	done
+
+.PHONY: help setup test check fmt cross fuzz bench
