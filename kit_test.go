@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"image"
 	"image/jpeg"
@@ -182,6 +183,9 @@ func (h *hub) start() {
 		}
 	}()
 	testkit.Until(h.t, patience, "the dashboard is ready", func() bool {
+		if h.p.Ended() {
+			h.t.Fatalf("camqtt run ended by itself\n%s", h.p.Err())
+		}
 		r, err := http.Get(h.http + "/readyz")
 		if err == nil {
 			r.Body.Close()
@@ -194,4 +198,10 @@ func (h *hub) kill() {
 	h.t.Helper()
 	h.p.Signal(syscall.SIGKILL)
 	h.p.Wait(patience)
+}
+
+// testContext is a context that outlives t.Context, for what cleanups stop.
+func testContext(t testing.TB) (context.Context, context.CancelFunc) {
+	t.Helper()
+	return context.WithCancel(context.Background())
 }

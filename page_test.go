@@ -16,10 +16,10 @@ const (
 	frames = `Number(` + porch + `?.dataset.frames ?? 0)`
 )
 
-// shot takes a screenshot when CAMQTT_SHOTS names a folder.
+// shot takes a screenshot when PAGE_SHOTS names a folder.
 func shot(t *testing.T, b *testkit.Browser, name string) {
 	t.Helper()
-	if dir := os.Getenv("CAMQTT_SHOTS"); dir != "" {
+	if dir := os.Getenv("PAGE_SHOTS"); dir != "" {
 		b.Screenshot(filepath.Join(dir, name+".png"))
 	}
 }

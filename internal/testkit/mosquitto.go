@@ -144,6 +144,16 @@ func (p *Program) Signal(s syscall.Signal) {
 	}
 }
 
+// Ended reports whether the program has ended.
+func (p *Program) Ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // Wait returns the exit status once the program has ended, and fails the test
 // when it has not within limit.
 func (p *Program) Wait(limit time.Duration) int {

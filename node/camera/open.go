@@ -60,7 +60,8 @@ func Open(source string, o Options) (Source, error) {
 	name, rest, found := strings.Cut(source, ":")
 	var forms []string
 	for _, s := range schemes() {
-		if found && strings.EqualFold(s.name, name) {
+		// A bare name will do: "source: test:" is no YAML without quotes.
+		if strings.EqualFold(s.name, name) {
 			return s.open(rest, o)
 		}
 		forms = append(forms, s.form)

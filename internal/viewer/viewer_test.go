@@ -1,0 +1,334 @@
+package viewer_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"camqtt/internal/link"
+	"camqtt/internal/testkit"
+	"camqtt/internal/viewer"
+	"camqtt/internal/wire"
+)
+
+// wireLink stands for the connection: it records, and lets a test answer.
+type wireLink struct {
+	mu        sync.Mutex
+	filters   map[string]bool
+	commands  []string
+	answer    func(topic string, c wire.Command)
+	subscribe error
+}
+
+func (l *wireLink) Publish(_ context.Context, msgs ...wire.Message) error {
+	l.mu.Lock()
+	answer := l.answer
+	for _, m := range msgs {
+		l.commands = append(l.commands, m.Topic+" "+string(m.Payload))
+	}
+	l.mu.Unlock()
+	for _, m := range msgs {
+		if c, err := wire.ParseCommand(m.Payload, time.Now()); err == nil && answer != nil {
+			answer(m.Topic, c)
+		}
+	}
+	return nil
+}
+
+func (l *wireLink) Subscribe(_ context.Context, subs ...link.Subscription) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.subscribe != nil {
+		return l.subscribe
+	}
+	for _, s := range subs {
+		l.filters[s.Filter] = true
+	}
+	return nil
+}
+
+func (l *wireLink) Unsubscribe(_ context.Context, filters ...string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, f := range filters {
+		delete(l.filters, f)
+	}
+	return nil
+}
+
+// verbs counts the commands of one verb so far.
+func (l *wireLink) verbs(v wire.Verb) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.commands {
+		if strings.Contains(c, " "+string(v)) {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *wireLink) subscribed() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []string
+	for f := range l.filters {
+		all = append(all, f)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func start(t *testing.T) (*viewer.Viewer, *wireLink) {
+	t.Helper()
+	l := &wireLink{filters: map[string]bool{}}
+	v, err := viewer.New(viewer.Options{Link: l, Log: testkit.Log(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v, l
+}
+
+// say delivers a message of the porch.
+func say(v *viewer.Viewer, k wire.Kind, payload any, retained bool) {
+	b, ok := payload.([]byte)
+	if s, text := payload.(string); text {
+		b, ok = []byte(s), true
+	}
+	if !ok {
+		b, _ = json.Marshal(payload)
+	}
+	v.Receive(wire.Message{Topic: "cam/porch/" + string(k), Payload: b, Retained: retained})
+}
+
+func TestSnap(t *testing.T) {
+	pic := testkit.JPEG(t, 64, 48, 1, 0)
+	for name, c := range map[string]struct {
+		answer func(v *viewer.Viewer, id string)
+		err    string
+	}{
+		"in order": {func(v *viewer.Viewer, id string) {
+			say(v, wire.KindMeta, wire.Meta{Seq: 7}, false)
+			say(v, wire.KindSnapshot, pic, false)
+			say(v, wire.KindResult, wire.Result{ID: id, OK: true, Seq: 7}, false)
+		}, ""},
+		"result first": {func(v *viewer.Viewer, id string) {
+			say(v, wire.KindResult, wire.Result{ID: id, OK: true, Seq: 7}, false)
+			say(v, wire.KindMeta, wire.Meta{Seq: 7}, false)
+			say(v, wire.KindSnapshot, pic, false)
+		}, ""},
+		"an old one is kept by the broker": {func(v *viewer.Viewer, id string) {
+			say(v, wire.KindMeta, wire.Meta{Seq: 6}, true)
+			say(v, wire.KindSnapshot, []byte("old"), true)
+			say(v, wire.KindMeta, wire.Meta{Seq: 7}, false)
+			say(v, wire.KindSnapshot, pic, false)
+			say(v, wire.KindResult, wire.Result{ID: id, OK: true, Seq: 7}, false)
+		}, ""},
+		"somebody else's comes first": {func(v *viewer.Viewer, id string) {
+			say(v, wire.KindMeta, wire.Meta{Seq: 6}, false)
+			say(v, wire.KindSnapshot, []byte("other"), false)
+			say(v, wire.KindResult, wire.Result{ID: "other", OK: true, Seq: 6}, false)
+			say(v, wire.KindResult, wire.Result{ID: id, OK: true, Seq: 7}, false)
+			say(v, wire.KindMeta, wire.Meta{Seq: 7}, false)
+			say(v, wire.KindSnapshot, pic, false)
+		}, ""},
+		"refused": {func(v *viewer.Viewer, id string) {
+			say(v, wire.KindResult, wire.Result{ID: id, Code: wire.Privacy, Text: "privacy is on"}, false)
+		}, "privacy: privacy is on"},
+		"silence":  {func(*viewer.Viewer, string) {}, "no camera of this id"},
+		"nonsense": {func(v *viewer.Viewer, _ string) { say(v, wire.KindResult, "{", false) }, "no answer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				v, l := start(t)
+				l.answer = func(topic string, cmd wire.Command) {
+					if topic == "cam/porch/cmd" && cmd.Verb == wire.Snap {
+						c.answer(v, cmd.ID)
+					}
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				defer cancel()
+				got, err := v.Snap(ctx, "porch", viewer.Ask{MaxAge: time.Second})
+				switch {
+				case c.err == "" && (err != nil || string(got.JPEG) != string(pic) || got.Meta.Seq != 7):
+					t.Errorf("got %d bytes, seq %d, %v", len(got.JPEG), got.Meta.Seq, err)
+				case c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)):
+					t.Errorf("got %v, want %q", err, c.err)
+				}
+				if left := l.subscribed(); len(left) != 0 {
+					t.Errorf("left subscribed to %v", left)
+				}
+			})
+		})
+	}
+}
+
+// TestSnapsShareSubscriptions asks many times at once.
+func TestSnapsShareSubscriptions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v, l := start(t)
+		var ids []string
+		l.answer = func(_ string, c wire.Command) { l.mu.Lock(); defer l.mu.Unlock(); ids = append(ids, c.ID) }
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				if _, err := v.Snap(t.Context(), "porch", viewer.Ask{}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		if got := l.subscribed(); len(got) != 3 {
+			t.Errorf("subscribed to %v", got)
+		}
+		say(v, wire.KindMeta, wire.Meta{Seq: 1}, false)
+		say(v, wire.KindSnapshot, []byte("jpeg"), false)
+		for _, id := range ids {
+			say(v, wire.KindResult, wire.Result{ID: id, OK: true, Seq: 1}, false)
+		}
+		wg.Wait()
+		if got := l.subscribed(); len(got) != 0 {
+			t.Errorf("left subscribed to %v", got)
+		}
+	})
+}
+
+func TestRefusedSubscription(t *testing.T) {
+	v, l := start(t)
+	l.subscribe = errors.New("refused by the broker")
+	if _, err := v.Snap(t.Context(), "porch", viewer.Ask{}); !errors.Is(err, l.subscribe) {
+		t.Errorf("got %v", err)
+	}
+	if err := v.Watch(t.Context(), "porch", viewer.Live{}, nil); !errors.Is(err, l.subscribe) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestWatch renews its lease, renews at once when the link comes back, shows
+// only the newest picture to a slow reader, and gives the lease back.
+func TestWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v, l := start(t)
+		ctx, stop := context.WithCancel(t.Context())
+		shown := make(chan string, 100)
+		done := make(chan error, 1)
+		go func() {
+			done <- v.Watch(ctx, "porch", viewer.Live{FPS: 5}, func(p viewer.Picture) error {
+				shown <- string(p.JPEG)
+				time.Sleep(10 * time.Second) // a slow reader, on fake time
+				return nil
+			})
+		}()
+		synctest.Wait()
+		if n := l.verbs(wire.Start); n != 1 || !slices.Contains(l.subscribed(), "cam/porch/frame") {
+			t.Fatalf("%d starts, subscribed to %v", n, l.subscribed())
+		}
+		time.Sleep(21 * time.Second)
+		synctest.Wait()
+		if n := l.verbs(wire.Start); n < 4 || n > 6 {
+			t.Errorf("%d starts in 21 s of a lease of 15 s", n)
+		}
+		before := l.verbs(wire.Start)
+		v.LinkUp()
+		synctest.Wait()
+		if n := l.verbs(wire.Start); n != before+1 {
+			t.Errorf("%d starts when the link came back, want one more than %d", n, before)
+		}
+		for _, p := range []string{"1", "2", "3", "4"} {
+			say(v, wire.KindFrame, p, false)
+			synctest.Wait()
+		}
+		time.Sleep(15 * time.Second)
+		synctest.Wait()
+		if a, b := <-shown, <-shown; a != "1" || b != "4" || len(shown) != 0 {
+			t.Errorf("shown %s, %s and %d more; want the first and the newest", a, b, len(shown))
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if l.verbs(wire.Stop) != 1 || len(l.subscribed()) != 0 {
+			t.Errorf("the lease was not given back: %d stops, subscribed to %v", l.verbs(wire.Stop), l.subscribed())
+		}
+	})
+}
+
+func TestWatchRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v, l := start(t)
+		l.answer = func(_ string, c wire.Command) {
+			if c.Verb == wire.Start {
+				say(v, wire.KindResult, wire.Result{ID: c.ID, Code: wire.NoCamera, Text: "gone"}, false)
+			}
+		}
+		err := v.Watch(t.Context(), "porch", viewer.Live{}, func(viewer.Picture) error { return nil })
+		var refused *viewer.Refused
+		if !errors.As(err, &refused) || refused.Result.Code != wire.NoCamera {
+			t.Errorf("got %v, want the camera's refusal", err)
+		}
+	})
+}
+
+func TestCameras(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v, l := start(t)
+		v.LinkUp()
+		synctest.Wait()
+		if l.verbs(wire.Hello) != 1 {
+			t.Error("cameras were not asked to say who they are")
+		}
+		if subs := v.Subscriptions(); len(subs) != 4 || subs[0].Filter != "cam/+/status" {
+			t.Errorf("subscriptions %v", subs)
+		}
+		say(v, wire.KindStatus, "online", true)
+		say(v, wire.KindInfo, wire.Info{ID: "porch", Name: "Front"}, true)
+		say(v, wire.KindState, "{nonsense", true)
+		v.Receive(wire.Message{Topic: "cam/Bad Id/status", Payload: []byte("online")})
+		all := v.Cameras()
+		if len(all) != 1 || all[0].Info.Name != "Front" || !all[0].Online(time.Now()) {
+			t.Fatalf("cameras %+v", all)
+		}
+		time.Sleep(91 * time.Second)
+		if c, _ := v.Camera("porch"); !c.Lost(time.Now()) {
+			t.Error("a camera silent for three heartbeats is not lost")
+		}
+		say(v, wire.KindStats, wire.Stats{Every: 60}, false)
+		time.Sleep(170 * time.Second)
+		if c, _ := v.Camera("porch"); c.Lost(time.Now()) {
+			t.Error("a camera with a slow heartbeat is lost too early")
+		}
+		say(v, wire.KindStatus, "", false)
+		say(v, wire.KindInfo, "", false)
+		if all := v.Cameras(); len(all) != 0 {
+			t.Errorf("a forgotten camera is still there: %+v", all)
+		}
+	})
+}
+
+func TestDoAndSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v, l := start(t)
+		l.answer = func(_ string, c wire.Command) {
+			say(v, wire.KindResult, wire.Result{ID: c.ID, OK: true, Code: wire.OK, Cmd: string(c.Verb)}, false)
+		}
+		if r, err := v.Do(t.Context(), "porch", wire.Command{Verb: wire.Stop}); err != nil || r.Cmd != "stop" {
+			t.Errorf("result %+v, %v", r, err)
+		}
+		l.answer = nil
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := v.Set(ctx, "porch", map[string]string{"fps": "5"}); !errors.Is(err, viewer.ErrNoAnswer) {
+			t.Errorf("set without an answer: %v", err)
+		}
+		last := l.commands[len(l.commands)-1]
+		if !strings.HasPrefix(last, "cam/porch/set {") || !strings.Contains(last, `"fps":"5"`) {
+			t.Errorf("published %s", last)
+		}
+	})
+}
