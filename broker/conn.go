@@ -47,6 +47,7 @@ type conn struct {
 	verdicts []byte        // reason codes that replace the engine's in the next SUBACK or UNSUBACK
 	asked    []retainedAsk // accepted filters of the SUBSCRIBE being answered
 	last     *will
+	unheard  bool // nobody subscribes to what was just published
 
 	kicked atomic.Pointer[packets.Code] // why the broker ended the connection
 
@@ -105,14 +106,21 @@ func (c *conn) Read(p []byte) (int, error) { return c.in.read(c, p) }
 
 // Write takes one whole packet from the engine.
 func (c *conn) Write(p []byte) (int, error) {
-	if len(p) == 0 {
+	n := len(p)
+	if n == 0 {
 		return 0, nil
 	}
 	typ := p[0] >> 4
+	// The engine acknowledges again what it has acknowledged before the connection was
+	// lost; nobody asked. [MQTT-4.4.0-1]
+	if typ == packets.Pubrec && !c.established.Load() {
+		return n, nil
+	}
 	// MQTT 3.1.1 knows no DISCONNECT from a server. [MQTT-3.14.0-1]
 	if typ == packets.Disconnect && c.version < 5 {
-		return len(p), nil
+		return n, nil
 	}
+	p = c.shorten(typ, p)
 	rule := needed
 	if typ == packets.Publish && p[0]&6 == 0 {
 		rule = droppable
@@ -120,7 +128,20 @@ func (c *conn) Write(p []byte) (int, error) {
 	if !c.push(item{head: p, borrowed: true}, rule) && rule == needed {
 		return 0, net.ErrClosed
 	}
-	return len(p), nil
+	return n, nil
+}
+
+// shorten gives a packet the form in which MQTT 5 has the reason code that the engine
+// leaves out or surrounds with empty properties.
+func (c *conn) shorten(typ byte, p []byte) []byte {
+	switch {
+	case c.version < 5:
+	case typ == packets.Puback && len(p) == 4 && c.unheard:
+		return []byte{p[0], 3, p[2], p[3], packets.CodeNoMatchingSubscribers.Code}
+	case typ == packets.Disconnect && len(p) == 4 && p[3] == 0:
+		return []byte{p[0], 1, p[2]}
+	}
+	return p
 }
 
 // control takes a whole frame of the protocol beneath.
@@ -181,7 +202,7 @@ func (c *conn) readBy(t time.Time) {
 func (c *conn) kick(why packets.Code) {
 	c.kicked.CompareAndSwap(nil, &why)
 	if c.established.Load() && c.version == 5 {
-		p := []byte{packets.Disconnect << 4, 2, why.Code, 0}
+		p := []byte{packets.Disconnect << 4, 1, why.Code}
 		c.push(item{head: p}, needed)
 	}
 	_ = c.Close()

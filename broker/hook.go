@@ -176,34 +176,14 @@ func (h *hook) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 	h.b.changed()
 }
 
-// OnPacketRead sees every packet but bypassed pictures.
+// OnPacketRead sees what the client sends, but for pictures that went past the engine
+// and acknowledgements.
 func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
 	c, ok := cl.Net.Conn.(*conn)
 	if !ok {
 		return pk, packets.ErrRejectPacket
 	}
-	if c.session == nil {
-		return pk, nil
-	}
-	switch pk.FixedHeader.Type {
-	case packets.Publish:
-		if err := checkTopic(pk.TopicName, &h.b.limits); err != nil {
-			h.b.log.trouble("publish refused", "client", c.id, "err", err)
-			c.kick(packets.ErrTopicNameInvalid)
-			return pk, packets.ErrRejectPacket
-		}
-		if n := pk.FixedHeader.Remaining - len(pk.Payload); n > h.b.limits.PropertyBytes {
-			h.b.log.trouble("publish refused, its properties are too large", "client", c.id, "bytes", n)
-			c.kick(packets.ErrPacketTooLarge)
-			return pk, packets.ErrRejectPacket
-		}
-	case packets.Puback, packets.Pubcomp:
-		c.session.done(pk.PacketID)
-	case packets.Pubrec:
-		if pk.ReasonCode >= packets.ErrUnspecifiedError.Code {
-			c.session.done(pk.PacketID)
-		}
-	case packets.Disconnect:
+	if c.session != nil && pk.FixedHeader.Type == packets.Disconnect {
 		return h.disconnect(c, pk)
 	}
 	return pk, nil
@@ -249,11 +229,18 @@ func (h *hook) OnPacketEncode(cl *mqtt.Client, pk packets.Packet) packets.Packet
 			}
 		}
 		c.verdicts = nil
-	case packets.Pubrel:
-		// The engine does not know the flights of session.
-		if c.session != nil && c.session.received(pk.PacketID) {
-			pk.ReasonCode, pk.Properties.ReasonString = 0, ""
+		pk.Properties.User = nil // the engine sends the client's back to it
+	case packets.Pubrec:
+		// A message that comes again is acknowledged again [MQTT-4.3.3-10]; the engine
+		// would have the client believe that it was refused.
+		if pk.ReasonCode == packets.ErrPacketIdentifierInUse.Code {
+			pk.ReasonCode = 0
 		}
+		pk.Properties.ReasonString = ""
+	case packets.Pubcomp: // what the broker has forgotten is complete
+		pk.ReasonCode, pk.Properties.ReasonString = 0, ""
+	case packets.Disconnect, packets.Puback:
+		pk.Properties.ReasonString = ""
 	}
 	return pk
 }
@@ -313,6 +300,6 @@ func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, er
 		return pk, packets.ErrRejectPacket
 	}
 	pk.Origin = c.id
-	h.b.publish(h.b.message(&pk))
+	c.unheard = !h.b.publish(h.b.message(&pk))
 	return pk, packets.CodeSuccessIgnore
 }

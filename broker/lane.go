@@ -32,8 +32,9 @@ type fan struct {
 const maxFans = 4096
 
 // publish keeps a message if it is to be retained and hands it to everybody who
-// receives its topic, in this goroutine and without waiting for any of them.
-func (b *Broker) publish(m *message) {
+// receives its topic, in this goroutine and without waiting for any of them. false:
+// nobody does.
+func (b *Broker) publish(m *message) bool {
 	if m.kind == frame {
 		m.retain = false // topics.md: frame is never retained
 	}
@@ -53,6 +54,7 @@ func (b *Broker) publish(m *message) {
 			b.give(t, &h)
 		}
 	}
+	return len(f.each)+len(f.shared) > 0
 }
 
 // give hands a message to one receiver.

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"encoding/binary"
 	"sync"
 	"time"
 
@@ -167,14 +168,12 @@ func (s *session) put(f *flight) bool {
 	return true
 }
 
-// newID gives an unused packet identifier from the upper half; clients number theirs
-// from 1. The caller holds mu.
+// newID gives an unused packet identifier. The caller holds mu.
 func (s *session) newID() uint16 {
 	for {
-		s.lastID = s.lastID%0x8000 + 1
-		id := 0x7fff + s.lastID
-		if s.flight(id) < 0 {
-			return id
+		s.lastID = s.lastID%0xffff + 1
+		if s.flight(s.lastID) < 0 {
+			return s.lastID
 		}
 	}
 }
@@ -188,28 +187,41 @@ func (s *session) flight(id uint16) int {
 	return -1
 }
 
-// done ends a flight: PUBACK, PUBCOMP or a refusal came. [MQTT-4.3.2-3]
-func (s *session) done(id uint16) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if i := s.flight(id); i >= 0 {
-		s.flying -= s.flights[i].m.size()
-		s.flights[i].m.load.drop()
-		s.flights = append(s.flights[:i], s.flights[i+1:]...)
-		s.pump()
-	}
-}
-
-// received notes a PUBREC. false: nothing of that number is on its way.
-func (s *session) received(id uint16) bool {
+// acknowledged takes the body of a PUBACK, PUBREC or PUBCOMP that vet has passed.
+func (s *session) acknowledged(typ byte, body []byte) *violation {
+	id := binary.BigEndian.Uint16(body)
+	refused := len(body) > 2 && body[2] >= packets.ErrUnspecifiedError.Code
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := s.flight(id)
 	if i < 0 {
-		return false
+		// The client remembers what the broker does not, as after a restart, and has to
+		// be told that it may forget. [MQTT-4.3.3-13]
+		if typ == packets.Pubrec && !refused && s.conn != nil {
+			s.conn.push(pubrel(id), needed)
+		}
+		return nil
 	}
-	s.flights[i].released = true
-	return true
+	f := s.flights[i]
+	switch {
+	case (typ == packets.Puback) != (f.d.qos == 1), typ == packets.Pubcomp && !f.released:
+		return forbidden("acknowledgement of another kind than the message needs [MQTT-4.3.3-1]")
+	case typ == packets.Pubrec && !refused: // [MQTT-4.3.3-4]
+		f.released = true
+		if s.conn != nil {
+			s.conn.push(pubrel(id), needed)
+		}
+		return nil
+	}
+	s.flying -= f.m.size()
+	f.m.load.drop()
+	s.flights = append(s.flights[:i], s.flights[i+1:]...)
+	s.pump()
+	return nil
+}
+
+func pubrel(id uint16) item {
+	return item{head: []byte{packets.Pubrel<<4 | 2, 2, byte(id >> 8), byte(id)}}
 }
 
 // resume gives the session a connection: what was on its way is sent again in its
@@ -224,7 +236,7 @@ func (s *session) resume(c *conn, t terms) {
 		f.d.version, f.d.dup = t.version, true
 		switch {
 		case f.released:
-			c.push(item{head: []byte{0x62, 2, byte(f.d.id >> 8), byte(f.d.id)}}, needed) // PUBREL
+			c.push(pubrel(f.d.id), needed)
 		case !allowed(t.who, receive, f.m.topic), f.m.expired(time.Now()), !s.put(f):
 			f.m.load.drop()
 			continue

@@ -114,12 +114,17 @@ func (b *Broker) countPicture(m *message) {
 	}
 }
 
-// countIn counts a packet that the engine has not seen.
+// countIn counts a PUBLISH that the engine has not seen.
 func (b *Broker) countIn(bytes int) {
+	b.countPacket(bytes)
+	atomic.AddInt64(&b.engine.Info.MessagesReceived, 1)
+}
+
+// countPacket counts a packet that the engine has not seen.
+func (b *Broker) countPacket(bytes int) {
 	info := b.engine.Info
 	atomic.AddInt64(&info.BytesReceived, int64(bytes))
 	atomic.AddInt64(&info.PacketsReceived, 1)
-	atomic.AddInt64(&info.MessagesReceived, 1)
 }
 
 // Stats gives the counters as they are now. It may be called at any time.

@@ -62,10 +62,8 @@ func checkText(s string, limit int) error {
 	if !utf8.ValidString(s) {
 		return fmt.Errorf("%q is not UTF-8", s)
 	}
-	for _, r := range s {
-		if r < 0x20 || r >= 0x7f && r < 0xa0 || r >= 0xfdd0 && r <= 0xfdef || r&0xfffe == 0xfffe {
-			return fmt.Errorf("%q contains the character %U", s, r)
-		}
+	if !readable([]byte(s)) {
+		return fmt.Errorf("%q contains a control character", s)
 	}
 	return nil
 }
@@ -107,14 +105,23 @@ func checkFilter(s string, l *Limits) error {
 	if plain == "" {
 		return fmt.Errorf("filter: empty [MQTT-4.7.3-1]")
 	}
-	for left := plain; left != ""; {
+	if !wildcards(plain) {
+		return fmt.Errorf("filter: %q has a wildcard in a wrong place", s)
+	}
+	return nil
+}
+
+// wildcards reports whether every wildcard of a filter stands where it may.
+// [MQTT-4.7.1-1], [MQTT-4.7.1-2]
+func wildcards(filter string) bool {
+	for left := filter; left != ""; {
 		level, rest, more := strings.Cut(left, "/")
 		if strings.ContainsAny(level, "+#") && (len(level) > 1 || level == "#" && more) {
-			return fmt.Errorf("filter: %q has a wildcard in a wrong place", s)
+			return false
 		}
 		left = rest
 	}
-	return nil
+	return true
 }
 
 // share takes a shared subscription apart. The engine takes the prefix in any case

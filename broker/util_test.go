@@ -248,7 +248,9 @@ func (c *client) recv(d time.Duration) (pk packets.Packet, err error) {
 	case packets.Pubcomp:
 		err = pk.PubcompDecode(p)
 	case packets.Disconnect:
-		err = pk.DisconnectDecode(p)
+		if err = pk.DisconnectDecode(p); len(p) == 1 { // a form that the engine does not know
+			pk.ReasonCode = p[0]
+		}
 	}
 	return pk, err
 }

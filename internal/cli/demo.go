@@ -79,7 +79,7 @@ func (e *env) welcome(http, mqtt net.Addr) {
 Try next:
   %s snap porch%s
   mosquitto_pub%s -t cam/porch/cmd -m snap
-  %s node desk --source 'exec:ffmpeg -loglevel error -f v4l2 -i /dev/video0 -f mpjpeg -'%s
+  %s node attic --source test:%s        (a third camera appears on the page)
 
 Ctrl-C ends it.
 `, http, mqtt, e.name, at, client, e.name, at)
