@@ -31,11 +31,18 @@ func (e *env) ask(ctx context.Context, t *target, do func(context.Context, *view
 	})
 }
 
+// give gives a camera a command and prints its result.
+func (e *env) give(ctx context.Context, t *target, id wire.ID, cmd wire.Command) error {
+	if _, err := wire.ParseCommand([]byte(cmd.Words()), time.Now()); err != nil {
+		return usage(err, "")
+	}
+	return e.ask(ctx, t, func(ctx context.Context, v *viewer.Viewer) (wire.Result, error) { return v.Do(ctx, id, cmd) })
+}
+
 func (e *env) startCommand() *cobra.Command {
 	var (
 		t      target
 		w      wish
-		fps    float64
 		length time.Duration
 		holder string
 	)
@@ -44,30 +51,21 @@ func (e *env) startCommand() *cobra.Command {
 		Short: "Start a live stream: the lease manual, or a viewer's",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			id, err := cameraID(args[0])
+			id, want, err := w.read(c, args)
 			if err != nil {
-				return err
-			}
-			size, err := w.parse()
-			if err != nil {
-				return err
-			}
-			if err := checkRate(c, fps); err != nil {
 				return err
 			}
 			if c.Flags().Changed("for") && length <= 0 {
 				return usage(fmt.Errorf("for %s: want more than 0s", length), "")
 			}
-			cmd := wire.Command{Verb: wire.Start, FPS: fps, Size: size, Quality: w.quality, For: length, Viewer: holder}
-			if _, err := wire.ParseCommand([]byte(cmd.Words()), time.Now()); err != nil {
-				return usage(err, "")
-			}
-			return e.ask(c.Context(), &t, func(ctx context.Context, v *viewer.Viewer) (wire.Result, error) { return v.Do(ctx, id, cmd) })
+			return e.give(c.Context(), &t, id, wire.Command{
+				Verb: wire.Start, FPS: want.FPS, Size: want.Size, Quality: want.Quality, For: length, Viewer: holder,
+			})
 		},
 	}
 	t.flags(c)
 	w.flags(c)
-	c.Flags().Float64Var(&fps, "fps", 0, "pictures per second at most (default the camera's)")
+	w.rateFlag(c)
 	c.Flags().DurationVar(&length, "for", 0, "how long (default until stop, or the camera's max_stream)")
 	c.Flags().StringVar(&holder, "viewer", "", "whose lease it is (default manual)")
 	return c
@@ -87,11 +85,7 @@ func (e *env) stopCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			cmd := wire.Command{Verb: wire.Stop, Viewer: holder}
-			if _, err := wire.ParseCommand([]byte(cmd.Words()), time.Now()); err != nil {
-				return usage(err, "")
-			}
-			return e.ask(c.Context(), &t, func(ctx context.Context, v *viewer.Viewer) (wire.Result, error) { return v.Do(ctx, id, cmd) })
+			return e.give(c.Context(), &t, id, wire.Command{Verb: wire.Stop, Viewer: holder})
 		},
 	}
 	t.flags(c)

@@ -17,10 +17,11 @@ import (
 	"camqtt/internal/wire"
 )
 
-// wish is the size and quality a command may ask for.
+// wish is what a command may ask of pictures.
 type wish struct {
 	size    string
 	quality int
+	fps     float64
 }
 
 func (w *wish) flags(c *cobra.Command) {
@@ -28,27 +29,32 @@ func (w *wish) flags(c *cobra.Command) {
 	c.Flags().IntVar(&w.quality, "quality", 0, "JPEG quality, 1 to 100 (default the camera's)")
 }
 
-func (w *wish) parse() (s wire.Size, err error) {
-	if w.quality < 0 || w.quality > 100 {
-		return s, usage(fmt.Errorf("quality %d: want 1 to 100", w.quality), "")
-	}
-	if w.size != "" {
-		if s, err = wire.ParseSize(w.size); err != nil {
-			return s, usage(err, "")
-		}
-	}
-	return s, nil
+func (w *wish) rateFlag(c *cobra.Command) {
+	c.Flags().Float64Var(&w.fps, "fps", 0, "pictures per second at most (default the camera's)")
 }
 
-// checkRate checks the flag fps, if it was given.
-func checkRate(c *cobra.Command, fps float64) error {
-	if !c.Flags().Changed("fps") {
-		return nil
+// read checks the camera's id and the flags that were given.
+func (w *wish) read(c *cobra.Command, args []string) (id wire.ID, want viewer.Live, err error) {
+	if id, err = wire.ParseID(args[0]); err != nil {
+		return "", want, usage(err, "")
 	}
-	if _, err := wire.ParseFPS(strconv.FormatFloat(fps, 'g', -1, 64)); err != nil {
-		return usage(err, "")
+	given := c.Flags().Changed
+	if given("quality") {
+		if want.Quality, err = wire.ParseQuality(strconv.Itoa(w.quality)); err != nil {
+			return "", want, usage(err, "")
+		}
 	}
-	return nil
+	if given("size") {
+		if want.Size, err = wire.ParseSize(w.size); err != nil {
+			return "", want, usage(err, "")
+		}
+	}
+	if given("fps") {
+		if want.FPS, err = wire.ParseFPS(strconv.FormatFloat(w.fps, 'g', -1, 64)); err != nil {
+			return "", want, usage(err, "")
+		}
+	}
+	return id, want, nil
 }
 
 func (e *env) snapCommand() *cobra.Command {
@@ -66,11 +72,7 @@ func (e *env) snapCommand() *cobra.Command {
 			"  camqtt snap porch -o - | display  writes to standard output",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			id, err := cameraID(args[0])
-			if err != nil {
-				return err
-			}
-			size, err := w.parse()
+			id, want, err := w.read(c, args)
 			if err != nil {
 				return err
 			}
@@ -81,7 +83,7 @@ func (e *env) snapCommand() *cobra.Command {
 				ctx, cancel := context.WithTimeout(ctx, timeout)
 				defer cancel()
 				began := time.Now()
-				pic, err := v.Snap(ctx, id, viewer.Ask{MaxAge: maxAge, Size: size, Quality: w.quality})
+				pic, err := v.Snap(ctx, id, viewer.Ask{MaxAge: maxAge, Size: want.Size, Quality: want.Quality})
 				if err != nil {
 					return e.answered(err)
 				}

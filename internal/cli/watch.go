@@ -24,7 +24,6 @@ func (e *env) watchCommand() *cobra.Command {
 		t     target
 		w     wish
 		dir   string
-		fps   float64
 		count int
 	)
 	c := &cobra.Command{
@@ -34,15 +33,8 @@ func (e *env) watchCommand() *cobra.Command {
 			"  camqtt watch porch --fps 1 -o pictures",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			id, err := cameraID(args[0])
+			id, want, err := w.read(c, args)
 			if err != nil {
-				return err
-			}
-			size, err := w.parse()
-			if err != nil {
-				return err
-			}
-			if err := checkRate(c, fps); err != nil {
 				return err
 			}
 			show, err := e.sink(dir, id)
@@ -51,7 +43,7 @@ func (e *env) watchCommand() *cobra.Command {
 			}
 			return t.with(c.Context(), e, func(ctx context.Context, v *viewer.Viewer, _ *link.Link) error {
 				n := 0
-				err := v.Watch(ctx, id, viewer.Live{FPS: fps, Size: size, Quality: w.quality}, func(p viewer.Picture) error {
+				err := v.Watch(ctx, id, want, func(p viewer.Picture) error {
 					if err := show(n, p); err != nil {
 						return err
 					}
@@ -70,7 +62,7 @@ func (e *env) watchCommand() *cobra.Command {
 	t.flags(c)
 	w.flags(c)
 	c.Flags().StringVarP(&dir, "output", "o", "", "folder for numbered files (default MJPEG on standard output)")
-	c.Flags().Float64Var(&fps, "fps", 0, "pictures per second at most (default the camera's)")
+	w.rateFlag(c)
 	c.Flags().IntVarP(&count, "count", "n", 0, "end after so many pictures (default never)")
 	return c
 }
