@@ -35,7 +35,9 @@ type Options struct {
 	// this machine makes everybody a client of this machine.
 	Anonymous string
 	Limits    Limits
-	Log       *slog.Logger
+	// Version is what $SYS/broker/version says behind the program's name.
+	Version string
+	Log     *slog.Logger
 }
 
 // Broker is an MQTT 3.1, 3.1.1 and 5 broker. Make one with [New]. Its methods may be
@@ -68,18 +70,21 @@ type Broker struct {
 	// which nothing waits.
 	door     sync.Mutex
 	sessions sessions
+	away     int // sessions without a client; guarded by door
 	wills    wills
 
 	gen   atomic.Int64 // of subscriptions and rights
 	fanMu sync.RWMutex
 	fans  map[string]*fan
-	turn  atomic.Int64 // of share groups
 
 	loads    loads
 	inbound  atomic.Int64 // bytes of large packets being received
 	retained *retained
 	cameras  cameras
 	count    counters
+	system   systemTopics
+	version  string
+	started  time.Time // Serve
 }
 
 // New checks the options and makes a broker. It opens and starts nothing.
@@ -109,6 +114,7 @@ func New(o Options) (*Broker, error) {
 		data:       o.Data,
 		anonymous:  o.Anonymous,
 		limits:     limits,
+		version:    o.Version,
 		log:        newJournal(o.Log.With("part", "broker"), limits.LogEvery),
 		up:         make(chan struct{}),
 		gone:       make(chan struct{}),
@@ -134,15 +140,16 @@ var errBase = errors.New("wanted one or more levels such as cam or site/a/cam")
 func newEngine(b *Broker) *mqtt.Server {
 	caps := mqtt.NewDefaultServerCapabilities()
 	caps.MaximumMessageExpiryInterval = 0 // otherwise it deletes what is retained after a day
-	caps.MaximumClientWritesPending = 64  // only $SYS goes that way
+	caps.MaximumClientWritesPending = 1   // nothing goes that way
 	caps.MaximumPacketSize = uint32(b.limits.Packet + 5)
 	caps.TopicAliasMaximum = 0
+	caps.ReceiveMaximum = receiveMaximum
 	caps.Compatibilities.NoInheritedPropertiesOnAck = true
 	return mqtt.New(&mqtt.Options{
 		Capabilities:             caps,
-		ClientNetWriteBufferSize: 1, // one Write is then one packet
-		ClientNetReadBufferSize:  64,
-		SysTopicResendInterval:   30,
+		ClientNetWriteBufferSize: 1,       // one Write is then one packet
+		ClientNetReadBufferSize:  16,      // it reads nothing
+		SysTopicResendInterval:   1 << 31, // seconds: never
 		Logger:                   slog.New(redactor{b.log}),
 	})
 }
@@ -163,9 +170,12 @@ func (b *Broker) Serve(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("serve broker: %w", err)
 	}
+	defer store.release()
 	if err := b.engine.Serve(); err != nil {
 		return fmt.Errorf("serve broker: %w", err)
 	}
+	b.started = time.Now()
+	b.publishSystem()
 	within, cancel := context.WithCancel(ctx)
 	defer cancel()
 	failed := make(chan error, len(b.listeners))
@@ -178,8 +188,9 @@ func (b *Broker) Serve(ctx context.Context) error {
 			}
 		})
 	}
-	loops.Go(func() { b.keepHouse(within) }) // ends when within is done
-	loops.Go(func() { store.run(within) })   // ends when within is done
+	loops.Go(func() { b.keepHouse(within) })   // ends when within is done
+	loops.Go(func() { store.run(within) })     // ends when within is done
+	loops.Go(func() { b.watchSystem(within) }) // ends when within is done
 	close(b.up)
 	b.log.out.Info("broker up", "listeners", len(b.listeners))
 
@@ -190,7 +201,7 @@ func (b *Broker) Serve(ctx context.Context) error {
 	b.serving.Wait()
 	b.clients.Wait()
 	b.wills.due(time.Time{})
-	store.flush()
+	store.flush(time.Time{})
 	b.retained.clear()
 	for _, s := range b.sessions.all() {
 		s.end()

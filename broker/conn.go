@@ -2,6 +2,7 @@ package broker
 
 import (
 	"crypto/tls"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -42,12 +43,12 @@ type conn struct {
 	established atomic.Bool
 
 	// Used by the connection's reader only.
-	refusal  packets.Code  // what CONNACK says instead of the engine's reason
 	atDoor   bool          // holds Broker.door
 	verdicts []byte        // reason codes that replace the engine's in the next SUBACK or UNSUBACK
 	asked    []retainedAsk // accepted filters of the SUBSCRIBE being answered
 	last     *will
-	unheard  bool // nobody subscribes to what was just published
+	imposed  uint16         // seconds of keepalive in the place of the client's own; 0: its own
+	aliases  map[int]string // topic aliases
 
 	kicked atomic.Pointer[packets.Code] // why the broker ended the connection
 
@@ -101,8 +102,8 @@ func newConn(b *Broker, raw net.Conn) *conn {
 	return c
 }
 
-// Read gives the engine the bytes it shall see.
-func (c *conn) Read(p []byte) (int, error) { return c.in.read(c, p) }
+// Read gives the engine nothing: packets are read by run.
+func (c *conn) Read([]byte) (int, error) { return 0, io.EOF }
 
 // Write takes one whole packet from the engine.
 func (c *conn) Write(p []byte) (int, error) {
@@ -111,11 +112,6 @@ func (c *conn) Write(p []byte) (int, error) {
 		return 0, nil
 	}
 	typ := p[0] >> 4
-	// The engine acknowledges again what it has acknowledged before the connection was
-	// lost; nobody asked. [MQTT-4.4.0-1]
-	if typ == packets.Pubrec && !c.established.Load() {
-		return n, nil
-	}
 	// MQTT 3.1.1 knows no DISCONNECT from a server. [MQTT-3.14.0-1]
 	if typ == packets.Disconnect && c.version < 5 {
 		return n, nil
@@ -136,8 +132,6 @@ func (c *conn) Write(p []byte) (int, error) {
 func (c *conn) shorten(typ byte, p []byte) []byte {
 	switch {
 	case c.version < 5:
-	case typ == packets.Puback && len(p) == 4 && c.unheard:
-		return []byte{p[0], 3, p[2], p[3], packets.CodeNoMatchingSubscribers.Code}
 	case typ == packets.Disconnect && len(p) == 4 && p[3] == 0:
 		return []byte{p[0], 1, p[2]}
 	}

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"sync"
 
-	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
@@ -77,20 +76,8 @@ func (c *conn) nextDump() (a retainedAsk, topic string, ok bool) {
 	}
 	d.current, d.asks = d.asks[0], d.asks[1:]
 	d.topics = c.b.retained.topics(d.current.filter)
-	if strings.HasPrefix(d.current.filter, mqtt.SysPrefix) {
+	if strings.HasPrefix(d.current.filter, systemPrefix) {
 		c.sendSystem(d.current)
 	}
 	return d.current, "", true
-}
-
-// sendSystem sends what the engine retains under $SYS.
-func (c *conn) sendSystem(a retainedAsk) {
-	for topic, pk := range c.b.engine.Topics.Retained.GetAll() {
-		if !matches(a.filter, topic) || !allowed(c.who, receive, topic) {
-			continue
-		}
-		m := &message{topic: topic, load: plain(pk.Payload), retain: true}
-		head := m.encode(delivery{version: c.version, retain: true, ids: a.ids})
-		c.push(item{head: head, load: m.load}, droppable)
-	}
 }

@@ -1,10 +1,11 @@
 package broker
 
 import (
+	"math"
 	"slices"
 	"strings"
+	"sync/atomic"
 
-	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
@@ -26,6 +27,7 @@ type fan struct {
 	gen    int64
 	each   []target
 	shared [][]target // one of each group gets it
+	turn   atomic.Int64
 }
 
 // maxFans bounds the remembered fans; beyond it they are found anew.
@@ -44,14 +46,22 @@ func (b *Broker) publish(m *message) bool {
 	if m.retain {
 		b.retained.set(m)
 	}
+	return b.deliver(m)
+}
+
+// deliver hands a message to everybody who receives its topic.
+func (b *Broker) deliver(m *message) bool {
 	f := b.fan(m.topic)
 	h := heads{m: m}
 	for i := range f.each {
 		b.give(&f.each[i], &h)
 	}
-	for _, group := range f.shared {
-		if t := b.choose(group, m); t != nil {
-			b.give(t, &h)
+	if len(f.shared) > 0 {
+		turn := int(f.turn.Add(1)-1) & math.MaxInt32
+		for _, group := range f.shared {
+			if t := choose(group, turn, m); t != nil {
+				b.give(t, &h)
+			}
 		}
 	}
 	return len(f.each)+len(f.shared) > 0
@@ -96,8 +106,8 @@ func (c *conn) pushMessage(m *message, head []byte) {
 
 // choose picks one member of a share group: the next one that is connected, else,
 // for QoS 1 and 2, one whose session will keep the message. [MQTT-4.8.2-4]
-func (b *Broker) choose(group []target, m *message) *target {
-	start := int(b.turn.Add(1) % int64(len(group)))
+func choose(group []target, turn int, m *message) *target {
+	start := turn % len(group)
 	var away *target
 	for i := range group {
 		t := &group[(start+i)%len(group)]
@@ -142,7 +152,10 @@ func (b *Broker) newFan(topic string, gen int64) *fan {
 			f.each = append(f.each, t)
 		}
 	}
-	for _, members := range subs.Shared {
+	for shared, members := range subs.Shared {
+		if !reaches(shared, topic) {
+			continue
+		}
 		group := make([]target, 0, len(members))
 		for id, s := range members {
 			if t, ok := b.target(id, topic, s); ok {
@@ -185,15 +198,4 @@ func identifiers(s packets.Subscription) (ids []int) {
 	}
 	slices.Sort(ids)
 	return ids
-}
-
-// selectSystem keeps $SYS messages, the only ones the engine still delivers itself,
-// from share groups whose filter begins with a wildcard. [MQTT-4.7.2-1]
-func selectSystem(subs *mqtt.Subscribers) *mqtt.Subscribers {
-	for filter := range subs.Shared {
-		if _, plain, ok := share(filter); ok && !strings.HasPrefix(plain, "$") {
-			delete(subs.Shared, filter)
-		}
-	}
-	return subs
 }

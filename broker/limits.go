@@ -11,6 +11,7 @@ import (
 // sizes are bytes.
 type Limits struct {
 	Connections   int           // open connections, over all listeners and Attach; default 2000
+	PerListener   int           // of those, by one listener; default 2000
 	PerAddress    int           // connections of one IPv4 address or IPv6 /64, loopback exempt; default 128
 	ConnectTime   time.Duration // from accept to a complete CONNECT, TLS handshake included; default 10 s
 	ConnectPacket int           // size of the CONNECT packet, will included; default 64 KiB
@@ -19,6 +20,11 @@ type Limits struct {
 	PropertyBytes int           // topic and properties of a PUBLISH; default 16 KiB
 	InboundBytes  int           // packets over 64 KiB being received, over all connections; default 256 MiB
 	PacketTime    time.Duration // from a packet's first byte to its last; default 60 s
+
+	// Keepalive is the longest that an MQTT 5 client may be silent; one that wants longer,
+	// or no limit, is told this one [MQTT-3.1.2-21]. Older clients cannot be told, and
+	// keep theirs; those that are gone are found by the keepalive of TCP. Default 1 h.
+	Keepalive time.Duration
 
 	ClientIDBytes int // length of a client identifier; default 256
 	TopicBytes    int // length of a topic or filter; default 512
@@ -41,14 +47,29 @@ type Limits struct {
 	RetainedBytes    int // their size; default 128 MiB
 	RetainedMessage  int // size of one retained message that is no picture; default 256 KiB
 
-	StoreEvery time.Duration // pause between writes of the retained file; default 2 s
-	LogEvery   time.Duration // pause between two log lines of one kind; default 1 min
+	// StoreEvery is the shortest pause between writes of the retained file; default 2 s.
+	// It is what a crash can lose, but for topics that change often.
+	StoreEvery time.Duration
+	// StoreSlow is the shortest pause between writes that one topic causes, and what a
+	// crash can lose of one that changes often, such as a camera's state while somebody
+	// watches. Removing a message, and a camera's status, never wait so long. With the
+	// default of 1 min a wall of streaming cameras costs an SD card one write a minute.
+	StoreSlow time.Duration
+
+	SystemEvery time.Duration // pause between messages under $SYS; default 10 s
+	LogEvery    time.Duration // pause between two log lines of one kind; default 1 min
 }
 
 // The kernel keeps unsent bytes of a connection up to this mark only, so that the
 // newest picture is chosen late. Measured: a line of 250 KB/s shows pictures 0.7 s
 // old with it, 12 s old without.
 const unsentBytes = 64 << 10
+
+// DefaultLimits gives the limits that zero values stand for.
+func DefaultLimits() Limits {
+	l, _ := Limits{}.withDefaults() // cannot fail: nothing is given
+	return l
+}
 
 // withDefaults fills in what is zero and refuses what makes no sense.
 func (l Limits) withDefaults() (Limits, error) {
@@ -58,7 +79,10 @@ func (l Limits) withDefaults() (Limits, error) {
 	if l.Packet > 256<<20-1 {
 		return l, fmt.Errorf("limit Packet is %d, wanted at most %d [MQTT-2.2.3]", l.Packet, 256<<20-1)
 	}
-	// Packet identifiers of the broker run from 32768 to 65535.
+	if l.Keepalive < time.Second || l.Keepalive > math.MaxUint16*time.Second {
+		return l, fmt.Errorf("limit Keepalive is %s, wanted 1s to %s [MQTT-3.2.2.3.14]", l.Keepalive, math.MaxUint16*time.Second)
+	}
+	// Half of the packet identifiers, so that a free one is found soon.
 	if l.Window > math.MaxInt16 {
 		return l, fmt.Errorf("limit Window is %d, wanted at most %d", l.Window, math.MaxInt16)
 	}
@@ -72,6 +96,7 @@ func (l *Limits) numbers() error {
 		def  int
 	}{
 		{"Connections", &l.Connections, 2000},
+		{"PerListener", &l.PerListener, 2000},
 		{"PerAddress", &l.PerAddress, 128},
 		{"ConnectPacket", &l.ConnectPacket, 64 << 10},
 		{"Packet", &l.Packet, 2 << 20},
@@ -112,7 +137,10 @@ func (l *Limits) times() error {
 		{"PacketTime", &l.PacketTime, time.Minute},
 		{"SessionExpiry", &l.SessionExpiry, time.Hour},
 		{"WriteTimeout", &l.WriteTimeout, 20 * time.Second},
+		{"Keepalive", &l.Keepalive, time.Hour},
 		{"StoreEvery", &l.StoreEvery, 2 * time.Second},
+		{"StoreSlow", &l.StoreSlow, time.Minute},
+		{"SystemEvery", &l.SystemEvery, 10 * time.Second},
 		{"LogEvery", &l.LogEvery, time.Minute},
 	} {
 		switch {

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,12 +24,20 @@ const engineListener = "camqtt"
 // of descriptors, makes it pause, never end.
 func (b *Broker) accept(ctx context.Context, l net.Listener) error {
 	var pause time.Duration
+	var open atomic.Int64 // of this listener's connections
 	for {
 		c, err := l.Accept()
 		switch {
+		case err == nil && open.Load() >= int64(b.limits.PerListener):
+			b.log.trouble("connection refused, too many are open on one listener", "listener", l.Addr().String())
+			b.count.refused.Add(1)
+			_ = c.Close()
+			continue
 		case err == nil:
 			pause = 0
+			open.Add(1)
 			b.serving.Go(func() { // ends with the connection, which shutdown ends; Serve waits
+				defer open.Add(-1)
 				_ = b.serve(ctx, c, c.RemoteAddr())
 			})
 			continue
@@ -78,6 +87,9 @@ func (b *Broker) serve(ctx context.Context, raw net.Conn, from net.Addr) error {
 		c.kick(packets.ErrServerShuttingDown)
 	})
 	err = b.establish(c)
+	if c.client != nil {
+		c.client.Stop(nil)
+	}
 	_ = c.Close()
 	c.in.giveBack(c)
 	if c.established.Load() {
@@ -95,7 +107,7 @@ func (b *Broker) serve(ctx context.Context, raw net.Conn, from net.Addr) error {
 	return b.ending(c, err)
 }
 
-// establish lets the engine serve a connection.
+// establish serves a connection until it ends.
 func (b *Broker) establish(c *conn) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -105,7 +117,7 @@ func (b *Broker) establish(c *conn) (err error) {
 			err = fmt.Errorf("serve client %q: panic: %v", c.id, r)
 		}
 	}()
-	return b.engine.EstablishConnection(engineListener, c)
+	return c.run()
 }
 
 // ending tells ordinary ends from others and counts and logs the latter.
@@ -128,7 +140,7 @@ func (b *Broker) ending(c *conn, err error) error {
 
 // wentAway reports whether a connection ended as connections do.
 func wentAway(err error) bool {
-	for _, ordinary := range []error{io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE, packets.CodeDisconnectWillMessage} {
+	for _, ordinary := range []error{io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed, errDone, syscall.ECONNRESET, syscall.EPIPE} {
 		if errors.Is(err, ordinary) {
 			return true
 		}

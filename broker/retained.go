@@ -12,14 +12,19 @@ type retained struct {
 	mu    sync.RWMutex
 	m     map[string]*message
 	bytes int
-	// What the store has to write: topics of ordinary messages and of pictures that
-	// changed since it last looked.
-	changed  bool
+	// What the store has to write: whether ordinary messages changed, and the topics of
+	// pictures that did since it last looked.
+	pace     pace
 	pictures map[string]bool
+	written  map[string]time.Time // when a picture was last written
 }
 
 func newRetained(b *Broker) *retained {
-	return &retained{b: b, m: make(map[string]*message), pictures: make(map[string]bool)}
+	return &retained{
+		b: b, m: make(map[string]*message),
+		pace:     pace{slow: b.limits.StoreSlow, last: make(map[string]time.Time)},
+		pictures: make(map[string]bool), written: make(map[string]time.Time),
+	}
 }
 
 // set keeps a message, replacing the one of its topic; an empty payload removes it.
@@ -58,8 +63,12 @@ func (r *retained) set(m *message) {
 	}
 	r.m[m.topic] = m
 	r.bytes += n - before
-	if !same {
-		r.mark(m)
+	switch {
+	case same || r.b.data == "":
+	case m.kind == ordinary:
+		r.pace.changed(r.b.base, m.topic, time.Now())
+	default:
+		r.pictures[m.topic] = true
 	}
 }
 
@@ -69,17 +78,13 @@ func (r *retained) forget(topic string) {
 	delete(r.m, topic)
 	r.bytes -= m.size()
 	m.load.drop()
-	r.mark(m)
-}
-
-// mark notes that the store has something to write. The caller holds mu.
-func (r *retained) mark(m *message) {
 	switch {
 	case r.b.data == "":
 	case m.kind == ordinary:
-		r.changed = true
+		r.pace.removed(topic)
 	default:
-		r.pictures[m.topic] = true
+		r.pictures[topic] = true
+		delete(r.written, topic) // it goes at once
 	}
 }
 
@@ -170,15 +175,14 @@ func (r *retained) replace(topic, old, now string) {
 	r.set(&changed)
 }
 
-// takeMessages gives every ordinary message if one of them changed since the last
-// time.
-func (r *retained) takeMessages() ([]*message, bool) {
+// takeMessages gives every ordinary message if it is time to write them; the zero time
+// is the last.
+func (r *retained) takeMessages(now time.Time) ([]*message, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.changed {
+	if !r.pace.due(now) {
 		return nil, false
 	}
-	r.changed = false
 	out := make([]*message, 0, len(r.m))
 	for _, m := range r.m {
 		if m.kind == ordinary {
@@ -188,20 +192,24 @@ func (r *retained) takeMessages() ([]*message, bool) {
 	return out, true
 }
 
-// takePictures gives the pictures that changed since the last time, held for the
-// caller; nil for those removed.
-func (r *retained) takePictures() map[string]*message {
+// takePictures gives the pictures that changed and that it is time to write, held for
+// the caller; nil for those removed.
+func (r *retained) takePictures(now time.Time) map[string]*message {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := make(map[string]*message, len(r.pictures))
 	for topic := range r.pictures {
 		m := r.m[topic]
+		if last, ok := r.written[topic]; ok && m != nil && !now.IsZero() && now.Sub(last) < r.b.limits.StoreSlow {
+			continue
+		}
 		if m != nil {
 			m.load.hold()
+			r.written[topic] = now
 		}
 		out[topic] = m
+		delete(r.pictures, topic)
 	}
-	clear(r.pictures)
 	return out
 }
 
@@ -209,23 +217,27 @@ func (r *retained) takePictures() map[string]*message {
 func (r *retained) touch() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.changed = true
+	r.pace.soon = true
 }
 
+// touchPicture makes the store write a picture.
 func (r *retained) touchPicture(topic string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.pictures[topic] = true
+	delete(r.written, topic)
 }
 
-// written says that the file of ordinary messages is as they are.
-func (r *retained) written() {
+// stored says that the file of ordinary messages is as they are.
+func (r *retained) stored() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.changed = false
+	r.pace.soon, r.pace.waiting = false, time.Time{}
+	clear(r.pace.last)
 }
 
-func (r *retained) writtenPicture(topic string) {
+// storedPicture says that a picture's file is as it is.
+func (r *retained) storedPicture(topic string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.pictures, topic)

@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"encoding/binary"
 	"sync"
 	"time"
 
@@ -16,6 +15,7 @@ type terms struct {
 	max     int // largest packet the client takes; 0 any. [MQTT-3.1.2-24]
 	window  int // its Receive Maximum. [MQTT-3.1.2.11.3]
 	expiry  time.Duration
+	asked   uint32 // seconds of expiry that an MQTT 5 client wanted
 }
 
 // session is what the broker keeps for one client identifier. Messages at QoS 1 and
@@ -25,8 +25,9 @@ type session struct {
 	b  *Broker
 
 	// Guarded by Broker.door.
-	owner *conn     // connection that has or gets the session; nil while the client is away
-	since time.Time // when the client went away
+	owner  *conn        // connection that has or gets the session; nil while the client is away
+	client *mqtt.Client // what the engine knows of the owner, or the last one
+	since  time.Time    // when the client went away
 
 	mu      sync.Mutex
 	conn    *conn // where messages go; nil while the client is away or just arriving
@@ -36,14 +37,8 @@ type session struct {
 	bytes   int // size of waiting
 	flying  int // size of flights
 	lastID  uint16
+	held    map[uint16]struct{} // QoS 2 messages from the client whose PUBREL has not come
 	ended   bool
-}
-
-// flight is one message at QoS 1 or 2 for one client.
-type flight struct {
-	m        *message
-	d        delivery
-	released bool // QoS 2: PUBREC has come [MQTT-4.3.3-4]
 }
 
 // peer gives the connection to use, nil if there is none, and its terms.
@@ -150,104 +145,6 @@ func (s *session) pump() {
 	}
 }
 
-// windowFull reports whether no more may be on its way now. The caller holds mu.
-func (s *session) windowFull() bool {
-	n := len(s.flights)
-	return n >= s.terms.window || n > 0 && (s.flying > s.b.limits.QueueBytes || s.conn.full())
-}
-
-// put hands a flight to the connection. false: the client does not take packets that
-// large. The caller holds mu.
-func (s *session) put(f *flight) bool {
-	head := f.m.encode(f.d)
-	if s.terms.max > 0 && len(head)+len(f.m.load.b) > s.terms.max {
-		return false
-	}
-	s.b.count.messagesOut.Add(1)
-	s.conn.push(item{head: head, load: f.m.load}, needed)
-	return true
-}
-
-// newID gives an unused packet identifier. The caller holds mu.
-func (s *session) newID() uint16 {
-	for {
-		s.lastID = s.lastID%0xffff + 1
-		if s.flight(s.lastID) < 0 {
-			return s.lastID
-		}
-	}
-}
-
-func (s *session) flight(id uint16) int {
-	for i, f := range s.flights {
-		if f.d.id == id {
-			return i
-		}
-	}
-	return -1
-}
-
-// acknowledged takes the body of a PUBACK, PUBREC or PUBCOMP that vet has passed.
-func (s *session) acknowledged(typ byte, body []byte) *violation {
-	id := binary.BigEndian.Uint16(body)
-	refused := len(body) > 2 && body[2] >= packets.ErrUnspecifiedError.Code
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i := s.flight(id)
-	if i < 0 {
-		// The client remembers what the broker does not, as after a restart, and has to
-		// be told that it may forget. [MQTT-4.3.3-13]
-		if typ == packets.Pubrec && !refused && s.conn != nil {
-			s.conn.push(pubrel(id), needed)
-		}
-		return nil
-	}
-	f := s.flights[i]
-	switch {
-	case (typ == packets.Puback) != (f.d.qos == 1), typ == packets.Pubcomp && !f.released:
-		return forbidden("acknowledgement of another kind than the message needs [MQTT-4.3.3-1]")
-	case typ == packets.Pubrec && !refused: // [MQTT-4.3.3-4]
-		f.released = true
-		if s.conn != nil {
-			s.conn.push(pubrel(id), needed)
-		}
-		return nil
-	}
-	s.flying -= f.m.size()
-	f.m.load.drop()
-	s.flights = append(s.flights[:i], s.flights[i+1:]...)
-	s.pump()
-	return nil
-}
-
-func pubrel(id uint16) item {
-	return item{head: []byte{packets.Pubrel<<4 | 2, 2, byte(id >> 8), byte(id)}}
-}
-
-// resume gives the session a connection: what was on its way is sent again in its
-// order [MQTT-4.4.0-1], [MQTT-4.6.0-1], then what waited. Rights may have changed.
-func (s *session) resume(c *conn, t terms) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.conn, s.terms = c, t
-	old := s.flights
-	s.flights, s.flying = make([]*flight, 0, len(old)), 0
-	for _, f := range old {
-		f.d.version, f.d.dup = t.version, true
-		switch {
-		case f.released:
-			c.push(pubrel(f.d.id), needed)
-		case !allowed(t.who, receive, f.m.topic), f.m.expired(time.Now()), !s.put(f):
-			f.m.load.drop()
-			continue
-		}
-		s.flights = append(s.flights, f)
-		s.flying += f.m.size()
-	}
-	s.forget(func(f *flight) bool { return !allowed(t.who, receive, f.m.topic) })
-	s.pump()
-}
-
 // park takes the connection away.
 func (s *session) park() {
 	s.mu.Lock()
@@ -282,12 +179,6 @@ func (ss *sessions) get(id string) *session {
 	return ss.m[id]
 }
 
-func (ss *sessions) put(s *session) {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	ss.m[s.id] = s
-}
-
 func (ss *sessions) all() []*session {
 	ss.mu.RLock()
 	defer ss.mu.RUnlock()
@@ -300,8 +191,9 @@ func (ss *sessions) all() []*session {
 
 // enter gives a client its session: the connection that has it now is ended first,
 // and waited for, so that its will and its subscriptions cannot come after the
-// newcomer's. It leaves door locked until CONNACK is made or the connection ends.
-func (b *Broker) enter(c *conn, cl *mqtt.Client, clean bool) {
+// newcomer's. It leaves door locked until stepIn or the connection ends, and says
+// whether there was a session to go on with.
+func (b *Broker) enter(c *conn, clean bool) (present bool) {
 	for {
 		b.door.Lock()
 		old := b.sessions.get(c.id)
@@ -320,22 +212,32 @@ func (b *Broker) enter(c *conn, cl *mqtt.Client, clean bool) {
 		b.wills.now(c.id)
 		old = nil
 	}
-	if old == nil {
+	if present = old != nil; present {
+		c.client.State.Subscriptions = old.client.State.Subscriptions // the engine's tree has them by identifier
+	} else {
 		old = &session{id: c.id, b: b}
-		b.makeRoom()
 		b.sessions.put(old)
 	}
 	b.wills.cancel(c.id) // [MQTT-3.1.3-9]
-	old.owner, c.session, c.client = c, old, cl
+	if present {
+		b.away--
+	}
+	old.owner, old.client, c.session = c, c.client, old
+	return present
+}
+
+// stepIn lets the next one to the door.
+func (b *Broker) stepIn(c *conn) {
+	if c.atDoor {
+		c.atDoor = false
+		b.door.Unlock()
+	}
 }
 
 // leave ends what a connection had: its session if nothing shall remain of it, and
 // its place at the door if it ended there.
 func (b *Broker) leave(c *conn) {
-	if c.atDoor {
-		c.atDoor = false
-		b.door.Unlock()
-	}
+	b.stepIn(c)
 	s := c.session
 	if s == nil {
 		return
@@ -345,21 +247,22 @@ func (b *Broker) leave(c *conn) {
 	defer b.door.Unlock()
 	if s.owner == c {
 		s.owner, s.since = nil, time.Now()
+		b.away++
 		if c.terms.expiry == 0 {
 			b.remove(s)
 		}
+		b.makeRoom()
 	}
 	b.changed()
 }
 
 // remove ends a session and whatever the engine knows of it. The caller holds door.
 func (b *Broker) remove(s *session) {
-	s.end()
-	if cl, ok := b.engine.Clients.Get(s.id); ok {
-		b.engine.UnsubscribeClient(cl)
-		cl.ClearInflights()
-		b.engine.Clients.Delete(s.id)
+	if s.owner == nil {
+		b.away--
 	}
+	s.end()
+	b.engine.UnsubscribeClient(s.client)
 	b.sessions.mu.Lock()
 	if b.sessions.m[s.id] == s {
 		delete(b.sessions.m, s.id)
@@ -371,18 +274,16 @@ func (b *Broker) remove(s *session) {
 // makeRoom ends the session that has been without a client for longest when too many
 // are. The caller holds door.
 func (b *Broker) makeRoom() {
+	if b.away <= b.limits.Sessions {
+		return
+	}
 	var oldest *session
-	away := 0
 	for _, s := range b.sessions.all() {
-		if s.owner != nil {
-			continue
-		}
-		away++
-		if oldest == nil || s.since.Before(oldest.since) {
+		if s.owner == nil && (oldest == nil || s.since.Before(oldest.since)) {
 			oldest = s
 		}
 	}
-	if away >= b.limits.Sessions {
+	if oldest != nil {
 		b.remove(oldest)
 	}
 }

@@ -55,9 +55,19 @@ type ViewerStats struct {
 // counters are what Stats is made of.
 type counters struct {
 	accepted, refused, recovered                       atomic.Int64
+	bytesIn, packetsIn, messagesIn                     atomic.Int64
 	bytesOut, messagesOut, dropped, refusedFilters     atomic.Int64
 	framesIn, delivered, replaced                      atomic.Int64
 	retainedRefused, storeWrites, storeErrors, clients atomic.Int64
+	mostClients                                        atomic.Int64
+}
+
+// joined counts a client that has connected.
+func (c *counters) joined() {
+	n := c.clients.Add(1)
+	for most := c.mostClients.Load(); n > most && !c.mostClients.CompareAndSwap(most, n); {
+		most = c.mostClients.Load()
+	}
 }
 
 // camera counts one camera's pictures.
@@ -114,32 +124,24 @@ func (b *Broker) countPicture(m *message) {
 	}
 }
 
-// countIn counts a PUBLISH that the engine has not seen.
-func (b *Broker) countIn(bytes int) {
-	b.countPacket(bytes)
-	atomic.AddInt64(&b.engine.Info.MessagesReceived, 1)
-}
-
-// countPacket counts a packet that the engine has not seen.
+// countPacket counts a packet that was received.
 func (b *Broker) countPacket(bytes int) {
-	info := b.engine.Info
-	atomic.AddInt64(&info.BytesReceived, int64(bytes))
-	atomic.AddInt64(&info.PacketsReceived, 1)
+	b.count.bytesIn.Add(int64(bytes))
+	b.count.packetsIn.Add(1)
 }
 
 // Stats gives the counters as they are now. It may be called at any time.
 func (b *Broker) Stats() Stats {
 	n, bytes := b.retained.size()
-	info := b.engine.Info
 	s := Stats{
 		Clients:         b.count.clients.Load(),
 		Sessions:        int64(len(b.sessions.all())),
 		Accepted:        b.count.accepted.Load(),
 		Refused:         b.count.refused.Load(),
 		Recovered:       b.count.recovered.Load(),
-		BytesIn:         atomic.LoadInt64(&info.BytesReceived),
+		BytesIn:         b.count.bytesIn.Load(),
 		BytesOut:        b.count.bytesOut.Load(),
-		MessagesIn:      atomic.LoadInt64(&info.MessagesReceived),
+		MessagesIn:      b.count.messagesIn.Load(),
 		MessagesOut:     b.count.messagesOut.Load(),
 		MessagesDropped: b.count.dropped.Load(),
 		FiltersRefused:  b.count.refusedFilters.Load(),

@@ -23,6 +23,7 @@ const (
 	pictureSuffix = ".picture"
 	damagedSuffix = ".damaged"
 	tempPrefix    = ".writing-"
+	lockFile      = "lock"
 )
 
 // store keeps the retained messages in a folder: ordinary ones together in one file,
@@ -30,32 +31,47 @@ const (
 // writes only what changed, all at once every while, and replaces files whole, so that
 // a crash loses at most what came since the last time. It is used by one goroutine.
 type store struct {
-	b   *Broker
-	dir string // empty: nothing is kept
+	b       *Broker
+	dir     string // empty: nothing is kept
+	release func() // of the folder's lock
 }
 
 // openStore makes the folder and reads what it holds.
 func (b *Broker) openStore() (*store, error) {
-	s := &store{b: b, dir: b.data}
+	s := &store{b: b, dir: b.data, release: func() {}}
 	if s.dir == "" {
 		return s, nil
 	}
 	if err := os.MkdirAll(filepath.Join(s.dir, pictureFolder), 0o700); err != nil {
 		return nil, fmt.Errorf("make folder for retained messages: %w", err)
 	}
+	release, err := lockFolder(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	s.release = release
+	if err := s.load(); err != nil {
+		s.release()
+		return nil, err
+	}
+	return s, nil
+}
+
+// load reads what the folder holds.
+func (s *store) load() error {
 	for _, dir := range []string{s.dir, filepath.Join(s.dir, pictureFolder)} {
 		if err := s.sweep(dir); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := s.loadMessages(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.loadPictures(); err != nil {
-		return nil, err
+		return err
 	}
 	s.markOffline()
-	return s, nil
+	return nil
 }
 
 // sweep removes what a crash left half written.
@@ -130,7 +146,7 @@ func (s *store) loadMessages() error {
 		s.setAside(name, bad)
 		return nil // what was good is written again
 	}
-	s.b.retained.written()
+	s.b.retained.stored()
 	return nil
 }
 
@@ -154,7 +170,7 @@ func (s *store) loadPictures() error {
 			s.b.log.trouble("retained picture left alone", "file", name, "err", err)
 		case !m.expired(time.Now()):
 			s.b.retained.set(m)
-			s.b.retained.writtenPicture(m.topic)
+			s.b.retained.storedPicture(m.topic)
 		}
 	}
 	return nil
@@ -200,26 +216,26 @@ func (s *store) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
-			s.flush()
+		case now := <-tick.C:
+			s.flush(now)
 		}
 	}
 }
 
-// flush writes what changed since the last time. What cannot be written is tried again
-// the next time.
-func (s *store) flush() {
+// flush writes what has waited long enough at a time; the zero time is the last, when
+// nothing waits any longer. What cannot be written is tried again the next time.
+func (s *store) flush(now time.Time) {
 	if s.dir == "" {
 		return
 	}
-	messages, changed := s.b.retained.takeMessages()
+	messages, changed := s.b.retained.takeMessages(now)
 	if changed {
 		if err := s.writeMessages(messages); err != nil {
 			s.failed(err)
 			s.b.retained.touch()
 		}
 	}
-	for topic, m := range s.b.retained.takePictures() {
+	for topic, m := range s.b.retained.takePictures(now) {
 		err := s.writePicture(topic, m)
 		if m != nil {
 			m.load.drop()

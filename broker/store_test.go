@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -105,6 +106,42 @@ func TestStoreWritesInTimeAndOnlyChanges(t *testing.T) {
 	if got := kept(t, again, "#"); len(got) != 2 || got[0] != "a=1" {
 		t.Errorf("after a kill: %.40q, wanted a and the snapshot", got)
 	}
+}
+
+// A file is replaced, never written to: what was there stays whole until the moment
+// when the new one is.
+func TestStoreReplacesFiles(t *testing.T) {
+	dir := t.TempDir()
+	b := start(t, Options{Data: dir, Limits: Limits{StoreEvery: 10 * time.Millisecond, StoreSlow: 10 * time.Millisecond}})
+	pub := join(t, b.addr, "pub", 4)
+	write := func(n int64) {
+		pub.publish(t, "a", fmt.Append(nil, "value ", n), 0, true)
+		pub.publish(t, "cam/front/snapshot", fmt.Append(nil, "picture ", n), 0, true)
+		pub.sync(t)
+		until(t, "both written", func() bool { return b.Stats().StoreWrites >= 2*n })
+	}
+	write(1)
+	pictures, _ := filepath.Glob(filepath.Join(dir, pictureFolder, "*"+pictureSuffix))
+	for _, name := range append(pictures, filepath.Join(dir, retainedFile)) {
+		before, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer old.Close()
+		defer func() {
+			if text, err := io.ReadAll(old); err != nil || !bytes.Equal(text, before) {
+				t.Errorf("%s was written to: %.40q, %v", filepath.Base(name), text, err)
+			}
+			if after, err := os.ReadFile(name); err != nil || bytes.Equal(after, before) {
+				t.Errorf("%s was not replaced: %.40q, %v", filepath.Base(name), after, err)
+			}
+		}()
+	}
+	write(2)
 }
 
 // What is damaged is set aside, the rest is kept, and nothing stops the start.

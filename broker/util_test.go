@@ -110,7 +110,7 @@ func dial(t testing.TB, addr string) *client {
 }
 
 func newClient(c net.Conn) *client {
-	return &client{c: c, r: bufio.NewReaderSize(c, 65536), v: 4}
+	return &client{c: c, r: bufio.NewReaderSize(c, 4096), v: 4}
 }
 
 type option func(*packets.Packet)

@@ -85,7 +85,11 @@ func (b *plant) listen(what, addr, hint string) (net.Listener, error) {
 
 func (b *plant) addBroker(p ports) error {
 	c := b.cfg.Broker
-	o := broker.Options{Base: string(b.cfg.Base), Data: c.Data, Anonymous: c.Anonymous, Log: b.log.With("part", "broker")}
+	number, _ := version()
+	o := broker.Options{
+		Base: string(b.cfg.Base), Data: c.Data, Anonymous: c.Anonymous,
+		Limits: brokerLimits(c.Limits), Version: number, Log: b.log,
+	}
 	if c.Listen != "" {
 		l, err := b.listen("MQTT", c.Listen, p.mqtt)
 		if err != nil {
@@ -105,6 +109,14 @@ func (b *plant) addBroker(p ports) error {
 		}
 		o.Listeners = append(o.Listeners, tls.NewListener(l, conf))
 	}
+	if c.Unix != "" {
+		l, err := broker.ListenUnix(c.Unix)
+		if err != nil {
+			return &hinted{err, "another path for broker.unix, in a folder that this user may write to"}
+		}
+		b.bound = append(b.bound, l)
+		o.Listeners = append(o.Listeners, l)
+	}
 	br, err := broker.New(o)
 	if err != nil {
 		return err
@@ -112,6 +124,18 @@ func (b *plant) addBroker(p ports) error {
 	b.broker = br
 	b.add("broker", br)
 	return nil
+}
+
+// brokerLimits turns the configuration's limits into the broker's.
+func brokerLimits(c config.BrokerLimits) broker.Limits {
+	return broker.Limits{
+		Connections: c.Connections, PerListener: c.ConnectionsPerPort, PerAddress: c.ConnectionsPerAddress,
+		ConnectTime: c.ConnectTime, ConnectPacket: c.ConnectBytes, Packet: c.PacketBytes, ControlPacket: c.ControlBytes,
+		TopicBytes: c.TopicBytes, TopicLevels: c.TopicLevels, Subscriptions: c.Subscriptions, Keepalive: c.Keepalive,
+		Sessions: c.Sessions, SessionExpiry: c.SessionExpiry, Queue: c.QueueMessages, QueueBytes: c.QueueBytes,
+		RetainedMessages: c.RetainedMessages, RetainedBytes: c.RetainedBytes, RetainedMessage: c.RetainedMessageBytes,
+		StoreEvery: c.StoreEvery, StoreSlow: c.StoreSlow, SystemEvery: c.SystemEvery,
+	}
 }
 
 func serverTLS(cert, key string) (*tls.Config, error) {
@@ -197,7 +221,10 @@ func (b *plant) addDashboard(p ports) error {
 		o.Attach, o.Broker = b.broker.Attach, b.counters
 	} else {
 		counts := new(dashboard.RemoteCounts)
-		o.Attach = dashboard.Remote(dashboard.RemoteOptions{Dial: l.Dial, Base: b.cfg.Base, Log: log, Counts: counts})
+		user, password := l.Credentials()
+		o.Attach = dashboard.Remote(dashboard.RemoteOptions{
+			Dial: l.Dial, User: user, Password: password, Base: b.cfg.Base, Log: log, Counts: counts,
+		})
 		o.Broker = counts.Counters
 	}
 	d, err := dashboard.New(o)

@@ -122,14 +122,14 @@ func (h *hinted) Error() string { return h.err.Error() }
 func (h *hinted) Unwrap() error { return h.err }
 
 func (e *env) root() *cobra.Command {
+	number, commit := version()
 	root := &cobra.Command{
 		Use:           "camqtt",
 		Short:         "Cameras over MQTT",
 		Long:          "camqtt takes pictures where the cameras are and shows them where people are, over MQTT.\nCameras connect outward; nothing listens on them.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		Version:       number + ", commit " + commit,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	f := root.PersistentFlags()
@@ -155,6 +155,14 @@ func (e *env) root() *cobra.Command {
 		}
 	}
 	return root
+}
+
+// oneCamera is the argument of commands for one camera.
+func oneCamera(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("which camera? want one id, such as porch, but got %d", len(args))
+	}
+	return nil
 }
 
 // log returns the logger that flags and configuration ask for.

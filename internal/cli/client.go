@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -99,7 +100,8 @@ func (t *target) with(ctx context.Context, e *env, do func(context.Context, *vie
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	parent := ctx
+	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 	var l *link.Link
 	v, err := viewer.New(viewer.Options{Base: base, Link: lateLink{&l}, Log: log})
@@ -122,14 +124,38 @@ func (t *target) with(ctx context.Context, e *env, do func(context.Context, *vie
 	}()
 	defer func() { stop(); <-ended }()
 	if err := l.Await(ctx); err != nil {
-		return &hinted{err, e.name + " demo, or name a broker with --broker"}
+		return t.unreachable(e, o, err)
 	}
 	err = do(ctx, v, l)
-	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(cause, context.Canceled) {
-		return cause // the connection went: that explains whatever do says
+	switch {
+	case parent.Err() != nil && err != nil:
+		return errors.New("interrupted")
+	case parent.Err() == nil && ctx.Err() != nil:
+		return context.Cause(ctx) // the connection went: that explains whatever do says
 	}
 	return err
 }
+
+// unreachable says what to do about a broker that does not answer.
+func (t *target) unreachable(e *env, o link.Options, err error) error {
+	if errors.Is(err, syscall.ECONNREFUSED) && len(o.URLs) == 1 && o.URLs[0] == defaultBroker {
+		return &hinted{err, e.name + " demo, or name a broker with --broker"}
+	}
+	return err
+}
+
+// find makes sure that there is somebody to ask, so that a wrong id costs a
+// second and not the time of a cold camera.
+func (e *env) find(ctx context.Context, v *viewer.Viewer, id wire.ID) error {
+	_, err := v.Find(ctx, id, findTime)
+	if errors.Is(err, viewer.ErrUnknown) {
+		return &hinted{err, e.name + " ls"}
+	}
+	return err
+}
+
+// findTime is how long cameras have to show themselves.
+const findTime = 1500 * time.Millisecond
 
 // lateLink lets a viewer be made before the link that feeds it.
 type lateLink struct{ link **link.Link }

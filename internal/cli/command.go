@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -14,8 +15,11 @@ import (
 )
 
 // ask gives a camera a command or settings and prints the result.
-func (e *env) ask(ctx context.Context, t *target, do func(context.Context, *viewer.Viewer) (wire.Result, error)) error {
+func (e *env) ask(ctx context.Context, t *target, id wire.ID, do func(context.Context, *viewer.Viewer) (wire.Result, error)) error {
 	return t.with(ctx, e, func(ctx context.Context, v *viewer.Viewer, _ *link.Link) error {
+		if err := e.find(ctx, v, id); err != nil {
+			return err
+		}
 		ctx, cancel := context.WithTimeout(ctx, askTime)
 		defer cancel()
 		r, err := do(ctx, v)
@@ -36,7 +40,7 @@ func (e *env) give(ctx context.Context, t *target, id wire.ID, cmd wire.Command)
 	if _, err := wire.ParseCommand([]byte(cmd.Words()), time.Now()); err != nil {
 		return usage(err, "")
 	}
-	return e.ask(ctx, t, func(ctx context.Context, v *viewer.Viewer) (wire.Result, error) { return v.Do(ctx, id, cmd) })
+	return e.ask(ctx, t, id, func(ctx context.Context, v *viewer.Viewer) (wire.Result, error) { return v.Do(ctx, id, cmd) })
 }
 
 func (e *env) startCommand() *cobra.Command {
@@ -49,7 +53,7 @@ func (e *env) startCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "start ID",
 		Short: "Start a live stream: the lease manual, or a viewer's",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneCamera,
 		RunE: func(c *cobra.Command, args []string) error {
 			id, want, err := w.read(c, args)
 			if err != nil {
@@ -79,7 +83,7 @@ func (e *env) stopCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "stop ID",
 		Short: "End every live stream of a camera, or one viewer's",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneCamera,
 		RunE: func(c *cobra.Command, args []string) error {
 			id, err := cameraID(args[0])
 			if err != nil {
@@ -104,7 +108,12 @@ func (e *env) setCommand() *cobra.Command {
 		Short:   "Change settings of a camera until its node restarts",
 		Long:    "Change settings of a camera until its node restarts: all that are given, or none.\nSettings: " + strings.Join(names, " "),
 		Example: "  camqtt set porch fps=5 quality=70",
-		Args:    cobra.MinimumNArgs(2),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 2 {
+				return errors.New("which camera and what? want an id and KEY=VALUE, such as porch fps=5")
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			id, err := cameraID(args[0])
 			if err != nil {
@@ -121,7 +130,7 @@ func (e *env) setCommand() *cobra.Command {
 				}
 				values[k] = v
 			}
-			return e.ask(c.Context(), &t, func(ctx context.Context, v *viewer.Viewer) (wire.Result, error) { return v.Set(ctx, id, values) })
+			return e.ask(c.Context(), &t, id, func(ctx context.Context, v *viewer.Viewer) (wire.Result, error) { return v.Set(ctx, id, values) })
 		},
 	}
 	t.flags(c)

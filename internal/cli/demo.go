@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"camqtt/internal/config"
 	"camqtt/internal/run"
 )
 
@@ -23,12 +22,17 @@ func (e *env) demoCommand() *cobra.Command {
 		Short: "Show everything at once: broker, page and two test cameras, on this machine only",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := e.loadOptions(config.Options{Sources: []string{
+			for flag, addr := range map[string]string{"--http": http, "--mqtt": mqtt} {
+				if host, _, err := net.SplitHostPort(addr); err != nil || !local(host) {
+					return usage(fmt.Errorf("%s %s: want an address of this machine, such as 127.0.0.1:8090; the demo lets everybody in", flag, addr), "")
+				}
+			}
+			cfg, err := e.loadFlags([]string{
 				"broker.listen=" + mqtt, "broker.data=", "dashboard.listen=" + http,
 				"cameras.porch.source=test:?label=porch&hue=210", "cameras.porch.name=Porch",
 				"cameras.garden.source=test:?label=garden&hue=120", "cameras.garden.name=Garden",
 				"log.level=warn",
-			}})
+			}, map[string]string{"broker.listen": "--mqtt", "dashboard.listen": "--http"})
 			if err != nil {
 				return err
 			}
@@ -49,6 +53,12 @@ func (e *env) demoCommand() *cobra.Command {
 	c.Flags().StringVar(&http, "http", demoHTTP, "host:port of the page")
 	c.Flags().StringVar(&mqtt, "mqtt", demoMQTT, "host:port of the broker")
 	return c
+}
+
+// local reports whether a host is this machine alone.
+func local(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // another returns an address with another port, for hints.

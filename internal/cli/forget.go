@@ -23,7 +23,7 @@ func (e *env) forgetCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "forget ID",
 		Short: "Clear what the broker keeps of a camera that is no more, Home Assistant's discovery included",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneCamera,
 		RunE: func(c *cobra.Command, args []string) error {
 			id, err := cameraID(args[0])
 			if err != nil {

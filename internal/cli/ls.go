@@ -24,6 +24,7 @@ type listed struct {
 	Size      string        `json:"size"`
 	LastFrame *wire.Time    `json:"last_frame"`
 	AgeMS     *int64        `json:"age_ms"`
+	Privacy   bool          `json:"privacy"`
 	Error     *wire.Problem `json:"error"`
 }
 
@@ -50,7 +51,11 @@ func (e *env) lsCommand() *cobra.Command {
 					enc.SetIndent("", "  ")
 					return enc.Encode(list)
 				}
-				return e.printList(list)
+				at := ""
+				if t.broker != "" {
+					at = " --broker " + t.broker
+				}
+				return e.printList(list, at)
 			})
 		},
 	}
@@ -65,10 +70,13 @@ func list(all []viewer.Camera, now time.Time) []listed {
 	for _, c := range all {
 		l := listed{
 			ID: c.ID, Name: c.Info.Name, Status: c.Status, Streaming: c.State.Streaming, Viewers: c.State.Viewers,
-			Size: wire.Size{Width: c.State.Width, Height: c.State.Height}.String(), LastFrame: c.State.LastFrame, Error: c.State.Error,
+			Size: wire.Size{Width: c.State.Width, Height: c.State.Height}.String(), LastFrame: c.State.LastFrame, Privacy: c.State.Privacy, Error: c.State.Error,
 		}
 		if c.Lost(now) {
 			l.Status = "lost"
+		}
+		if l.Status != wire.Online { // what it last said of itself is over
+			l.Streaming, l.Viewers = false, 0
 		}
 		if l.LastFrame != nil {
 			age := max(0, now.Sub(l.LastFrame.Time).Milliseconds())
@@ -79,9 +87,9 @@ func list(all []viewer.Camera, now time.Time) []listed {
 	return out
 }
 
-func (e *env) printList(all []listed) error {
+func (e *env) printList(all []listed, at string) error {
 	if len(all) == 0 {
-		_, err := fmt.Fprintf(e.Stdout, "no cameras on this broker\nTry: %s node porch --source test:\n", e.name)
+		_, err := fmt.Fprintf(e.Stdout, "no cameras on this broker\nTry: %s node porch --source test:%s\n", e.name, at)
 		return err
 	}
 	w := tabwriter.NewWriter(e.Stdout, 0, 0, 2, ' ', 0)
@@ -96,6 +104,9 @@ func (e *env) printList(all []listed) error {
 		}
 		if c.Size != "0x0" && c.Size != "" {
 			size = c.Size
+		}
+		if c.Privacy {
+			problem = "privacy is on"
 		}
 		if c.Error != nil {
 			problem = printable(string(c.Error.Code) + ": " + c.Error.Text)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"strconv"
 	"time"
 
@@ -28,23 +29,22 @@ func (n *nodeFlags) flags(c *cobra.Command) {
 	f.IntVar(&n.quality, "quality", 0, "JPEG quality, 1 to 100 (default the camera's)")
 	f.DurationVar(&n.every, "snap-every", 0, "time between scheduled snapshots (default never)")
 	f.StringVar(&n.discovery, "discovery", "", "announcement to Home Assistant: device, component or off (default device)")
-	_ = c.MarkFlagRequired("source") // fails only for a flag that does not exist
 }
 
 // sources returns the configuration that the flags stand for.
-func (n *nodeFlags) sources(id wire.ID, base wire.Base) []string {
+func (n *nodeFlags) sources(id wire.ID, base wire.Base, given func(flag string) bool) []string {
 	key := "cameras." + string(id) + "."
 	all := []string{key + "source=" + n.source, key + "name=" + n.name, "base=" + string(base), "mqtt.url=" + defaultBroker}
-	add := func(given bool, key, value string) {
-		if given {
+	add := func(wanted bool, key, value string) {
+		if wanted {
 			all = append(all, key+"="+value)
 		}
 	}
 	add(n.size != "", key+"size", n.size)
 	add(n.rotate != "", key+"rotate", n.rotate)
-	add(n.fps != 0, key+"fps", strconv.FormatFloat(n.fps, 'g', -1, 64))
-	add(n.quality != 0, key+"quality", strconv.Itoa(n.quality))
-	add(n.every != 0, key+"snap_every", n.every.String())
+	add(given("fps"), key+"fps", strconv.FormatFloat(n.fps, 'g', -1, 64))
+	add(given("quality"), key+"quality", strconv.Itoa(n.quality))
+	add(given("snap-every"), key+"snap_every", n.every.String())
 	add(n.discovery != "", "homeassistant.discovery", n.discovery)
 	return all
 }
@@ -59,17 +59,23 @@ func (e *env) nodeCommand() *cobra.Command {
 		Short: "Run one camera, no file needed",
 		Example: "  camqtt node porch --source test: --broker mqtt://192.168.1.10\n" +
 			"  camqtt node porch --source 'exec:rpicam-vid -n -t 0 --codec mjpeg --width {width:1280} --height {height:720} --framerate {fps:10} --flush -o -'",
-		Args: cobra.ExactArgs(1),
+		Args: oneCamera,
 		RunE: func(c *cobra.Command, args []string) error {
 			id, err := cameraID(args[0])
 			if err != nil {
 				return err
 			}
+			if n.source == "" {
+				return usage(errors.New("node: where do pictures come from? want --source, such as --source test:"), e.name+" node --help")
+			}
 			o, base, err := t.settle(e)
 			if err != nil {
 				return err
 			}
-			cfg, err := e.loadOptions(config.Options{Sources: n.sources(id, base)})
+			cfg, err := e.loadFlags(n.sources(id, base, c.Flags().Changed), map[string]string{
+				".source": "--source", ".name": "--name", ".size": "--size", ".rotate": "--rotate", ".fps": "--fps",
+				".quality": "--quality", ".snap_every": "--snap-every", ".discovery": "--discovery",
+			})
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,6 +13,12 @@ import (
 	"camqtt/node/camera"
 )
 
+// checkSource looks closely at a source without opening it.
+func checkSource(source, rotate string) error {
+	_, err := camera.Open(source, camera.Options{Rotate: rotate})
+	return err
+}
+
 // load reads the configuration. Its problems are printed as they are, one to a
 // line, because editors understand file:line.
 func (e *env) load(sources []string) (*config.Config, error) {
@@ -19,10 +26,7 @@ func (e *env) load(sources []string) (*config.Config, error) {
 }
 
 func (e *env) loadOptions(o config.Options) (*config.Config, error) {
-	o.CheckSource = func(source, rotate string) error {
-		_, err := camera.Open(source, camera.Options{Rotate: rotate})
-		return err
-	}
+	o.CheckSource = checkSource
 	cfg, err := config.Load(o)
 	var problems config.Problems
 	if errors.As(err, &problems) {
@@ -32,16 +36,36 @@ func (e *env) loadOptions(o config.Options) (*config.Config, error) {
 	return cfg, err
 }
 
+// loadFlags makes a configuration of what flags say; flags names the flag that
+// a key came from, so that a problem names what the person has typed.
+func (e *env) loadFlags(sources []string, flags map[string]string) (*config.Config, error) {
+	cfg, err := config.Load(config.Options{Sources: sources, CheckSource: checkSource})
+	var problems config.Problems
+	if !errors.As(err, &problems) {
+		return cfg, err
+	}
+	var said []error
+	for _, p := range problems {
+		place := p.Key
+		for key, flag := range flags {
+			if strings.HasSuffix(p.Key, key) {
+				place = flag
+			}
+		}
+		said = append(said, fmt.Errorf("%s: %s", place, p.Text))
+	}
+	return nil, usage(errors.Join(said...), "")
+}
+
 func (e *env) runCommand() *cobra.Command {
 	var sources []string
 	c := &cobra.Command{
-		Use:   "run -c FILE",
+		Use:   "run FILE...",
 		Short: "Run whatever the configuration has sections for: broker, dashboard, cameras",
 		Example: "  camqtt run -c configs/all-in-one.yaml\n" +
 			"  camqtt run -c hub.yaml -c broker.listen=127.0.0.1:1884",
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := e.load(sources)
+		RunE: func(c *cobra.Command, files []string) error {
+			cfg, err := e.load(append(sources, files...))
 			if err != nil {
 				return err
 			}
@@ -83,11 +107,10 @@ func scheme(cfg *config.Config) string {
 func (e *env) checkCommand() *cobra.Command {
 	var sources []string
 	c := &cobra.Command{
-		Use:   "check -c FILE",
+		Use:   "check FILE...",
 		Short: "Say what is wrong with a configuration, or print what it comes to",
-		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			cfg, err := e.load(sources)
+		RunE: func(_ *cobra.Command, files []string) error {
+			cfg, err := e.load(append(sources, files...))
 			if err != nil {
 				return err
 			}

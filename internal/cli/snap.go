@@ -70,16 +70,25 @@ func (e *env) snapCommand() *cobra.Command {
 		Short: "Ask a camera for a fresh picture and write it to a file",
 		Example: "  camqtt snap porch                 writes porch.jpg\n" +
 			"  camqtt snap porch -o - | display  writes to standard output",
-		Args: cobra.ExactArgs(1),
+		Args: oneCamera,
 		RunE: func(c *cobra.Command, args []string) error {
 			id, want, err := w.read(c, args)
 			if err != nil {
 				return err
 			}
+			if maxAge < 0 || timeout <= 0 {
+				return usage(fmt.Errorf("max-age %s and timeout %s: want 0s or more, and more than 0s", maxAge, timeout), "")
+			}
 			if out == "" {
 				out = string(id) + ".jpg"
 			}
+			if info, err := os.Stat(out); err == nil && info.IsDir() {
+				return usage(fmt.Errorf("output %s is a folder: want a file in it, such as %s", out, filepath.Join(out, string(id)+".jpg")), "")
+			}
 			return t.with(c.Context(), e, func(ctx context.Context, v *viewer.Viewer, _ *link.Link) error {
+				if err := e.find(ctx, v, id); err != nil {
+					return err
+				}
 				ctx, cancel := context.WithTimeout(ctx, timeout)
 				defer cancel()
 				began := time.Now()
@@ -91,7 +100,7 @@ func (e *env) snapCommand() *cobra.Command {
 				if err := e.save(out, pic.JPEG); err != nil {
 					return err
 				}
-				fmt.Fprintf(e.Stderr, "%s: %dx%d, %d bytes, taken %s, in %d ms\n", out, pic.Meta.Width, pic.Meta.Height,
+				fmt.Fprintf(e.Stderr, "%s: %dx%d, %d bytes, taken %s, in %d ms\n", named(out), pic.Meta.Width, pic.Meta.Height,
 					len(pic.JPEG), pic.At.Local().Format("15:04:05.000"), took.Milliseconds())
 				return nil
 			})
@@ -103,6 +112,14 @@ func (e *env) snapCommand() *cobra.Command {
 	c.Flags().DurationVar(&maxAge, "max-age", 0, "take a picture up to this old (default a fresh one)")
 	c.Flags().DurationVar(&timeout, "timeout", askTime, "how long to wait")
 	return c
+}
+
+// named is a file's name for people.
+func named(path string) string {
+	if path == "-" {
+		return "standard output"
+	}
+	return path
 }
 
 // save writes a picture whole or not at all.

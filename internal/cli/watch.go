@@ -31,17 +31,23 @@ func (e *env) watchCommand() *cobra.Command {
 		Short: "Watch a camera live: MJPEG on standard output, or numbered files",
 		Example: "  camqtt watch porch | ffplay -f mpjpeg -\n" +
 			"  camqtt watch porch --fps 1 -o pictures",
-		Args: cobra.ExactArgs(1),
+		Args: oneCamera,
 		RunE: func(c *cobra.Command, args []string) error {
 			id, want, err := w.read(c, args)
 			if err != nil {
 				return err
+			}
+			if count < 0 {
+				return usage(fmt.Errorf("count %d: want 0 (no end) or more", count), "")
 			}
 			show, err := e.sink(dir, id)
 			if err != nil {
 				return err
 			}
 			return t.with(c.Context(), e, func(ctx context.Context, v *viewer.Viewer, _ *link.Link) error {
+				if err := e.find(ctx, v, id); err != nil {
+					return err
+				}
 				n := 0
 				err := v.Watch(ctx, id, want, func(p viewer.Picture) error {
 					if err := show(n, p); err != nil {
@@ -52,7 +58,7 @@ func (e *env) watchCommand() *cobra.Command {
 					}
 					return nil
 				})
-				if errors.Is(err, errEnough) || err == nil && n > 0 && c.Context().Err() != nil {
+				if errors.Is(err, errEnough) {
 					return nil
 				}
 				return e.answered(err)

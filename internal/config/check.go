@@ -223,9 +223,9 @@ func (l *loader) readPassword(m *MQTT) {
 	m.Password = secret
 }
 
-// mostEmbedded is what the embedded broker takes of one picture, in bytes, with
-// some room for the rest of the packet.
-const mostEmbedded = 2_000_000
+// packetRoom is how much of a packet at the embedded broker is left for what is not
+// the picture, in bytes.
+const packetRoom = 97_152
 
 func (l *loader) checkCameras(cfg *Config) {
 	if len(cfg.Cameras) > 0 && cfg.Broker == nil && len(cfg.MQTT.URL) == 0 && l.sound("mqtt.url") {
@@ -242,8 +242,11 @@ func (l *loader) checkCameras(cfg *Config) {
 				l.report(l.at(key("source")), err.Error())
 			}
 		}
-		if c.MaxImageBytes > mostEmbedded && cfg.Broker != nil && len(cfg.MQTT.URL) == 0 {
-			l.reportf(l.at(key("max_image_bytes")), "%d: want at most %d, which is what the embedded broker takes", c.MaxImageBytes, mostEmbedded)
+		if cfg.Broker == nil || len(cfg.MQTT.URL) > 0 || !l.sound("broker.limits.packet_bytes") {
+			continue
+		}
+		if most := cfg.Broker.Limits.PacketBytes - packetRoom; c.MaxImageBytes > most {
+			l.reportf(l.at(key("max_image_bytes")), "%d: want at most %d, which is what the embedded broker takes with broker.limits.packet_bytes", c.MaxImageBytes, max(most, 0))
 		}
 	}
 }

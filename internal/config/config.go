@@ -27,12 +27,42 @@ type Config struct {
 type Broker struct {
 	Listen string    `key:"listen"` // host:port; "" is no plain port
 	TLS    BrokerTLS `key:"tls"`
+	Unix   string    `key:"unix"` // Unix socket for MQTT; "" is none
 	Data   string    `key:"data"` // folder of what is kept; "" keeps it in memory only
 	// Anonymous says who gets in without an account: "loopback" whoever comes
 	// from this machine, "never" nobody but the parts of this process, "read"
 	// everybody, to watch only, "all" everybody. While there are no accounts,
 	// "never" leaves the broker to this process alone.
 	Anonymous string `key:"anonymous"`
+
+	Limits BrokerLimits `key:"limits"`
+}
+
+// BrokerLimits bounds what clients of the embedded broker may cost, and how often it
+// does what wears something out. Sizes are bytes.
+type BrokerLimits struct {
+	Connections           int           `key:"connections"`             // open at once
+	ConnectionsPerPort    int           `key:"connections_per_port"`    // of those, by one of the broker's own ports
+	ConnectionsPerAddress int           `key:"connections_per_address"` // of those, from one address; loopback is exempt
+	ConnectTime           time.Duration `key:"connect_time"`            // until CONNECT is complete, TLS included
+	ConnectBytes          int           `key:"connect_bytes"`           // of CONNECT
+	PacketBytes           int           `key:"packet_bytes"`            // of PUBLISH
+	ControlBytes          int           `key:"control_bytes"`           // of other packets
+	TopicBytes            int           `key:"topic_bytes"`             // of a topic or filter
+	TopicLevels           int           `key:"topic_levels"`            // of a topic or filter
+	Subscriptions         int           `key:"subscriptions"`           // of one client
+	Keepalive             time.Duration `key:"keepalive"`               // longest, for MQTT 5
+	Sessions              int           `key:"sessions"`                // of absent clients
+	SessionExpiry         time.Duration `key:"session_expiry"`          // longest
+	QueueMessages         int           `key:"queue_messages"`          // waiting for one client
+	QueueBytes            int           `key:"queue_bytes"`             // waiting for one client
+	RetainedMessages      int           `key:"retained_messages"`       // in all
+	RetainedBytes         int           `key:"retained_bytes"`          // in all
+	RetainedMessageBytes  int           `key:"retained_message_bytes"`  // of one that is no picture
+
+	StoreEvery  time.Duration `key:"store_every"`  // shortest pause between writes to Data
+	StoreSlow   time.Duration `key:"store_slow"`   // the same for what one topic causes
+	SystemEvery time.Duration `key:"system_every"` // between messages under $SYS
 }
 
 // BrokerTLS is the broker's encrypted port. Its three fields are given together

@@ -44,7 +44,7 @@ func envName(key string) string {
 
 // Keys returns every key, in the order of configs/full.yaml.
 func Keys() []Key {
-	return slices.Concat(brokerKeys(), dashboardKeys(), mqttKeys(), cameraKeys(), logKeys())
+	return slices.Concat(brokerKeys(), limitKeys(), dashboardKeys(), mqttKeys(), cameraKeys(), logKeys())
 }
 
 func brokerKeys() []Key {
@@ -53,8 +53,37 @@ func brokerKeys() []Key {
 		{Name: "broker.tls.listen", Default: `""`, Meaning: `host:port of MQTT over TLS; "" for none`, parse: optional(listen)},
 		{Name: "broker.tls.cert", Default: `""`, Meaning: "PEM file with the broker's certificate", parse: text},
 		{Name: "broker.tls.key", Default: `""`, Meaning: "PEM file with the certificate's private key", parse: text},
+		{Name: "broker.unix", Default: `""`, Meaning: `Unix socket for MQTT, such as /run/camqtt.sock, with mode 0660; "" for none`, parse: text},
 		{Name: "broker.data", Default: "./data", Meaning: `folder for retained messages; "" keeps them in memory only`, parse: text},
 		{Name: "broker.anonymous", Default: "loopback", Meaning: "who gets in without an account: loopback (this machine), never (only this process), read (anyone may watch), all (anyone may do everything)", parse: oneOf("loopback", "never", "read", "all")},
+	}
+}
+
+// limitKeys bound what clients of the embedded broker may cost.
+func limitKeys() []Key {
+	const most = 1 << 20 // of anything that is counted
+	return []Key{
+		{Name: "broker.limits.connections", Default: "2000", Meaning: "connections open at once", parse: whole(1, most)},
+		{Name: "broker.limits.connections_per_port", Default: "2000", Meaning: "of those, by one of the broker's own ports", parse: whole(1, most)},
+		{Name: "broker.limits.connections_per_address", Default: "128", Meaning: "of those, from one IPv4 address or IPv6 /64; this machine is exempt", parse: whole(1, most)},
+		{Name: "broker.limits.connect_time", Default: "10s", Meaning: "from accepting a connection to its complete CONNECT, TLS handshake included", parse: span},
+		{Name: "broker.limits.connect_bytes", Default: "65536", Meaning: "largest CONNECT, will included", parse: whole(64, mostBytes)},
+		{Name: "broker.limits.packet_bytes", Default: "2097152", Meaning: "largest PUBLISH; MQTT 5 clients are told", parse: whole(4096, mostBytes)},
+		{Name: "broker.limits.control_bytes", Default: "262144", Meaning: "largest packet of any other kind", parse: whole(64, mostBytes)},
+		{Name: "broker.limits.topic_bytes", Default: "512", Meaning: "longest topic or filter", parse: whole(64, 65535)},
+		{Name: "broker.limits.topic_levels", Default: "16", Meaning: "most levels of a topic or filter", parse: whole(4, 128)},
+		{Name: "broker.limits.subscriptions", Default: "4096", Meaning: "filters one client may subscribe to", parse: whole(1, most)},
+		{Name: "broker.limits.keepalive", Default: "1h", Meaning: "longest silence of an MQTT 5 client; one that wants longer is told this", parse: keepalive},
+		{Name: "broker.limits.sessions", Default: "1000", Meaning: "sessions kept for absent clients; the longest absent goes first", parse: whole(1, most)},
+		{Name: "broker.limits.session_expiry", Default: "1h", Meaning: "how long a session is kept at most", parse: span},
+		{Name: "broker.limits.queue_messages", Default: "1000", Meaning: "QoS 1 and 2 messages that wait for one client", parse: whole(1, most)},
+		{Name: "broker.limits.queue_bytes", Default: "8388608", Meaning: "their size", parse: whole(4096, mostBytes)},
+		{Name: "broker.limits.retained_messages", Default: "20000", Meaning: "retained messages, pictures included", parse: whole(1, most)},
+		{Name: "broker.limits.retained_bytes", Default: "134217728", Meaning: "their size", parse: whole(4096, 1<<30)},
+		{Name: "broker.limits.retained_message_bytes", Default: "262144", Meaning: "largest retained message that is no picture", parse: whole(64, mostBytes)},
+		{Name: "broker.limits.store_every", Default: "2s", Meaning: "shortest pause between writes of retained messages, and what a crash can lose", parse: span},
+		{Name: "broker.limits.store_slow", Default: "1m", Meaning: "the same for a topic that changes often; longer spares an SD card", parse: span},
+		{Name: "broker.limits.system_every", Default: "10s", Meaning: "pause between messages under $SYS", parse: span},
 	}
 }
 

@@ -34,13 +34,23 @@ func load(t *testing.T, o config.Options) *config.Config {
 	return cfg
 }
 
+// limits are the defaults of broker.limits.
+var limits = config.BrokerLimits{
+	Connections: 2000, ConnectionsPerPort: 2000, ConnectionsPerAddress: 128,
+	ConnectTime: 10 * time.Second, ConnectBytes: 65536, PacketBytes: 2 << 20, ControlBytes: 256 << 10,
+	TopicBytes: 512, TopicLevels: 16, Subscriptions: 4096, Keepalive: time.Hour,
+	Sessions: 1000, SessionExpiry: time.Hour, QueueMessages: 1000, QueueBytes: 8 << 20,
+	RetainedMessages: 20000, RetainedBytes: 128 << 20, RetainedMessageBytes: 256 << 10,
+	StoreEvery: 2 * time.Second, StoreSlow: time.Minute, SystemEvery: 10 * time.Second,
+}
+
 func TestDefaults(t *testing.T) {
 	got := load(t, config.Options{
 		ReadFile: files{"a.yaml": "broker:\ndashboard: {}\ncameras:\n  - id: front\n    source: 'test:'\n"}.read,
 		Sources:  []string{"a.yaml"},
 	})
 	want := &config.Config{
-		Broker:        &config.Broker{Listen: "127.0.0.1:1883", Data: "./data", Anonymous: "loopback"},
+		Broker:        &config.Broker{Listen: "127.0.0.1:1883", Data: "./data", Anonymous: "loopback", Limits: limits},
 		Dashboard:     &config.Dashboard{Listen: "127.0.0.1:8080", Origins: []string{}, Anonymous: "loopback"},
 		MQTT:          config.MQTT{URL: []string{}, CommandQoS: 1},
 		Base:          "cam",
@@ -66,6 +76,8 @@ broker:
   listen: ""
   anonymous: never
   data: ""
+  unix: /run/camqtt.sock
+  limits: {connections: 20, packet_bytes: 4_000_000, keepalive: 90s, store_slow: 5m}
 mqtt:
   url: [mqtts://a.example, "wss://user:pass@b.example/ws"]
   username: 007
@@ -93,8 +105,10 @@ log: {level: debug, format: json}
 		}.read,
 		Sources: []string{"a.yaml"},
 	})
+	lower := limits
+	lower.Connections, lower.PacketBytes, lower.Keepalive, lower.StoreSlow = 20, 4_000_000, 90*time.Second, 5*time.Minute
 	want := &config.Config{
-		Broker: &config.Broker{Anonymous: "never"},
+		Broker: &config.Broker{Unix: "/run/camqtt.sock", Anonymous: "never", Limits: lower},
 		MQTT: config.MQTT{
 			URL:      []string{"mqtts://a.example", "wss://user:pass@b.example/ws"},
 			Username: "007", Password: "hunter2", PasswordFile: "secret",

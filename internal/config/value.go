@@ -275,6 +275,32 @@ func span(s string) (any, error) {
 // through at most.
 const leastImage, mostImage = 1000, 8 << 20
 
+// mostBytes is the largest packet that MQTT has. [MQTT-2.2.3]
+const mostBytes = 256<<20 - 1
+
+// whole takes a whole number, in which "_" may stand between digits.
+func whole(least, most int) func(string) (any, error) {
+	return func(s string) (any, error) {
+		n, err := strconv.Atoi(strings.ReplaceAll(s, "_", ""))
+		if err != nil || n < least || n > most {
+			return nil, fmt.Errorf("%.40q: want a whole number from %d to %d", s, least, most)
+		}
+		return n, nil
+	}
+}
+
+// keepalive takes 1 s to what fits into MQTT's two bytes of seconds.
+func keepalive(s string) (any, error) {
+	d, err := duration(s)
+	if err == nil && (d < time.Second || d > 65535*time.Second) {
+		err = fmt.Errorf("duration %.40q: want 1s to 65535s", s)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
 func imageBytes(s string) (any, error) {
 	n, err := strconv.Atoi(strings.ReplaceAll(s, "_", ""))
 	if err != nil || n < leastImage || n > mostImage {

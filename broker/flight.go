@@ -1,0 +1,148 @@
+package broker
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+)
+
+// flight is one message at QoS 1 or 2 for one client.
+type flight struct {
+	m        *message
+	d        delivery
+	released bool // QoS 2: PUBREC has come [MQTT-4.3.3-4]
+}
+
+// windowFull reports whether no more may be on its way now. The caller holds mu.
+func (s *session) windowFull() bool {
+	n := len(s.flights)
+	return n >= s.terms.window || n > 0 && (s.flying > s.b.limits.QueueBytes || s.conn.full())
+}
+
+// put hands a flight to the connection. false: the client does not take packets that
+// large. The caller holds mu.
+func (s *session) put(f *flight) bool {
+	head := f.m.encode(f.d)
+	if s.terms.max > 0 && len(head)+len(f.m.load.b) > s.terms.max {
+		return false
+	}
+	s.b.count.messagesOut.Add(1)
+	s.conn.push(item{head: head, load: f.m.load}, needed)
+	return true
+}
+
+// newID gives an unused packet identifier. The caller holds mu.
+func (s *session) newID() uint16 {
+	for {
+		s.lastID = s.lastID%0xffff + 1
+		if s.flight(s.lastID) < 0 {
+			return s.lastID
+		}
+	}
+}
+
+func (s *session) flight(id uint16) int {
+	for i, f := range s.flights {
+		if f.d.id == id {
+			return i
+		}
+	}
+	return -1
+}
+
+// acknowledged takes the body of a PUBACK, PUBREC or PUBCOMP that vet has passed.
+func (s *session) acknowledged(typ byte, body []byte) *violation {
+	id := binary.BigEndian.Uint16(body)
+	refused := len(body) > 2 && body[2] >= packets.ErrUnspecifiedError.Code
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.flight(id)
+	if i < 0 {
+		// The client remembers what the broker does not, as after a restart, and has to
+		// be told that it may forget. [MQTT-4.3.3-13]
+		if typ == packets.Pubrec && !refused && s.conn != nil {
+			s.conn.push(pubrel(id), needed)
+		}
+		return nil
+	}
+	f := s.flights[i]
+	switch {
+	case (typ == packets.Puback) != (f.d.qos == 1), typ == packets.Pubcomp && !f.released:
+		return forbidden("acknowledgement of another kind than the message needs [MQTT-4.3.3-1]")
+	case typ == packets.Pubrec && !refused: // [MQTT-4.3.3-4]
+		f.released = true
+		if s.conn != nil {
+			s.conn.push(pubrel(id), needed)
+		}
+		return nil
+	}
+	s.flying -= f.m.size()
+	f.m.load.drop()
+	s.flights = append(s.flights[:i], s.flights[i+1:]...)
+	s.pump()
+	return nil
+}
+
+func pubrel(id uint16) item {
+	return item{head: []byte{packets.Pubrel<<4 | 2, 2, byte(id >> 8), byte(id)}}
+}
+
+// resume gives the session a connection: what was on its way is sent again in its
+// order [MQTT-4.4.0-1], [MQTT-4.6.0-1], then what waited. Rights may have changed.
+func (s *session) resume(c *conn, t terms) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conn, s.terms = c, t
+	old := s.flights
+	s.flights, s.flying = make([]*flight, 0, len(old)), 0
+	for _, f := range old {
+		f.d.version, f.d.dup = t.version, true
+		switch {
+		case f.released:
+			c.push(pubrel(f.d.id), needed)
+		case !allowed(t.who, receive, f.m.topic), f.m.expired(time.Now()), !s.put(f):
+			f.m.load.drop()
+			continue
+		}
+		s.flights = append(s.flights, f)
+		s.flying += f.m.size()
+	}
+	s.forget(func(f *flight) bool { return !allowed(t.who, receive, f.m.topic) })
+	s.pump()
+}
+
+func (ss *sessions) put(s *session) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.m[s.id] = s
+}
+
+// receiveMaximum is how many messages at QoS 2 a client may have open. [MQTT-3.3.4-7]
+const receiveMaximum = 1024
+
+// hold notes the identifier of a QoS 2 message from the client. first: it was not open;
+// room: there was room for it.
+func (s *session) hold(id uint16) (first, room bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, open := s.held[id]; open {
+		return false, true
+	}
+	if len(s.held) >= receiveMaximum {
+		return false, false
+	}
+	if s.held == nil {
+		s.held = make(map[uint16]struct{})
+	}
+	s.held[id] = struct{}{}
+	return true, true
+}
+
+// release takes the body of a PUBREL. What the broker does not know is as good as
+// released. [MQTT-4.3.3-12]
+func (s *session) release(body []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.held, binary.BigEndian.Uint16(body))
+}

@@ -1,0 +1,307 @@
+package broker
+
+import (
+	"errors"
+	"time"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+)
+
+// handle takes one packet off the stream, whose fixed header is buffered.
+func (c *conn) handle(first byte, hl, n int) error {
+	switch {
+	case !c.established.Load():
+		return c.connect(first, hl, n)
+	case first>>4 == packets.Publish:
+		return c.publish(first, hl, n)
+	}
+	body, err := c.in.whole(c, hl, n)
+	if err != nil {
+		return err
+	}
+	typ := first >> 4
+	if bad := vet(c.version, typ, body); bad != nil {
+		return c.violated(bad)
+	}
+	switch typ {
+	case packets.Puback, packets.Pubrec, packets.Pubcomp:
+		if bad := c.session.acknowledged(typ, body); bad != nil {
+			return c.violated(bad)
+		}
+	case packets.Pubrel:
+		c.session.release(body)
+		c.push(item{head: []byte{packets.Pubcomp << 4, 2, body[0], body[1]}}, needed)
+	case packets.Pingreq: // [MQTT-3.12.4-1]
+		c.push(item{head: []byte{packets.Pingresp << 4, 0}}, needed)
+	case packets.Disconnect:
+		return c.disconnect(body)
+	case packets.Subscribe, packets.Unsubscribe:
+		return c.subscribe(typ, body)
+	}
+	return nil
+}
+
+// whole takes a packet off the stream and gives what follows its fixed header, which
+// nobody else will write to.
+func (in *inbound) whole(c *conn, hl, n int) ([]byte, error) {
+	body := make([]byte, 0, min(n, 64<<10)) // grows with what has come, not with what was announced
+	in.r += hl
+	for len(body) < n {
+		if in.r < in.w {
+			k := min(n-len(body), in.w-in.r)
+			body = append(body, in.buf[in.r:in.r+k]...)
+			in.r += k
+			continue
+		}
+		if len(body) == cap(body) {
+			body = append(make([]byte, 0, min(2*len(body), n)), body...)
+		}
+		m, err := c.raw.Read(body[len(body):min(cap(body), n)])
+		body = body[:len(body)+m]
+		if err != nil && len(body) < n {
+			return nil, err
+		}
+	}
+	c.b.countPacket(hl + n)
+	return body, nil
+}
+
+// bypassFrom is the size from which a picture is read into a shared buffer. Below it a
+// copy costs less than that would save.
+const bypassFrom = 1 << 10
+
+// publish takes a PUBLISH. Those that may not be published are acknowledged all the
+// same: MQTT 3.1.1 has no other answer that would not make the client come again with
+// it. [MQTT-3.3.5-2]
+func (c *conn) publish(first byte, hl, n int) error {
+	in := &c.in
+	// A QoS-0 PUBLISH without DUP, MQTT 3.1 or 3.1.1.
+	if first&^1 == packets.Publish<<4 && c.version < 5 && n >= bypassFrom {
+		if done, err := in.bypass(c, first&1 != 0, hl, n); done || err != nil {
+			return err
+		}
+	}
+	k, err := in.publishHead(c, first, hl, n)
+	if err != nil {
+		return err
+	}
+	p, bad := vetPublish(c.version, first, in.buf[in.r+hl:in.r+hl+k])
+	if bad != nil {
+		return c.violated(bad)
+	}
+	topic, ok := c.topicOf(p)
+	switch {
+	case !ok:
+		return c.violated(forbidden("topic alias stands for nothing"))
+	case !allowed(c.who, publish, topic):
+		c.b.log.trouble("publish refused, the client may not", "client", c.id, "topic", topic)
+		c.refusePublish(first, p.id)
+		return in.discard(c, hl+n)
+	}
+	if err := checkTopic(topic, &c.b.limits); err != nil {
+		return c.violated(&violation{packets.ErrTopicNameInvalid, err.Error()})
+	}
+	body, err := in.whole(c, hl, n)
+	if err != nil {
+		return err
+	}
+	pk := packets.Packet{ProtocolVersion: c.version, Origin: c.id}
+	pk.FixedHeader = packets.FixedHeader{Type: packets.Publish, Qos: first >> 1 & 3, Retain: first&1 != 0, Remaining: n}
+	if err := pk.PublishDecode(body); err != nil {
+		return c.violated(malformed(err.Error()))
+	}
+	pk.TopicName = topic
+	c.b.count.messagesIn.Add(1)
+	return c.published(&pk)
+}
+
+// published hands on a message and acknowledges it. A message at QoS 2 is handed on
+// when it comes for the first time. [MQTT-4.3.3-10]
+func (c *conn) published(pk *packets.Packet) error {
+	id := pk.PacketID
+	switch pk.FixedHeader.Qos {
+	case 0:
+		c.b.publish(c.b.message(pk))
+	case 1:
+		p := []byte{packets.Puback << 4, 2, byte(id >> 8), byte(id)}
+		if heard := c.b.publish(c.b.message(pk)); !heard && c.version == 5 {
+			p[1] = 3
+			p = append(p, packets.CodeNoMatchingSubscribers.Code)
+		}
+		c.push(item{head: p}, needed)
+	default:
+		switch first, room := c.session.hold(id); {
+		case !room:
+			return c.violated(&violation{packets.ErrReceiveMaximum, "more messages at QoS 2 than Receive Maximum [MQTT-3.3.4-7]"})
+		case first:
+			c.b.publish(c.b.message(pk))
+		}
+		c.push(item{head: []byte{packets.Pubrec << 4, 2, byte(id >> 8), byte(id)}}, needed)
+	}
+	return nil
+}
+
+// publishHead buffers what comes before the payload of a PUBLISH and gives its length.
+func (in *inbound) publishHead(c *conn, first byte, hl, n int) (int, error) {
+	for k := min(n, 4); ; {
+		if err := in.need(c, hl+k); err != nil {
+			return 0, err
+		}
+		want, bad := publishHead(c.version, first, in.buf[in.r+hl:in.r+hl+k], n)
+		switch {
+		case bad != nil:
+			return 0, c.violated(bad)
+		case want > c.b.limits.PropertyBytes:
+			return 0, c.violated(&violation{packets.ErrPacketTooLarge, "topic and properties are too long"})
+		case want <= k:
+			return want, nil
+		}
+		k = want
+	}
+}
+
+// topicAliases is how many topic aliases one client may use. [MQTT-3.2.2-17]
+const topicAliases = 10
+
+// topicOf gives the topic of a PUBLISH that may have an alias in its place.
+func (c *conn) topicOf(p publication) (string, bool) {
+	if p.alias < 0 {
+		return string(p.topic), true
+	}
+	if len(p.topic) == 0 {
+		topic := c.aliases[p.alias]
+		return topic, topic != ""
+	}
+	if c.aliases == nil {
+		c.aliases = make(map[int]string)
+	}
+	topic := string(p.topic)
+	c.aliases[p.alias] = topic
+	return topic, true
+}
+
+// refusePublish acknowledges a PUBLISH that goes nowhere.
+func (c *conn) refusePublish(first byte, id uint16) {
+	typ := byte(packets.Puback)
+	switch first & 6 {
+	case 0:
+		return
+	case 4:
+		typ = packets.Pubrec
+	}
+	p := []byte{typ << 4, 2, byte(id >> 8), byte(id)}
+	if c.version == 5 {
+		p[1] = 3
+		p = append(p, packets.ErrNotAuthorized.Code)
+	}
+	c.push(item{head: p}, needed)
+}
+
+// discard takes a packet off the stream.
+func (in *inbound) discard(c *conn, n int) error {
+	c.b.countPacket(n)
+	for n > 0 {
+		if err := in.need(c, 1); err != nil {
+			return err
+		}
+		k := min(n, in.w-in.r)
+		in.r += k
+		n -= k
+	}
+	return nil
+}
+
+// bypass reads a picture straight into a shared buffer and delivers it. false: it is
+// no picture, or not a clear case.
+func (in *inbound) bypass(c *conn, retain bool, hl, n int) (bool, error) {
+	if err := in.need(c, hl+2); err != nil {
+		return false, err
+	}
+	tl := int(in.buf[in.r+hl])<<8 | int(in.buf[in.r+hl+1])
+	head := hl + 2 + tl
+	if 2+tl > n || head > len(in.buf) {
+		return false, nil
+	}
+	if err := in.need(c, head); err != nil {
+		return false, err
+	}
+	if name := in.buf[in.r+hl+2 : in.r+head]; string(name) != in.topic {
+		topic := string(name)
+		id, k := picture(c.b.base, topic)
+		if k == ordinary {
+			return false, nil
+		}
+		in.topic, in.kind, in.cam = topic, k, c.b.cameras.get(id)
+	}
+	if !allowed(c.who, publish, in.topic) {
+		return false, nil // publish refuses it
+	}
+	l := c.b.loads.get(n - 2 - tl)
+	defer l.drop()
+	in.r += head
+	k := copy(l.b, in.buf[in.r:in.w])
+	in.r += k
+	for k < len(l.b) {
+		m, err := c.raw.Read(l.b[k:])
+		k += m
+		if err != nil && k < len(l.b) {
+			return false, err
+		}
+	}
+	c.b.countPacket(hl + n)
+	c.b.count.messagesIn.Add(1)
+	c.b.publish(&message{topic: in.topic, kind: in.kind, cam: in.cam, load: l, retain: retain, from: c.id})
+	return true, nil
+}
+
+// violated ends a connection whose client broke the protocol.
+func (c *conn) violated(v *violation) error {
+	c.b.log.trouble("client broke the protocol, its connection is closed", "client", c.id, "remote", c.RemoteAddr().String(), "why", v.why)
+	c.kick(v.code)
+	return v
+}
+
+// disconnect takes what a DISCONNECT says of the session and the will.
+func (c *conn) disconnect(body []byte) error {
+	pk := packets.Packet{ProtocolVersion: c.version}
+	pk.FixedHeader = packets.FixedHeader{Type: packets.Disconnect, Remaining: len(body)}
+	if err := pk.DisconnectDecode(body); err != nil {
+		return c.violated(malformed(err.Error()))
+	}
+	if len(body) == 1 { // a form that the decoder does not know
+		pk.ReasonCode = body[0]
+	}
+	if pk.Properties.SessionExpiryIntervalFlag {
+		want := time.Duration(pk.Properties.SessionExpiryInterval) * time.Second
+		if want > 0 && c.terms.expiry == 0 { // [MQTT-3.14.2-2]
+			return c.violated(forbidden("session expiry in DISCONNECT, but none in CONNECT [MQTT-3.14.2-2]"))
+		}
+		c.terms.expiry = min(want, c.b.limits.SessionExpiry)
+		c.session.mu.Lock()
+		c.session.terms.expiry = c.terms.expiry
+		c.session.mu.Unlock()
+	}
+	if pk.ReasonCode != packets.CodeDisconnectWillMessage.Code {
+		c.last = nil // [MQTT-3.14.4-3]
+	}
+	return errDone
+}
+
+// subscribe lets the engine handle SUBSCRIBE and UNSUBSCRIBE, with the calls in hook.
+func (c *conn) subscribe(typ byte, body []byte) error {
+	pk := packets.Packet{ProtocolVersion: c.version, Origin: c.id}
+	pk.FixedHeader = packets.FixedHeader{Type: typ, Qos: 1, Remaining: len(body)}
+	decode := pk.SubscribeDecode
+	if typ == packets.Unsubscribe {
+		decode = pk.UnsubscribeDecode
+	}
+	if err := decode(body); err != nil {
+		return c.violated(malformed(err.Error()))
+	}
+	err := c.b.engine.InjectPacket(c.client, pk)
+	var code packets.Code
+	if errors.As(err, &code) {
+		return c.violated(&violation{code, code.Reason})
+	}
+	return err
+}
