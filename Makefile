@@ -45,4 +45,7 @@ fuzz: ## each fuzz target for FUZZTIME
 		done; \
 	done
 
+bench: ## every figure of the README, beside mosquitto and the floor; about 15 minutes
+	go test -run '^$$' -bench . -benchtime 1x -timeout 60m . ./broker
+
 .PHONY: help setup test check fmt cross fuzz bench

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"regexp"
@@ -85,7 +86,7 @@ func answers(b *testing.B, addr string) {
 // eye is a plain MQTT client that is subscribed to some of a camera's topics.
 func eye(b *testing.B, broker string, receive func(wire.Message), topics ...string) *link.Link {
 	b.Helper()
-	o := link.Options{URLs: []string{broker}, ClientID: "bench-eye", Log: testkit.Log(b), Receive: receive}
+	o := link.Options{URLs: []string{broker}, ClientID: "bench-eye", Log: slog.New(slog.DiscardHandler), Receive: receive}
 	for _, t := range topics {
 		o.Subscriptions = append(o.Subscriptions, link.Subscription{Filter: t, QoS: 1})
 	}
@@ -127,7 +128,7 @@ func drawing(b *testing.B) []time.Duration {
 	defer cancel()
 	var took []time.Duration
 	err = s.Stream(ctx, camera.Mode{FPS: 20}, func(f camera.Frame) {
-		if took = append(took, time.Since(f.At)); len(took) == 60 {
+		if took = append(took, time.Since(f.At)); len(took) == 100 {
 			cancel()
 		}
 	})

@@ -119,6 +119,37 @@ func TestPageShowsRealVideo(t *testing.T) {
 	shot(t, b, "page-video")
 }
 
+// TestPageAtBrokerWithAccounts serves the page for a broker that lets nobody in
+// without a password.
+func TestPageAtBrokerWithAccounts(t *testing.T) {
+	dir := t.TempDir()
+	file, secret := filepath.Join(dir, "passwords"), filepath.Join(dir, "secret")
+	if _, stderr, status := testkit.Run(t, patience, testkit.Tool(t, "mosquitto_passwd"), "-b", "-c", file, "cam", "s3cret"); status != 0 {
+		t.Fatal(stderr)
+	}
+	if err := os.WriteFile(secret, []byte("s3cret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := testkit.StartMosquitto(t, "password_file "+file, "user root", "acl_file "+acl(t, dir))
+	hub := startHub(t, "mqtt.url=mqtt://"+m.Addr, "mqtt.username=cam", "mqtt.password_file="+secret, "cameras.porch.source=test:")
+	b := testkit.OpenBrowser(t, hub.http+"/", 0, 0)
+	b.Wait(patience, frames+` > 3`)
+	must(t, "snap", "porch", "--broker", "mqtt://cam@"+m.Addr, "--password-file", secret, "-o", filepath.Join(dir, "p.jpg"))
+	if _, stderr, status := camqtt(t, "ls", "--broker", "mqtt://cam:wrong@"+m.Addr); status != 1 || !strings.Contains(stderr, "refused the user name or password") || strings.Contains(stderr, "demo") {
+		t.Errorf("a wrong password: exit %d, %s", status, stderr)
+	}
+}
+
+// acl lets only the user cam read and write.
+func acl(t *testing.T, dir string) string {
+	t.Helper()
+	path := filepath.Join(dir, "acl")
+	if err := os.WriteFile(path, []byte("user cam\ntopic readwrite #\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 func TestPageWithoutCameras(t *testing.T) {
 	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=")
 	b := testkit.OpenBrowser(t, hub.http+"/", 0, 0)

@@ -22,8 +22,12 @@ import (
 type RemoteOptions struct {
 	// Dial opens a connection to the broker, on which MQTT can begin at once.
 	Dial func(context.Context) (net.Conn, error)
-	Base wire.Base
-	Log  *slog.Logger // nil: nothing is logged
+	// User and Password are given to the broker for browsers that bring no
+	// account of their own; "" gives none. Whoever reaches the page then has the
+	// rights of this account.
+	User, Password string
+	Base           wire.Base
+	Log            *slog.Logger // nil: nothing is logged
 	// Counts is added to, for /metrics; may be nil.
 	Counts *RemoteCounts
 
@@ -162,7 +166,10 @@ func (p *pump) sayWhy(code int, reason string) {
 
 // inward passes on what the browser says.
 func (p *pump) inward() error {
-	var hello greeting
+	var (
+		hello greeting
+		intro introduction
+	)
 	buf := make([]byte, 16<<10)
 	for {
 		n, err := p.browser.Read(buf)
@@ -170,7 +177,8 @@ func (p *pump) inward() error {
 			if v := hello.take(buf[:n]); v > 0 {
 				p.version.Store(int32(v))
 			}
-			if _, werr := p.broker.Write(buf[:n]); werr != nil {
+			pass := intro.take(buf[:n], p.opts.User, p.opts.Password)
+			if _, werr := p.broker.Write(pass); len(pass) > 0 && werr != nil {
 				// What the broker said before it went, such as why, is still to be
 				// delivered; that ends it.
 				_ = p.broker.Close()

@@ -121,6 +121,7 @@ func (l *loop) mode() camera.Mode {
 	if most := l.settings.size; full || most != (wire.Size{}) && s.Pixels() > most.Pixels() {
 		s = most
 	}
+	s = offered(l.profile().Sizes, s)
 	if best || l.settings.quality > 0 && quality > l.settings.quality {
 		quality = l.settings.quality
 	}
@@ -132,6 +133,35 @@ func (l *loop) mode() camera.Mode {
 		m.FPS = min(m.FPS, most)
 	}
 	return l.obeyed(m)
+}
+
+// largest is the longest side asked of a camera that does not say what it can.
+const largest = 4096
+
+// offered returns the greatest of the sizes a camera offers that is not larger
+// than asked, or its smallest: one viewer's odd wish must not break the camera
+// for the others.
+func offered(sizes []camera.Size, s wire.Size) wire.Size {
+	if s == (wire.Size{}) {
+		return s
+	}
+	if len(sizes) == 0 {
+		return wire.Size{Width: min(s.Width, largest), Height: min(s.Height, largest)}
+	}
+	var best, least wire.Size
+	for _, c := range sizes {
+		o := size(c)
+		if least == (wire.Size{}) || o.Pixels() < least.Pixels() {
+			least = o
+		}
+		if o.Width <= s.Width && o.Height <= s.Height && o.Pixels() > best.Pixels() {
+			best = o
+		}
+	}
+	if best == (wire.Size{}) {
+		return least
+	}
+	return best
 }
 
 // obeyed leaves out what the source does not obey, so that a wish it cannot

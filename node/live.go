@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 
 	"camqtt/internal/wire"
@@ -14,13 +13,13 @@ import (
 type live struct {
 	node  *Node
 	box   slot[[]wire.Message] // a frame and perhaps a preview
-	gate  *sync.Mutex          // at most one picture is on its way
+	gate  gate                 // at most one picture is on its way
 	open  atomic.Bool          // the greeting has been sent on this connection
 	debug *slog.Logger
 }
 
-func newLive(n *Node, gate *sync.Mutex) *live {
-	return &live{node: n, box: newSlot[[]wire.Message](), gate: gate, debug: n.opts.Log}
+func newLive(n *Node, g gate) *live {
+	return &live{node: n, box: newSlot[[]wire.Message](), gate: g, debug: n.opts.Log}
 }
 
 // put hands over a picture's messages; an older one that waits gives way.
@@ -46,8 +45,10 @@ func (l *live) serve(ctx context.Context) {
 }
 
 func (l *live) send(ctx context.Context, msgs []wire.Message) {
-	l.gate.Lock()
-	defer l.gate.Unlock()
+	if !l.gate.enter(ctx) {
+		return
+	}
+	defer l.gate.leave()
 	if !l.open.Load() {
 		l.node.count.unsent.Add(1)
 		return

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"camqtt/internal/wire"
@@ -52,12 +51,12 @@ type reply struct {
 }
 
 func newLoop(n *Node) *loop {
-	gate := new(sync.Mutex)
+	one := newGate()
 	now := time.Now()
 	l := &loop{
 		Node:     n,
-		live:     newLive(n, gate),
-		outbox:   newOutbox(n, gate),
+		live:     newLive(n, one),
+		outbox:   newOutbox(n, one),
 		leases:   map[string]lease{},
 		settings: settingsOf(n.opts),
 		statNext: now.Add(n.opts.StatsEvery),
@@ -184,7 +183,12 @@ func (l *loop) stop() {
 	if !l.presence.online || l.presence.standby {
 		return
 	}
+	clear(l.leases)
+	l.lastPic = nil // nothing more to show: the last preview stays what it is
 	done := make(chan struct{})
+	if l.wasLive {
+		l.outbox.add(item{msgs: []wire.Message{l.json(wire.KindState, l.state())}, state: true})
+	}
 	l.outbox.add(item{msgs: []wire.Message{l.Will()}, state: true, done: done})
 	select {
 	case <-done:

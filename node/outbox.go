@@ -17,10 +17,20 @@ type item struct {
 	// shot is set when the group is a deliberate picture with its results, kept
 	// until the broker has acknowledged the last of them.
 	shot *shot
+	// picture marks a state that is a picture: the last preview of a stream.
+	picture bool
 	// greeting marks what must be the first thing on a connection.
 	greeting bool
 	// done, if set, is closed when the item has been sent or dropped.
 	done chan struct{}
+}
+
+// pictured reports whether a picture is among the messages.
+func (it item) pictured() bool {
+	if it.shot != nil {
+		return it.shot.jpeg != nil
+	}
+	return it.picture
 }
 
 func (it item) finish() {
@@ -34,7 +44,7 @@ func (it item) finish() {
 // ends with a message of QoS 1, whose acknowledgement speaks for those before.
 type outbox struct {
 	node *Node
-	gate *sync.Mutex // shared with live: at most one picture is on its way
+	gate gate // shared with live: at most one picture is on its way
 
 	mu    sync.Mutex
 	queue []item
@@ -43,8 +53,8 @@ type outbox struct {
 	ring  chan struct{} // rung when there may be something to do
 }
 
-func newOutbox(n *Node, gate *sync.Mutex) *outbox {
-	return &outbox{node: n, gate: gate, ring: make(chan struct{}, 1)}
+func newOutbox(n *Node, g gate) *outbox {
+	return &outbox{node: n, gate: g, ring: make(chan struct{}, 1)}
 }
 
 func (o *outbox) wake() {
@@ -167,10 +177,12 @@ func (o *outbox) send(ctx context.Context, it item) error {
 	msgs := it.msgs
 	if it.shot != nil {
 		msgs = it.shot.messages(o.node)
-		if it.shot.jpeg != nil {
-			o.gate.Lock()
-			defer o.gate.Unlock()
+	}
+	if it.pictured() {
+		if !o.gate.enter(ctx) {
+			return context.Cause(ctx)
 		}
+		defer o.gate.leave()
 	}
 	if err := o.node.opts.Link.Publish(ctx, msgs...); err != nil {
 		return err

@@ -168,7 +168,7 @@ func (l *loop) openRun(now time.Time) {
 		})
 		close(r.done)
 	}()
-	l.opts.Log.Info("camera opened", "mode", r.mode)
+	l.opts.Log.Info("camera opens", "size", wire.Size{Width: r.mode.Width, Height: r.mode.Height}.String(), "fps", r.mode.FPS, "quality", r.mode.Quality)
 	l.stated.dirty = true
 }
 

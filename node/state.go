@@ -85,15 +85,10 @@ func (l *loop) stream(now time.Time) {
 	if live {
 		kind = wire.EventStreamStarted
 	}
-	event := &wire.Event{Type: kind, TS: wire.At(now)}
-	var msgs []wire.Message
 	if !live && l.settings.retain && l.lastPic != nil && l.fits(l.lastPic) && !l.settings.privacy {
 		last := l.Node.message(wire.KindPreview, l.bytes(l.lastPic))
 		last.Retained = true
-		msgs = append(msgs, last)
+		l.outbox.add(item{msgs: []wire.Message{last}, state: true, picture: true})
 	}
-	if len(msgs) > 0 {
-		l.outbox.add(item{msgs: msgs, state: true})
-	}
-	l.outbox.add(item{shot: &shot{event: event}})
+	l.outbox.add(item{shot: &shot{event: &wire.Event{Type: kind, TS: wire.At(now)}}})
 }

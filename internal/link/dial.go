@@ -79,6 +79,19 @@ func (l *Link) dialURL(ctx context.Context, u *url.URL) (net.Conn, error) {
 	return t, nil
 }
 
+// Credentials returns the user name and password that this link gives to the
+// first of its brokers.
+func (l *Link) Credentials() (user, password string) {
+	if len(l.opts.URLs) == 0 {
+		return l.opts.Username, l.opts.Password
+	}
+	u, err := ParseURL(l.opts.URLs[0])
+	if err != nil {
+		return "", ""
+	}
+	return l.credentials((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String())
+}
+
 // credentials are those of the URL in use, else of the options.
 func (l *Link) credentials(where string) (user, password string) {
 	for _, s := range l.opts.URLs {
@@ -86,7 +99,10 @@ func (l *Link) credentials(where string) (user, password string) {
 		if err != nil || u.User == nil || (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String() != where {
 			continue
 		}
-		password, _ = u.User.Password()
+		password, given := u.User.Password()
+		if !given {
+			password = l.opts.Password
+		}
 		return u.User.Username(), password
 	}
 	return l.opts.Username, l.opts.Password

@@ -13,6 +13,9 @@ import (
 	"camqtt/internal/wire"
 )
 
+// steady is how long a connection lasts that counts as good.
+const steady = 2 * time.Second
+
 // ErrDown is what Publish and Subscribe return while there is no connection.
 var ErrDown = errors.New("not connected to the broker")
 
@@ -113,7 +116,7 @@ func (l *Link) Serve(ctx context.Context) error {
 		if l.opts.OneShot {
 			return err
 		}
-		if time.Since(started) > time.Minute {
+		if time.Since(started) > steady {
 			pause.reset() // it was a good connection: the next trouble is a new one
 		}
 		wait := pause.next()

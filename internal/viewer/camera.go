@@ -1,7 +1,10 @@
 package viewer
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -96,6 +99,51 @@ func (v *Viewer) Cameras() []Camera {
 	}
 	slices.SortFunc(all, func(a, b Camera) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	return all
+}
+
+// Find returns a camera once it is online, or within patience why it cannot be
+// asked: nobody knows it, or it is offline. Cameras answer hello within half a
+// second of connecting.
+func (v *Viewer) Find(ctx context.Context, id wire.ID, patience time.Duration) (Camera, error) {
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for {
+		c, known := v.Camera(id)
+		if known && c.Status == wire.Online {
+			return c, nil
+		}
+		select {
+		case <-ctx.Done():
+			return c, context.Cause(ctx)
+		case <-look.C:
+			continue
+		case <-deadline.C:
+		}
+		if !known {
+			return c, fmt.Errorf("%w %s on the broker%s", ErrUnknown, id, v.others())
+		}
+		return c, fmt.Errorf("camera %s is %s", id, c.Status)
+	}
+}
+
+// ErrUnknown is the error of a camera that the broker does not know.
+var ErrUnknown = errors.New("no camera")
+
+// others names the cameras there are, for a message.
+func (v *Viewer) others() string {
+	var ids []string
+	for _, c := range v.Cameras() {
+		ids = append(ids, string(c.ID))
+	}
+	switch n := len(ids); {
+	case n == 0:
+		return "; there is none"
+	case n > 10:
+		return fmt.Sprintf("; there are %s and %d more", strings.Join(ids[:10], ", "), n-10)
+	}
+	return "; there is " + strings.Join(ids, ", ")
 }
 
 // Camera returns one camera, if it is known.

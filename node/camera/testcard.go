@@ -4,7 +4,6 @@ import (
 	"context"
 	"hash/fnv"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -99,10 +98,13 @@ func checkCard(m Mode) error {
 
 // Profile says that everything can be asked for, at once.
 func (c *testCard) Profile() Profile {
-	sizes := []Size{{320, 240}, {640, 480}, {1280, 960}}
-	if own := (Size{c.mode.Width, c.mode.Height}); !slices.Contains(sizes, own) {
-		sizes = append(sizes, own)
-		slices.SortFunc(sizes, func(a, b Size) int { return a.Width*a.Height - b.Width*b.Height })
+	own := Size{c.mode.Width, c.mode.Height}
+	sizes := []Size{own} // all of one shape, so that changing the size changes nothing else
+	for s := (Size{own.Width / 2, own.Height / 2}); s.Width >= 160 && s.Height >= cardMinSide; s = (Size{s.Width / 2, s.Height / 2}) {
+		sizes = append([]Size{s}, sizes...)
+	}
+	for s := (Size{own.Width * 2, own.Height * 2}); s.Width <= 1280; s = (Size{s.Width * 2, s.Height * 2}) {
+		sizes = append(sizes, s)
 	}
 	return Profile{
 		Kind: "test", Make: "camqtt", Model: "test card", Sizes: sizes, MaxFPS: cardMaxFPS,
