@@ -45,7 +45,9 @@ fuzz: ## each fuzz target for FUZZTIME
 		done; \
 	done
 
-bench: ## every figure of the README, beside mosquitto and the floor; about 15 minutes
-	go test -run '^$$' -bench . -benchtime 1x -timeout 60m . ./broker
+bench: ## every figure of the README, beside mosquitto and the floor; about 12 minutes
+	go test -run '^$$' -bench 'Snap|Page|Node|DemoStart' -benchtime 1x -timeout 30m .
+	go test -run '^$$' -bench 'Fanout|Cameras' -benchtime 1x -timeout 30m ./broker
+	go test -run '^$$' -bench 'Stalled|Slow|Connects|Idle$$' -benchtime 1x -timeout 30m ./broker -args -stall 60s
 
 .PHONY: help setup test check fmt cross fuzz bench

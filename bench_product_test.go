@@ -75,7 +75,7 @@ func BenchmarkPage(b *testing.B) {
 	const pictures = 250 // the page keeps the times of the last 240
 	h := startHub(b, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source=test:")
 	page := testkit.OpenBrowser(b, h.http+"/#porch", 0, 0)
-	page.Wait(patience, `document.querySelector('cam-focus')?.latencies().length > 10`)
+	page.Wait(patience, `document.querySelector('cam-focus')?.latencies?.().length > 10`)
 	start := time.Now()
 	from := testkit.Eval[int](page, `Number(document.querySelector('cam-focus').dataset.frames)`)
 	time.Sleep(pictures * 100 * time.Millisecond) // undisturbed by questions
