@@ -17,8 +17,12 @@ test: setup ## every test, with the race detector, real brokers and a real brows
 	CGO_ENABLED=1 go test -race -timeout 25m ./...
 	node --test dashboard/web/
 
+test-vm: ## the camera driver's side, on Debian's kernels in virtual machines; downloads them once
+	go test -tags vm -count=1 -timeout 25m ./node/camera/vmtest
+
 check: ## vet, staticcheck, gofumpt, types and form of the page
 	go vet ./...
+	go vet -tags "vm vmguest" ./node/camera/...
 	$(STATICCHECK) ./...
 	@test -z "$$($(GOFUMPT) -l .)" || { $(GOFUMPT) -d .; echo "Try: make fmt"; exit 1; }
 	$(TSC) -p dashboard/web/jsconfig.json
@@ -50,4 +54,4 @@ bench: ## every figure of the README, beside mosquitto and the floor; about 12 m
 	go test -run '^$$' -bench 'Fanout|Cameras' -benchtime 1x -timeout 30m ./broker
 	go test -run '^$$' -bench 'Stalled|Slow|Connects|Idle$$' -benchtime 1x -timeout 30m ./broker -args -stall 60s
 
-.PHONY: help setup test check fmt cross fuzz bench
+.PHONY: help setup test test-vm check fmt cross fuzz bench

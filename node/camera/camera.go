@@ -38,7 +38,7 @@ type Frame struct {
 
 // Profile is what is known of a source before it is opened.
 type Profile struct {
-	// Kind is the sort of source: "test", "dir", "exec" or "http".
+	// Kind is the sort of source: "test", "dir", "exec", "http" or "v4l2".
 	Kind string
 	// Make and Model name the device, where that is known.
 	Make, Model string

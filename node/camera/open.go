@@ -38,6 +38,7 @@ type scheme struct {
 func schemes() []scheme {
 	return []scheme{
 		{"test", "test:640x480", openTestCard},
+		{"v4l2", "v4l2:/dev/video0", openWebcam},
 		{"dir", "dir:/path", openDir},
 		{"exec", "exec:program arguments", openExec},
 		{"http", "http://host/path", openHTTP},

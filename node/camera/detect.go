@@ -1,0 +1,29 @@
+package camera
+
+import "context"
+
+// Found is a camera of this machine.
+type Found struct {
+	// Source is what to write as the source in the configuration. For a USB
+	// camera it says who the camera is, not which number it has today.
+	Source string
+	// Name is the camera as people know it; it may be "".
+	Name string
+	// Device is the path that it has now.
+	Device string
+	// Driver is the kernel module that serves it.
+	Driver string
+	// Formats are the pixel formats we can use, the best first. Without MJPG or
+	// JPEG pictures are encoded here, which costs CPU.
+	Formats []string
+	// Sizes are those of the best format, smallest first.
+	Sizes []Size
+	// MaxFPS is the highest rate of any of these sizes; 0: not known.
+	MaxFPS float64
+}
+
+// Detect lists the cameras of this machine that a "v4l2:" source can use. It
+// opens each for a moment, also one that somebody else streams from, which that
+// one does not notice. What could not be looked at, because it may not be
+// opened, is an error beside those that were found.
+func Detect(ctx context.Context) ([]Found, error) { return detect(ctx) }
