@@ -66,7 +66,7 @@ func (e *env) nodeCommand() *cobra.Command {
 				return err
 			}
 			if n.source == "" {
-				return usage(errors.New("node: where do pictures come from? want --source, such as --source test:"), e.name+" node --help")
+				return usage(errors.New("node: where do pictures come from? want --source, such as \"--source test:\""), e.name+" node --help")
 			}
 			o, base, err := t.settle(e)
 			if err != nil {
