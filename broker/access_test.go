@@ -2,6 +2,7 @@ package broker
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -76,11 +77,15 @@ func TestIdentify(t *testing.T) {
 
 // The policies as clients meet them. Strangers are played: tests use loopback only.
 func TestPolicies(t *testing.T) {
-	b := start(t, Options{Anonymous: "never"})
+	log := &lines{}
+	b := start(t, Options{Anonymous: "never", Log: slog.New(slog.NewTextHandler(log, nil))})
 	for v, want := range map[byte]byte{4: 5, 5: packets.ErrNotAuthorized.Code} {
 		if ack, err := dial(t, b.addr).try("c", v); err != nil || ack.ReasonCode != want {
 			t.Errorf("v%d: CONNACK %#x, %v, wanted %#x", v, ack.ReasonCode, err, want)
 		}
+	}
+	if n := strings.Count(log.String(), "level=WARN"); n != 1 || !strings.Contains(log.String(), "without an account") {
+		t.Errorf("%d lines about two refusals of one kind, wanted 1 that says why:\n%s", n, log.String())
 	}
 	p := pipe(t, b.Broker)
 	p.joins(t, "inside", 4)

@@ -191,7 +191,7 @@ func TestChaos(t *testing.T) {
 }
 
 // FuzzBroker throws packets at a broker that listens: after a CONNECT or in its place.
-// It must go on serving.
+// It must go on serving, and nothing may get as far as to break the engine.
 func FuzzBroker(f *testing.F) {
 	b := start(f, Options{Limits: Limits{ConnectTime: 2 * time.Second, Packet: 1 << 16}})
 	for _, v := range []byte{4, 5} {
@@ -232,5 +232,8 @@ func FuzzBroker(f *testing.F) {
 		}
 		_ = c.c.Close()
 		healthy.sync(t)
+		if n := b.Stats().Recovered; n != 0 {
+			t.Fatalf("% x broke the engine", p)
+		}
 	})
 }

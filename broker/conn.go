@@ -84,13 +84,11 @@ func newConn(b *Broker, raw net.Conn) *conn {
 	if f, ok := raw.(Framed); ok {
 		c.framed, c.line = f, f.Line()
 	}
-	switch l := c.line.(type) {
-	case syscall.Conn:
-		c.try = newAttempt(l)
-	case *tls.Conn:
-		if s, ok := l.NetConn().(syscall.Conn); ok {
-			newAttempt(s) // encrypted bytes cannot be tried, but the kernel's mark counts here too
-		}
+	switch s, encrypted := socket(c.line); {
+	case s != nil && !encrypted:
+		c.try = newAttempt(s)
+	case s != nil:
+		newAttempt(s) // encrypted bytes cannot be tried, but the kernel's mark counts here too
 	}
 	if c.try == nil { // a TLS handshake writes before anything of ours does
 		_ = c.line.SetWriteDeadline(time.Now().Add(b.limits.ConnectTime))
@@ -200,6 +198,29 @@ func (c *conn) kick(why packets.Code) {
 		c.push(item{head: p}, needed)
 	}
 	_ = c.Close()
+}
+
+// retire ends a connection whose client has opened another one. What the client sent
+// before counts, above all a DISCONNECT, after which its will must not be published;
+// so, if there is something to read, the reader gets a moment for it.
+func (c *conn) retire() {
+	if s, _ := socket(c.line); s != nil && unread(s) {
+		select {
+		case <-c.over:
+		case <-time.After(flushTime):
+		}
+	}
+	c.kick(packets.ErrSessionTakenOver)
+}
+
+// socket gives what is beneath a connection, if it is one of the kernel's.
+func socket(c net.Conn) (s syscall.Conn, encrypted bool) {
+	t, encrypted := c.(*tls.Conn)
+	if encrypted {
+		c = t.NetConn()
+	}
+	s, _ = c.(syscall.Conn)
+	return s, encrypted
 }
 
 // LocalAddr is the address of this end.

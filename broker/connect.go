@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -8,6 +9,9 @@ import (
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 )
+
+// errRefused is how a connection ends whose CONNECT was answered with a refusal.
+var errRefused = errors.New("connection refused")
 
 // connect takes CONNECT: it decides who the client is and whether it may have what it
 // asks for, gives it its session and answers. Afterwards it is established.
@@ -28,17 +32,19 @@ func (c *conn) connect(first byte, hl, n int) error {
 	if code, err := c.admissible(&pk); err != nil {
 		c.b.log.trouble("connection refused", "client", c.id, "remote", c.RemoteAddr().String(), "why", err)
 		_ = c.b.engine.SendConnack(c.client, code, false, nil)
-		return fmt.Errorf("refuse CONNECT: %w", err)
+		return fmt.Errorf("%w: %w", errRefused, err)
 	}
 	present := c.b.enter(c, pk.Connect.Clean)
 	err = c.b.engine.SendConnack(c.client, packets.CodeSuccess, present, nil)
+	if err == nil { // before anybody can take the session over, who is to be told of it
+		c.established.Store(true)
+		c.b.count.joined()
+	}
 	c.b.stepIn(c)
 	if err != nil {
 		return fmt.Errorf("answer CONNECT: %w", err)
 	}
-	c.established.Store(true)
 	c.in.limit = true
-	c.b.count.joined()
 	c.session.resume(c, c.terms)
 	c.b.changed()
 	return nil

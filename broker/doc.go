@@ -5,11 +5,12 @@
 // what. It never waits for a client, never keeps more for one than [Limits] says,
 // and never writes a password or a payload to the log.
 //
-// The engine is github.com/mochi-mqtt/server/v2, unmodified. It parses and checks
-// packets, answers them and keeps the tree of subscriptions. Everything that was
-// found to lose data, to block or to grow in it is done here instead: accepting,
-// framing, limits, the end of a connection, sessions and their expiry, wills,
-// retained messages, the choice of receivers and every byte that goes out.
+// The engine is github.com/mochi-mqtt/server/v2, unmodified. It decodes packets,
+// answers CONNECT, SUBSCRIBE and UNSUBSCRIBE and keeps the tree of subscriptions.
+// Everything that was found to lose data, to block, to break or to grow in it is done
+// here instead: accepting, framing, checking every packet before it is decoded, limits,
+// the end of a connection, sessions and their expiry, QoS 1 and 2 in both directions,
+// wills, retained messages, $SYS, the choice of receivers and every byte that goes out.
 //
 // # Order
 //
@@ -21,19 +22,30 @@
 // that a newer frame or preview takes the place in the line of the one it
 // replaces.
 //
-// # What stays as the engine does it
+// # What is kept on disk
+//
+// Retained messages, and of the pictures previews and snapshots, never a frame. The
+// files are replaced whole, so that a crash at any instant leaves the old one or the
+// new one, and loses what came in the last [Limits].StoreEvery; of a topic that changes
+// all the time, [Limits].StoreSlow, which is what spares memory cards: a longer one
+// costs nothing but older states after a crash, and those are published anew as soon
+// as a camera is back. A camera's status and what was removed never wait for it. What
+// is damaged is set aside beside the rest, which is kept. One process at a time may use
+// a folder.
+//
+// # Where it differs from what one might expect
 //
 //   - A live message on a topic is not matched by a filter that ends in "+/#" where
 //     the "+" would have to stand for the topic's last level. ("a/#" does match "a".)
-//   - A QoS 2 message is forwarded when PUBLISH arrives, not at PUBREL; one packet
-//     identifier in flight in both directions at once can end the duplicate check of
-//     that one message early. The broker numbers its own packets from 32768 up to
-//     make that rare.
+//   - A QoS 2 message is forwarded when PUBLISH arrives, not at PUBREL.
 //   - Where filters of one client overlap, retain-as-published is taken from one of
-//     them, and no-local holds if any of them asks for it.
-//   - The count of subscriptions under $SYS can be one too low after an UNSUBSCRIBE of
-//     a filter that only others hold. $SYS is at most 30 seconds old.
-//   - Topic aliases are neither accepted nor used.
+//     them, and no-local holds if any of them asks for it. It gets the message once.
+//   - Who publishes without the right to is not disconnected: MQTT 5 clients are told
+//     in the acknowledgement, others are acknowledged as if nothing were wrong, because
+//     they would send it again for ever. The log says so.
+//   - Topic aliases are taken, ten per client, and never used.
+//   - A broken packet ends the connection; MQTT 5 clients are told why. What is only
+//     too much, such as a filter of too many levels, is refused by itself.
 //   - Sessions are not written to disk: what waits at QoS 1 or 2 for an absent client
 //     ends with the process.
 package broker

@@ -98,7 +98,7 @@ func (b *Broker) give(t *target, h *heads) {
 // QoS 0 replace each other.
 func (c *conn) pushMessage(m *message, head []byte) {
 	if m.kind != ordinary && m.qos == 0 {
-		c.push(item{topic: m.topic, kind: m.kind, head: head, load: m.load}, newest)
+		c.push(item{topic: m.topic, kind: m.kind, cam: m.cam, head: head, load: m.load}, newest)
 		return
 	}
 	c.push(item{head: head, load: m.load}, droppable)

@@ -230,12 +230,30 @@ func TestStalledViewers(t *testing.T) {
 	if limit := int64(stalled*(cams+1) + 2); most > limit {
 		t.Errorf("%d buffers were out at once, wanted at most %d", most, limit)
 	}
+	until(t, "the last one is counted", func() bool { // which is after it was written
+		for _, v := range b.Stats().Viewers {
+			if v.Client == "good" {
+				return v.Delivered == rounds*cams
+			}
+		}
+		return false
+	})
 	s := b.Stats()
 	if want := int64(rounds * cams * (stalled + 1)); s.FramesDelivered+s.FramesReplaced+stalled*(cams+1) < want {
 		t.Errorf("%d delivered and %d replaced do not account for %d", s.FramesDelivered, s.FramesReplaced, want)
 	}
 	if s.FramesIn != rounds*cams || len(s.Cameras) != cams || s.Cameras[0].In != rounds || s.Cameras[0].Bytes != rounds*50000 {
 		t.Errorf("counted %d frames, cameras %+v", s.FramesIn, s.Cameras)
+	}
+	var delivered, replaced int64
+	for _, c := range s.Cameras {
+		delivered, replaced = delivered+c.Delivered, replaced+c.Replaced
+		if c.Replaced == 0 || c.BytesOut < c.Delivered*50000 {
+			t.Errorf("camera %+v", c)
+		}
+	}
+	if got := b.Stats(); delivered > got.FramesDelivered || delivered < s.FramesDelivered || replaced != s.FramesReplaced {
+		t.Errorf("cameras: %d delivered, %d replaced; in all %d and %d", delivered, replaced, s.FramesDelivered, s.FramesReplaced)
 	}
 	for _, v := range s.Viewers {
 		if v.Client == "good" && v.Delivered != rounds*cams || v.Client != "good" && (v.Replaced == 0 || v.Waiting > cams) {

@@ -128,6 +128,8 @@ func (b *Broker) ending(c *conn, err error) error {
 	switch {
 	case err == nil, c.kicked.Load() != nil, wentAway(err):
 		return nil
+	case errors.Is(err, errRefused): // logged with its reason
+		return fmt.Errorf("serve client %q: %w", c.id, err)
 	case c.session == nil && errors.Is(err, os.ErrDeadlineExceeded):
 		err = fmt.Errorf("no CONNECT within %s: %w", b.limits.ConnectTime, err)
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -214,6 +214,33 @@ func TestTakeoverKeepsPresence(t *testing.T) {
 	}
 }
 
+// A client that says that it goes and comes back at once is not taken for one that was
+// lost, however the broker's goroutines are scheduled.
+func TestDisconnectAndBack(t *testing.T) {
+	b := start(t, Options{})
+	watch := join(t, b.addr, "watch", 4)
+	watch.subscribe(t, 0, "w")
+	goodbye, err := encode(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Disconnect}}, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alive, err := encode(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Publish}, TopicName: "w", Payload: []byte("alive")}, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 300 {
+		c := join(t, b.addr, "c", 4, withWill("w", "lost", false))
+		_, _ = c.c.Write(slices.Concat(alive, goodbye))
+		join(t, b.addr, "c", 4).sync(t)
+		_ = c.c.Close()
+	}
+	for i, m := range watch.drained(t) {
+		if m != "w=alive" {
+			t.Fatalf("message %d is %q", i, m)
+		}
+	}
+}
+
 // C12. The engine's default copies them, which breaks clients.
 func TestAcknowledgementsCarryNoUserProperties(t *testing.T) {
 	b := start(t, Options{})

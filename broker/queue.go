@@ -6,10 +6,11 @@ import "bytes"
 type item struct {
 	topic    string // of a picture; one waits per topic. Empty: an ordinary packet
 	kind     kind
-	head     []byte // everything before the payload, or a whole packet
-	load     *load  // the payload, held while the item waits
-	bare     bool   // already framed
-	borrowed bool   // head belongs to the caller and must be copied to be kept
+	cam      *camera // whose picture
+	head     []byte  // everything before the payload, or a whole packet
+	load     *load   // the payload, held while the item waits
+	bare     bool    // already framed
+	borrowed bool    // head belongs to the caller and must be copied to be kept
 }
 
 func (it *item) body() []byte {
@@ -62,9 +63,8 @@ func (c *conn) enqueuePicture(it item) bool {
 	o := &c.out
 	at, waiting := o.pictures[it.topic]
 	if waiting {
-		c.replaced.Add(1)
-		c.b.count.replaced.Add(1)
 		old := &o.queue[at-o.removed]
+		c.gaveWay(old)
 		it.keep()
 		old.load.drop()
 		// Frames and previews keep their place, so that no camera can push another
@@ -89,6 +89,15 @@ func (c *conn) enqueuePicture(it item) bool {
 	o.pictures[it.topic] = o.removed + len(o.queue)
 	o.queue = append(o.queue, it)
 	return true
+}
+
+// gaveWay counts a picture that a newer one has replaced.
+func (c *conn) gaveWay(it *item) {
+	c.replaced.Add(1)
+	c.b.count.replaced.Add(1)
+	if it.cam != nil {
+		it.cam.replaced.Add(1)
+	}
 }
 
 // keep makes an item outlive the call that brought it.
@@ -134,8 +143,7 @@ func (c *conn) unnext(it item) {
 		if newer || o.closed {
 			it.load.drop()
 			if newer {
-				c.replaced.Add(1)
-				c.b.count.replaced.Add(1)
+				c.gaveWay(&it)
 			}
 			return
 		}

@@ -101,18 +101,47 @@ func (c *conn) publish(first byte, hl, n int) error {
 	if err := checkTopic(topic, &c.b.limits); err != nil {
 		return c.violated(&violation{packets.ErrTopicNameInvalid, err.Error()})
 	}
-	body, err := in.whole(c, hl, n)
+	if _, kind := picture(c.b.base, topic); kind == ordinary || first&6 != 0 || n-k < bypassFrom {
+		k = n
+	}
+	body, err := in.whole(c, hl, k) // of a picture its head only
 	if err != nil {
 		return err
 	}
 	pk := packets.Packet{ProtocolVersion: c.version, Origin: c.id}
-	pk.FixedHeader = packets.FixedHeader{Type: packets.Publish, Qos: first >> 1 & 3, Retain: first&1 != 0, Remaining: n}
+	pk.FixedHeader = packets.FixedHeader{Type: packets.Publish, Qos: first >> 1 & 3, Retain: first&1 != 0, Remaining: k}
 	if err := pk.PublishDecode(body); err != nil {
 		return c.violated(malformed(err.Error()))
 	}
 	pk.TopicName = topic
 	c.b.count.messagesIn.Add(1)
-	return c.published(&pk)
+	if k == n {
+		return c.published(&pk)
+	}
+	m := c.b.message(&pk)
+	if m.load, err = in.payload(c, n-k); err != nil {
+		return err
+	}
+	defer m.load.drop()
+	c.b.count.bytesIn.Add(int64(n - k))
+	c.b.publish(m)
+	return nil
+}
+
+// payload reads a picture straight into a buffer that all its receivers share.
+func (in *inbound) payload(c *conn, n int) (*load, error) {
+	l := c.b.loads.get(n)
+	k := copy(l.b, in.buf[in.r:in.w])
+	in.r += k
+	for k < len(l.b) {
+		m, err := c.raw.Read(l.b[k:])
+		k += m
+		if err != nil && k < len(l.b) {
+			l.drop()
+			return nil, err
+		}
+	}
+	return l, nil
 }
 
 // published hands on a message and acknowledges it. A message at QoS 2 is handed on
@@ -211,7 +240,7 @@ func (in *inbound) discard(c *conn, n int) error {
 	return nil
 }
 
-// bypass reads a picture straight into a shared buffer and delivers it. false: it is
+// bypass delivers a picture with the least ado, as nearly all of them come. false: it is
 // no picture, or not a clear case.
 func (in *inbound) bypass(c *conn, retain bool, hl, n int) (bool, error) {
 	if err := in.need(c, hl+2); err != nil {
@@ -236,18 +265,12 @@ func (in *inbound) bypass(c *conn, retain bool, hl, n int) (bool, error) {
 	if !allowed(c.who, publish, in.topic) {
 		return false, nil // publish refuses it
 	}
-	l := c.b.loads.get(n - 2 - tl)
-	defer l.drop()
 	in.r += head
-	k := copy(l.b, in.buf[in.r:in.w])
-	in.r += k
-	for k < len(l.b) {
-		m, err := c.raw.Read(l.b[k:])
-		k += m
-		if err != nil && k < len(l.b) {
-			return false, err
-		}
+	l, err := in.payload(c, n-2-tl)
+	if err != nil {
+		return false, err
 	}
+	defer l.drop()
 	c.b.countPacket(hl + n)
 	c.b.count.messagesIn.Add(1)
 	c.b.publish(&message{topic: in.topic, kind: in.kind, cam: in.cam, load: l, retain: retain, from: c.id})

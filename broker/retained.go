@@ -128,7 +128,7 @@ func (r *retained) send(c *conn, a retainedAsk, topic string) {
 	}
 	r.b.count.messagesOut.Add(1)
 	if m.kind != ordinary && m.qos == 0 {
-		c.push(item{topic: topic, kind: m.kind, head: head, load: m.load}, unlessNewer)
+		c.push(item{topic: topic, kind: m.kind, cam: m.cam, head: head, load: m.load}, unlessNewer)
 		return
 	}
 	c.push(item{head: head, load: m.load}, droppable)

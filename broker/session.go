@@ -5,7 +5,6 @@ import (
 	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/packets"
 )
 
 // terms are what one CONNECT said of the client behind a session.
@@ -202,7 +201,7 @@ func (b *Broker) enter(c *conn, clean bool) (present bool) {
 		}
 		rival := old.owner
 		b.door.Unlock()
-		rival.kick(packets.ErrSessionTakenOver)
+		rival.retire()
 		<-rival.over
 	}
 	c.atDoor = true

@@ -35,10 +35,13 @@ type Stats struct {
 
 // CameraStats counts one camera's pictures.
 type CameraStats struct {
-	ID    string
-	In    int64 // pictures
-	Bytes int64
-	Last  time.Time // of the newest picture
+	ID        string
+	In        int64     // pictures
+	Bytes     int64     // of those
+	Last      time.Time // of the newest picture
+	Delivered int64     // pictures written to receivers
+	BytesOut  int64     // of those, with their heads
+	Replaced  int64     // pictures that a newer one replaced before they were written
 }
 
 // ViewerStats counts one connection's pictures.
@@ -75,6 +78,8 @@ type camera struct {
 	id        string
 	in, bytes atomic.Int64
 	last      atomic.Int64 // Unix nanoseconds
+
+	delivered, sent, replaced atomic.Int64
 }
 
 // cameras are those that sent a picture lately.
@@ -156,7 +161,10 @@ func (b *Broker) Stats() Stats {
 	}
 	b.cameras.mu.RLock()
 	for _, c := range b.cameras.m {
-		s.Cameras = append(s.Cameras, CameraStats{ID: c.id, In: c.in.Load(), Bytes: c.bytes.Load(), Last: time.Unix(0, c.last.Load())})
+		s.Cameras = append(s.Cameras, CameraStats{
+			ID: c.id, In: c.in.Load(), Bytes: c.bytes.Load(), Last: time.Unix(0, c.last.Load()),
+			Delivered: c.delivered.Load(), BytesOut: c.sent.Load(), Replaced: c.replaced.Load(),
+		})
 	}
 	b.cameras.mu.RUnlock()
 	slices.SortFunc(s.Cameras, func(x, y CameraStats) int { return strings.Compare(x.ID, y.ID) })

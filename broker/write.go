@@ -202,6 +202,10 @@ func (c *conn) sent(it *item, size int) {
 	if it.topic != "" {
 		c.delivered.Add(1)
 		c.b.count.delivered.Add(1)
+		if it.cam != nil {
+			it.cam.delivered.Add(1)
+			it.cam.sent.Add(int64(size))
+		}
 	}
 }
 
