@@ -2,6 +2,7 @@
 
 GOFUMPT     = go run mvdan.cc/gofumpt@v0.12.0
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+NODE        = npx -y -p node@20.19.5 node
 TSC         = npx -y -p typescript@7.0.2 tsc
 BIOME       = npx -y @biomejs/biome@2.6.8
 TARGETS     = linux/arm/6 linux/arm/7 linux/arm64 linux/amd64
@@ -15,7 +16,7 @@ setup: ## install what the tests need and is missing (Debian; asks for nothing)
 
 test: setup ## every test, with the race detector, real brokers and a real browser
 	CGO_ENABLED=1 go test -race -timeout 25m ./...
-	node --test dashboard/web/
+	$(NODE) --test dashboard/web/
 
 test-vm: ## the camera driver's side, on Debian's kernels in virtual machines; downloads them once
 	go test -tags vm -count=1 -timeout 25m ./node/camera/vmtest

@@ -18,7 +18,7 @@ import (
 
 // Options says what a broker is made of. Only Log is needed.
 type Options struct {
-	// Listeners were bound by the caller: plain TCP, TLS by tls.NewListener, Unix.
+	// Listeners were bound by the caller: plain TCP, TLS by [NewTLSListener], Unix.
 	// They are the caller's until Serve, which closes them on its way out. None is
 	// fine: clients then come by Attach.
 	Listeners []net.Listener
@@ -55,6 +55,8 @@ type Broker struct {
 	begun atomic.Bool
 	up    chan struct{} // closed when Attach may proceed
 	gone  chan struct{} // closed when Serve has ended
+
+	records sync.Pool // *[]byte, of writers that need room
 
 	serving sync.WaitGroup // accepted connections
 	clients sync.WaitGroup // every enlisted connection

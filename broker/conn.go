@@ -22,10 +22,11 @@ const flushTime = 250 * time.Millisecond
 // and slipped between two outbound packets. No method blocks on the client but Read.
 type conn struct {
 	b      *Broker
-	raw    net.Conn // where bytes come from, and what is closed
-	line   net.Conn // where bytes go; raw itself unless raw is Framed
-	framed Framed   // nil: packets go out bare
-	try    *attempt // nil: the line cannot be written without blocking
+	raw    net.Conn       // where bytes come from, and what is closed
+	line   net.Conn       // where bytes go; raw itself unless raw is Framed
+	framed Framed         // nil: packets go out bare
+	try    *attempt       // nil: the line cannot be written without blocking
+	gather *gatheringConn // nil: the line has none beneath
 	in     inbound
 	out    outbound
 	dump   dump
@@ -88,6 +89,7 @@ func newConn(b *Broker, raw net.Conn) *conn {
 	case s != nil && !encrypted:
 		c.try = newAttempt(s)
 	case s != nil:
+		c.gather = gatherer(c.line)
 		newAttempt(s) // encrypted bytes cannot be tried, but the kernel's mark counts here too
 	}
 	if c.try == nil { // a TLS handshake writes before anything of ours does
@@ -221,6 +223,14 @@ func socket(c net.Conn) (s syscall.Conn, encrypted bool) {
 	}
 	s, _ = c.(syscall.Conn)
 	return s, encrypted
+}
+
+// receive reads from the line, cheaply where that can be had.
+func (c *conn) receive(p []byte) (int, error) {
+	if c.try != nil && c.framed == nil {
+		return c.try.read(p)
+	}
+	return c.raw.Read(p)
 }
 
 // LocalAddr is the address of this end.

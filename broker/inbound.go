@@ -157,7 +157,7 @@ func (in *inbound) need(c *conn, n int) error {
 			in.w = copy(in.buf, in.buf[in.r:in.w])
 			in.r = 0
 		}
-		m, err := c.raw.Read(in.buf[in.w:])
+		m, err := c.receive(in.buf[in.w:])
 		in.w += m
 		in.busy = in.w == len(in.buf)
 		if err != nil && in.w-in.r < n {

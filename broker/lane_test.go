@@ -272,7 +272,7 @@ func TestTLSViewer(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr := l.Addr().String()
-	b := start(t, Options{Listeners: []net.Listener{tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{cert}})}, Limits: Limits{ConnectTime: 500 * time.Millisecond}})
+	b := start(t, Options{Listeners: []net.Listener{NewTLSListener(l, &tls.Config{Certificates: []tls.Certificate{cert}})}, Limits: Limits{ConnectTime: 500 * time.Millisecond}})
 	silent := dial(t, addr) // no handshake
 	raw, err := tls.Dial("tcp", addr, &tls.Config{RootCAs: pool, ServerName: "localhost"})
 	if err != nil {

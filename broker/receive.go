@@ -56,7 +56,7 @@ func (in *inbound) whole(c *conn, hl, n int) ([]byte, error) {
 		if len(body) == cap(body) {
 			body = append(make([]byte, 0, min(2*len(body), n)), body...)
 		}
-		m, err := c.raw.Read(body[len(body):min(cap(body), n)])
+		m, err := c.receive(body[len(body):min(cap(body), n)])
 		body = body[:len(body)+m]
 		if err != nil && len(body) < n {
 			return nil, err
@@ -134,7 +134,7 @@ func (in *inbound) payload(c *conn, n int) (*load, error) {
 	k := copy(l.b, in.buf[in.r:in.w])
 	in.r += k
 	for k < len(l.b) {
-		m, err := c.raw.Read(l.b[k:])
+		m, err := c.receive(l.b[k:])
 		k += m
 		if err != nil && k < len(l.b) {
 			l.drop()

@@ -163,8 +163,10 @@ func (c *conn) writeBlocking(parts [3][]byte) error {
 	}
 	head := len(parts[0]) + len(parts[1])
 	k := min(max(record-head, 0), len(parts[2]))
-	first := make([]byte, 0, head+k)
-	first = append(append(append(first, parts[0]...), parts[1]...), parts[2][:k]...)
+	space := c.b.space()
+	defer c.b.records.Put(space)
+	first := append(append(append((*space)[:0], parts[0]...), parts[1]...), parts[2][:k]...)
+	*space = first
 	return c.writeAll(first, parts[2][k:])
 }
 
@@ -175,13 +177,21 @@ func (c *conn) writeAll(bufs ...[]byte) error {
 		for len(b) > 0 {
 			piece := b[:min(len(b), unsentBytes)]
 			c.arm()
-			if _, err := c.line.Write(piece); err != nil {
+			if err := c.writePiece(piece); err != nil {
 				return err
 			}
 			b = b[len(piece):]
 		}
 	}
 	return nil
+}
+
+func (c *conn) writePiece(piece []byte) error {
+	if c.gather != nil {
+		return c.writeGathered(c.gather, piece)
+	}
+	_, err := c.line.Write(piece)
+	return err
 }
 
 // arm sets the deadline of the next blocking write.

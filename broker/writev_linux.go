@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"io"
 	"syscall"
 	"unsafe"
 )
@@ -8,7 +9,9 @@ import (
 // tcpNotSentLowat is TCP_NOTSENT_LOWAT of linux/tcp.h, which package syscall lacks.
 const tcpNotSentLowat = 25
 
-// attempt writes to a socket without ever blocking.
+// attempt writes to a socket without ever blocking, and reads from it. Its system
+// calls are raw ones: they return at once, and telling the scheduler of each would wake
+// the runtime's monitor thread for every burst of pictures.
 type attempt struct {
 	raw  syscall.RawConn
 	iov  [3]syscall.Iovec
@@ -18,6 +21,11 @@ type attempt struct {
 	call func(fd uintptr) bool // made once, so that a try allocates nothing
 	once bool
 	wake func(fd uintptr) bool
+
+	into    []byte
+	got     int
+	readErr syscall.Errno
+	take    func(fd uintptr) bool
 }
 
 // newAttempt prepares a socket for tries. nil: it cannot be had.
@@ -33,10 +41,19 @@ func newAttempt(c syscall.Conn) *attempt {
 	a := &attempt{raw: raw}
 	a.call = func(fd uintptr) bool {
 		for {
-			n, _, e := syscall.Syscall(syscall.SYS_WRITEV, fd, uintptr(unsafe.Pointer(&a.iov[0])), uintptr(a.used))
+			n, _, e := syscall.RawSyscall(syscall.SYS_WRITEV, fd, uintptr(unsafe.Pointer(&a.iov[0])), uintptr(a.used))
 			if e != syscall.EINTR {
 				a.n, a.err = int(n), e
 				return true
+			}
+		}
+	}
+	a.take = func(fd uintptr) bool {
+		for {
+			n, _, e := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(&a.into[0])), uintptr(len(a.into)))
+			if e != syscall.EINTR {
+				a.got, a.readErr = int(n), e
+				return e != syscall.EAGAIN
 			}
 		}
 	}
@@ -77,4 +94,24 @@ func (a *attempt) write(parts [3][]byte) (n int, err error) {
 func (a *attempt) ready() error {
 	a.once = true
 	return a.raw.Write(a.wake)
+}
+
+// read is Read of the socket: it waits for bytes or the read deadline. One caller at a
+// time; it may run beside write.
+func (a *attempt) read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	a.into = p
+	err := a.raw.Read(a.take)
+	a.into = nil
+	switch {
+	case err != nil:
+		return 0, err
+	case a.readErr != 0:
+		return 0, a.readErr
+	case a.got == 0:
+		return 0, io.EOF
+	}
+	return a.got, nil
 }

@@ -16,3 +16,5 @@ func newAttempt(syscall.Conn) *attempt { return nil }
 func (*attempt) write([3][]byte) (int, error) { return 0, errors.ErrUnsupported }
 
 func (*attempt) ready() error { return errors.ErrUnsupported }
+
+func (*attempt) read([]byte) (int, error) { return 0, errors.ErrUnsupported }

@@ -107,7 +107,7 @@ func (b *plant) addBroker(p ports) error {
 		if err != nil {
 			return err
 		}
-		o.Listeners = append(o.Listeners, tls.NewListener(l, conf))
+		o.Listeners = append(o.Listeners, broker.NewTLSListener(l, conf))
 	}
 	if c.Unix != "" {
 		l, err := broker.ListenUnix(c.Unix)
@@ -210,7 +210,7 @@ func (b *plant) addDashboard(p ports) error {
 			return usage(fmt.Errorf("dashboard.tls: %w", err), "")
 		}
 		conf.NextProtos = []string{"http/1.1"}
-		listener = tls.NewListener(listener, conf)
+		listener = broker.NewTLSListener(listener, conf)
 	}
 	number, _ := version()
 	o := dashboard.Options{
