@@ -12,7 +12,6 @@ import (
 
 	"camqtt/internal/jpeg"
 	"camqtt/internal/testkit"
-	"camqtt/internal/wire"
 )
 
 // TestMosquittoClients asks for pictures with nothing but mosquitto's own
@@ -49,12 +48,14 @@ func TestMosquittoClients(t *testing.T) {
 			if _, ok := jpeg.CaptureTime(pic); !ok {
 				t.Error("the picture does not say when it was taken")
 			}
-			var r wire.Result
-			if err := json.Unmarshal(rr("-e", "cam/porch/result", "-m", `{"cmd":"snap","id":"a1"}`), &r); err != nil || !r.OK || r.ID != "a1" {
-				t.Errorf("result %+v, %v", r, err)
-			}
-			if err := json.Unmarshal(rr("-e", "cam/porch/result", "-m", "dance"), &r); err != nil || r.Code != wire.UnknownCommand {
-				t.Errorf("result %+v, %v", r, err)
+			results := testkit.Start(t, testkit.Tool(t, "mosquitto_sub"), "-h", host, "-p", port, "-t", "cam/porch/result")
+			for payload, want := range map[string]string{
+				`{"cmd":"snap","id":"a1"}`: `"id":"a1","ok":true`, "dance": `"code":"unknown_command"`,
+			} {
+				testkit.Until(t, patience, payload+" has its result", func() bool { // mosquitto_sub does not say when it is subscribed
+					testkit.Run(t, patience, testkit.Tool(t, "mosquitto_pub"), "-h", host, "-p", port, "-t", "cam/porch/cmd", "-m", payload)
+					return strings.Contains(results.Out(), want)
+				})
 			}
 
 			sub := testkit.Start(t, testkit.Tool(t, "mosquitto_sub"), "-h", host, "-p", port, "-t", "cam/porch/snapshot/meta", "-R", "-v")
