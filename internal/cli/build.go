@@ -17,7 +17,6 @@ import (
 	"camqtt/internal/link"
 	"camqtt/internal/run"
 	"camqtt/internal/viewer"
-	"camqtt/internal/wire"
 )
 
 // plant is what a configuration becomes: services in the order in which they
@@ -286,6 +285,3 @@ func subscriptions(filters []string, m config.MQTT) []link.Subscription {
 }
 
 var _ viewer.Link = (*link.Link)(nil)
-
-// will is a node's will as link takes it.
-func will(m wire.Message) *wire.Message { return &m }

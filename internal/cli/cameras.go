@@ -48,7 +48,7 @@ func (b *plant) camera(c config.Camera, host string) (run.Service, error) {
 	}
 	var l *link.Link
 	o := node.Options{
-		ID: c.ID, Base: b.cfg.Base, Name: c.Name, Source: source, Link: lateNodeLink{&l}, Log: log,
+		ID: c.ID, Base: b.cfg.Base, Name: c.Name, Source: source, Link: lateLink{&l}, Log: log,
 		Size: c.Size, FPS: c.FPS, Quality: c.Quality, Orientation: orientation(c.Rotate, source),
 		KeepWarm: orNone(c.KeepWarm), MaxStream: orNone(c.MaxStream), PreviewEvery: c.PreviewEvery, StatsEvery: c.StatsEvery,
 		SnapEvery: c.SnapEvery, MaxImageBytes: c.MaxImageBytes, ForgetPictures: !c.RetainPictures,
@@ -71,7 +71,8 @@ func (b *plant) camera(c config.Camera, host string) (run.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	lo.ClientID, lo.Log, lo.Will = n.ClientID(), log, will(n.Will())
+	will := n.Will()
+	lo.ClientID, lo.Log, lo.Will = n.ClientID(), log, &will
 	lo.Subscriptions = subscriptions(n.Filters(), b.cfg.MQTT)
 	lo.Receive, lo.Up, lo.Down = n.Handle, n.LinkUp, n.LinkDown
 	if l, err = link.New(lo); err != nil {
@@ -80,13 +81,6 @@ func (b *plant) camera(c config.Camera, host string) (run.Service, error) {
 	return run.Func(func(ctx context.Context) error {
 		return run.All(ctx, run.Named{Name: "connection", Service: l}, run.Named{Name: "node", Service: n})
 	}), nil
-}
-
-// lateNodeLink lets a node be made before the link that feeds it.
-type lateNodeLink struct{ link **link.Link }
-
-func (l lateNodeLink) Publish(ctx context.Context, msgs ...wire.Message) error {
-	return (*l.link).Publish(ctx, msgs...)
 }
 
 // hass is how a camera announces itself to Home Assistant.

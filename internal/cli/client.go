@@ -157,7 +157,7 @@ func (e *env) find(ctx context.Context, v *viewer.Viewer, id wire.ID) error {
 // findTime is how long cameras have to show themselves.
 const findTime = 1500 * time.Millisecond
 
-// lateLink lets a viewer be made before the link that feeds it.
+// lateLink lets a viewer or a node be made before the link that feeds it.
 type lateLink struct{ link **link.Link }
 
 func (l lateLink) Publish(ctx context.Context, msgs ...wire.Message) error {
