@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"camqtt/internal/jpeg"
 	"camqtt/internal/link"
 	"camqtt/internal/testkit"
 	"camqtt/internal/viewer"
@@ -85,6 +86,7 @@ func TestSnapshotErrors(t *testing.T) {
 		"offline":          {path: "offline-one/snapshot.jpg", status: 504, text: "offline"},
 		"no answer":        {path: "porch/snapshot.jpg", err: fmt.Errorf("%w from porch", viewer.ErrNoAnswer), status: 504, text: "did not answer"},
 		"link down":        {path: "porch/snapshot.jpg", err: fmt.Errorf("publish: %w", link.ErrDown), status: 503, again: "2", text: "not connected"},
+		"huge picture":     {path: "porch/snapshot.jpg", err: fmt.Errorf("the picture is not passed on: %w", jpeg.ErrHuge), status: 502, text: "not passed on: JPEG too large"},
 		"something else":   {path: "porch/snapshot.jpg", err: errors.New("odd"), status: 502, text: "odd"},
 		"privacy":          {path: "porch/snapshot.jpg", err: refused(wire.Privacy), status: 403, text: "because of privacy"},
 		"no_camera":        {path: "porch/snapshot.jpg", err: refused(wire.NoCamera), status: 503, again: "10", text: "because"},

@@ -26,6 +26,7 @@ type loop struct {
 	lastPic *picture // newest whole picture of this run, for max_age and the last preview
 	lastAt  time.Time
 	pace    pace
+	why     string // what was wrong with the last picture that was refused here
 	seq     uint64 // of the newest deliberate picture
 	dressed uint16 // counts pictures, for their ids
 

@@ -51,14 +51,18 @@ func (l *loop) picture(f camera.Frame) {
 	}
 	info, err := jpeg.Scan(f.JPEG)
 	if err != nil {
-		l.run.broken++
+		l.why = err.Error()
 		if l.count.broken.Add(1) == 1 {
 			l.opts.Log.Warn("picture is not a whole JPEG, dropped", "bytes", len(f.JPEG), "err", err)
 		}
 		return
 	}
 	f.JPEG = f.JPEG[:info.Len]
-	l.run.saw(now)
+	if !l.run.warm() {
+		l.stated.dirty = true
+	}
+	broken, _ := l.broken()
+	l.run.saw(now, broken)
 	p := &picture{at: f.At, raw: f.JPEG, info: info}
 	if l.wanted() && !l.fits(p) {
 		l.tooLarge(len(l.bytes(p)), now)
@@ -70,6 +74,25 @@ func (l *loop) picture(f camera.Frame) {
 	if !l.snapped(p, now) && len(l.leases) > 0 && l.pace.due(now, l.rate()) {
 		l.sendLive(p, now)
 	}
+}
+
+// sifting is a source that drops broken pictures itself and counts them, as
+// those of package camera do.
+type sifting interface {
+	Broken() (n uint64, why string)
+}
+
+// broken returns how many pictures so far were not whole, wherever that was
+// noticed, and what was wrong with one of the last.
+func (l *loop) broken() (uint64, string) {
+	n, why := l.count.broken.Load(), l.why
+	if s, ok := l.opts.Source.(sifting); ok {
+		m, last := s.Broken()
+		if n += m; m > 0 {
+			why = last
+		}
+	}
+	return n, why
 }
 
 // fits reports whether a picture may be sent at all.

@@ -15,13 +15,14 @@ type request struct {
 	at       time.Time
 	deadline time.Time
 	lease    bool   // a start: wants to know that pictures flow, not a picture of its own
-	cold     bool   // the camera was not delivering when the request came
+	cold     bool   // the camera was not delivering when the request came, or had to be opened anew for it
 	note     string // goes into a good result
 }
 
 // request takes a snap: from memory when an older picture will do, else it
 // waits for one exposed from now on, together with all who wait already.
 func (l *loop) request(r request) {
+	r.cold = l.run == nil || !l.run.warm()
 	if age := r.cmd.MaxAge; age > 0 && l.lastPic != nil && r.at.Sub(l.lastPic.at) <= age && l.serveOld(r) {
 		return
 	}
@@ -59,7 +60,6 @@ func (l *loop) await(r request) {
 		first = firstPicture
 	}
 	r.deadline = r.at.Add(first + snapGrace)
-	r.cold = l.run == nil || !l.run.warm()
 	l.pending = append(l.pending, r)
 	l.arrange(r.at)
 }

@@ -21,7 +21,7 @@ type run struct {
 	newest  time.Time     // when the newest picture came, zero before the first
 	gap     time.Duration // between pictures, smoothed
 	closing bool          // asked to end
-	broken  int           // pictures since the newest that were not whole
+	broken  uint64        // broken pictures of this camera when the newest came, or it was opened
 }
 
 // pictures is nil, which blocks for ever, when there is no camera.
@@ -54,7 +54,8 @@ func (r *run) alarm() time.Time {
 	return r.newest.Add(max(3*time.Second, 5*r.gap))
 }
 
-func (r *run) saw(now time.Time) {
+// saw notes that a whole picture came; broken is how many were not, ever.
+func (r *run) saw(now time.Time, broken uint64) {
 	if !r.newest.IsZero() {
 		gap := now.Sub(r.newest)
 		if r.gap == 0 {
@@ -62,7 +63,7 @@ func (r *run) saw(now time.Time) {
 		}
 		r.gap += (gap - r.gap) / 4
 	}
-	r.newest, r.broken = now, 0
+	r.newest, r.broken = now, broken
 }
 
 // fault is why the camera cannot be used, until a picture comes.
@@ -157,6 +158,7 @@ func (l *loop) openRun(now time.Time) {
 	if r.first == 0 {
 		r.first = firstPicture
 	}
+	r.broken, _ = l.broken()
 	l.run = r
 	source, count := l.opts.Source, &l.count
 	go func() { // ends when the camera does; cameraEnded or closeCamera waits for done
@@ -173,9 +175,13 @@ func (l *loop) openRun(now time.Time) {
 }
 
 func (l *loop) closeRun() {
-	if l.run != nil && !l.run.closing {
-		l.run.closing = true
-		l.run.cancel()
+	if l.run == nil || l.run.closing {
+		return
+	}
+	l.run.closing = true
+	l.run.cancel()
+	for i := range l.pending { // what they get comes from a camera that had to be opened
+		l.pending[i].cold = true
 	}
 }
 
@@ -185,8 +191,8 @@ func (l *loop) stalled(now time.Time) {
 		waited = now.Sub(l.run.newest)
 	}
 	text := fmt.Sprintf("no picture from the camera for %s", waited.Round(100*time.Millisecond))
-	if n := l.run.broken; n > 0 {
-		text = fmt.Sprintf("no whole picture for %s: %d came that were not whole JPEGs", waited.Round(100*time.Millisecond), n)
+	if n, why := l.broken(); n > l.run.broken {
+		text = fmt.Sprintf("no whole picture for %s: %d came that were broken, the last: %s", waited.Round(100*time.Millisecond), n-l.run.broken, why)
 	}
 	l.closeRun()
 	l.fail(fault{wire.Stalled, text, now})
@@ -215,7 +221,8 @@ func (l *loop) cameraEnded(err error) {
 func (l *loop) fail(f fault) {
 	l.count.restarts.Add(1)
 	l.backoff.fail(f.code, f.at)
-	news := l.fault == nil || l.fault.code != f.code || l.fault.text != f.text
+	// The text of a stall counts seconds and pictures: it is another every time.
+	news := l.fault == nil || l.fault.code != f.code || l.fault.text != f.text && f.code != wire.Stalled
 	l.fault = &f
 	l.stated.dirty = true
 	if news {

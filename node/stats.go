@@ -27,9 +27,10 @@ func (l *loop) publishStats(now time.Time) {
 	s := wire.Stats{
 		TS: wire.At(now), Every: every.Seconds(), Uptime: int64(now.Sub(l.started).Seconds()),
 		Captured: c.captured.Load(), Sent: c.sent.Load(), Snapshots: c.snapshots.Load(), Bytes: c.bytes.Load(),
-		Replaced: c.replaced.Load(), Unsent: c.unsent.Load(), Broken: c.broken.Load(), TooLarge: c.tooLarge.Load(),
+		Replaced: c.replaced.Load(), Unsent: c.unsent.Load(), TooLarge: c.tooLarge.Load(),
 		Commands: c.commands.Load(), Restarts: c.restarts.Load(), Memory: memory(), Temperature: temperature(),
 	}
+	s.Broken, _ = l.broken()
 	if n := c.connects.Load(); n > 0 {
 		s.Reconnects = n - 1
 	}

@@ -37,7 +37,7 @@ func (b *plant) addCameras() error {
 // camera makes one camera's node and connection.
 func (b *plant) camera(c config.Camera, host string) (run.Service, error) {
 	log := b.log.With("cam", string(c.ID))
-	source, err := camera.Open(c.Source, camera.Options{Rotate: c.Rotate, Log: log})
+	source, err := camera.Open(c.Source, camera.Options{Rotate: c.Rotate, Log: log, Check: c.Check, Settle: settle(c.Settle)})
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,16 @@ func orientation(rotate string, s camera.Source) int {
 	return map[string]int{"hflip": 2, "180": 3, "vflip": 4, "90": 6, "270": 8}[rotate]
 }
 
-// orNone turns a configured 0, which is none, into what node takes for it.
+// settle turns a configured settling time into what camera takes for it: there 0
+// leaves it to the source.
+func settle(s config.Settle) time.Duration {
+	if s < 0 {
+		return 0
+	}
+	return orNone(time.Duration(s))
+}
+
+// orNone turns a configured 0, which is none, into what node and camera take for it.
 func orNone(d time.Duration) time.Duration {
 	if d == 0 {
 		return -1

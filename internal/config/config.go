@@ -127,6 +127,9 @@ type Camera struct {
 	Quality int       `key:"quality"` // 1 to 100; 0 leaves it to the source
 	Rotate  string    `key:"rotate"`  // "0", "90", "180", "270" clockwise, "hflip" or "vflip"
 
+	Check  string `key:"check"`  // "auto", "full" or "markers": how closely pictures are looked at
+	Settle Settle `key:"settle"` // how long exposure may take to become steady
+
 	SnapEvery    time.Duration `key:"snap_every"`    // between scheduled snapshots; 0 is never
 	KeepWarm     time.Duration `key:"keep_warm"`     // open after the last viewer; 0 is not at all
 	MaxStream    time.Duration `key:"max_stream"`    // longest stream without renewal; 0 is no end

@@ -56,7 +56,7 @@ func TestDefaults(t *testing.T) {
 		Base:          "cam",
 		HomeAssistant: config.HomeAssistant{Discovery: "device", Prefix: "homeassistant"},
 		Cameras: []config.Camera{{
-			ID: "front", Name: "front", Source: "test:", FPS: 10, Rotate: "0",
+			ID: "front", Name: "front", Source: "test:", FPS: 10, Rotate: "0", Check: "auto", Settle: -1,
 			KeepWarm: 10 * time.Second, MaxStream: 10 * time.Minute, PreviewEvery: time.Second,
 			StatsEvery: 30 * time.Second, MaxImageBytes: 900_000, RetainPictures: true,
 		}},
@@ -93,6 +93,8 @@ cameras:
     fps: 0.2
     quality: 75
     rotate: hflip
+    check: full
+    settle: 0
     snap_every: 1h30m
     keep_warm: 0
     max_stream: 0s
@@ -117,7 +119,7 @@ log: {level: debug, format: json}
 		HomeAssistant: config.HomeAssistant{Discovery: "off", Prefix: "ha"},
 		Cameras: []config.Camera{{
 			ID: "1", Name: "Größe – 1", Source: "http://user:p@ss@esp32/",
-			Size: wire.Size{Width: 1280, Height: 720}, FPS: 0.2, Quality: 75, Rotate: "hflip",
+			Size: wire.Size{Width: 1280, Height: 720}, FPS: 0.2, Quality: 75, Rotate: "hflip", Check: "full", Settle: 0,
 			SnapEvery: 90 * time.Minute, PreviewEvery: 2 * time.Second, StatsEvery: time.Minute,
 			MaxImageBytes: 2_500_000,
 		}},

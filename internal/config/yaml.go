@@ -47,6 +47,8 @@ func nodeOf(v reflect.Value) (*yaml.Node, error) {
 	switch x := v.Interface().(type) {
 	case time.Duration:
 		return plainNode(shortDuration(x)), nil
+	case Settle:
+		return plainNode(x.String()), nil
 	case wire.Size:
 		return textNode(x.String()), nil
 	case Secret:

@@ -26,7 +26,7 @@ func again(t *testing.T, cfg *config.Config) *config.Config {
 func TestYAML(t *testing.T) {
 	cfg := load(t, config.Options{Sources: []string{
 		"broker.anonymous=never", "mqtt.url=mqtt://a mqtt://user:hunter2@b", "mqtt.username=yes", "mqtt.password=x",
-		"cameras.front.source=http://user:hunter2@esp32/", "cameras.front.max_stream=90m", "cameras.front.snap_every=1h0m30s",
+		"cameras.front.source=http://user:hunter2@esp32/", "cameras.front.max_stream=90m", "cameras.front.snap_every=1h0m30s", "cameras.front.settle=500ms",
 		"cameras.front.size=1280x720", "cameras.front.fps=0.5", "cameras.front.name=123", "cameras.front.rotate=90",
 	}})
 	got, err := cfg.YAML()

@@ -2,6 +2,7 @@ package jpeg
 
 import (
 	"bytes"
+	stdjpeg "image/jpeg"
 	"io"
 	"testing"
 	"time"
@@ -65,11 +66,56 @@ func BenchmarkScan(b *testing.B) {
 	}
 }
 
+// BenchmarkWalk is a walk through a picture's data beside a full decode.
+func BenchmarkWalk(b *testing.B) {
+	for _, z := range []struct {
+		name string
+		w, h int
+	}{{"VGA", 640, 480}, {"720p", 1280, 720}, {"1080p", 1920, 1080}} {
+		pic := encode(b, z.w, z.h, 1)
+		b.Run(z.name, func(b *testing.B) {
+			var w Walker
+			b.SetBytes(int64(len(pic)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := w.Walk(pic); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(z.name+"/decode", func(b *testing.B) {
+			b.SetBytes(int64(len(pic)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := stdjpeg.Decode(bytes.NewReader(pic)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// naiveSplit is a splitter made of that search: it hands out slices of its own.
+func naiveSplit(b, kept []byte) []byte {
+	i := bytes.Index(b, []byte{0xff, 0xd8})
+	j := bytes.Index(b[i:], []byte{0xff, 0xd9})
+	return append(kept, b[i:i+j+2]...)
+}
+
 func BenchmarkSplitter(b *testing.B) {
 	pic := encode(b, 640, 480, 1)
+	b.Run("naive", func(b *testing.B) {
+		b.SetBytes(int64(len(pic)))
+		b.ReportAllocs()
+		for b.Loop() {
+			if len(naiveSplit(pic, nil)) != len(pic) {
+				b.Fatal("not found")
+			}
+		}
+	})
 	for name, unit := range map[string][]byte{"bare": pic, "parts": measured(pic)} {
 		for size, chunk := range map[string]int{"4k": 4 << 10, "64k": 64 << 10} {
-			b.Run(name+"/"+size, func(b *testing.B) {
+			b.Run(name+"/reads of "+size, func(b *testing.B) {
 				src := &loop{b: unit}
 				s := NewSplitter(readFunc(func(p []byte) (int, error) { return copyLoop(src, p[:min(len(p), chunk)]) }), SplitterOptions{})
 				b.SetBytes(int64(len(unit)))

@@ -1,6 +1,7 @@
 // Package jpeg looks at a JPEG without decoding it: where it ends, how large it
-// is, when it was taken, and what must be added to make it complete. It owns
-// the marker walk, the splitting of byte streams into pictures, the standard
+// is, when it was taken, whether it is whole, how bright it is, and what must be
+// added to make it complete. It owns the marker walk, the walk through the
+// entropy-coded data, the splitting of byte streams into pictures, the standard
 // Huffman tables and the EXIF block. It never decodes, re-encodes or changes a
 // pixel, and never trusts a length it has not checked.
 package jpeg
@@ -19,7 +20,26 @@ var (
 	ErrTruncated = errors.New("truncated JPEG")
 	// ErrFormat: begins as a JPEG and then breaks the rules of ITU-T T.81 annex B.
 	ErrFormat = errors.New("malformed JPEG")
+	// ErrHuge: the header claims more than MaxPixels.
+	ErrHuge = errors.New("JPEG too large")
 )
+
+// MaxPixels is the most that a picture may have. A header of a few hundred bytes
+// can claim four billion, and whoever believes it runs out of memory; no camera
+// has as many as this. Scan, and with it everything here, refuses more by the
+// header alone.
+const MaxPixels = 50_000_000
+
+// CheckSize returns an error that wraps ErrHuge when b begins as a JPEG whose
+// header claims more than MaxPixels. It looks no further than the header and
+// finds no other fault.
+func CheckSize(b []byte) error {
+	w := walk{headOnly: true}
+	if w.advance(b) == walkBad && w.huge {
+		return w.fault()
+	}
+	return nil
+}
 
 // Info is what the markers of a picture say about it.
 type Info struct {
@@ -46,7 +66,8 @@ type Info struct {
 // Scan walks the markers of one JPEG that starts at b[0]. Bytes after its end
 // are allowed; Info.Len says where that is. It allocates nothing for a good
 // picture. Damage inside the entropy-coded data that keeps the marker structure
-// is not seen. Errors wrap ErrNotJPEG, ErrTruncated or ErrFormat.
+// is not seen: that takes a Walker. Errors wrap ErrNotJPEG, ErrTruncated,
+// ErrFormat or ErrHuge.
 func Scan(b []byte) (Info, error) {
 	var w walk
 	switch w.advance(b) {
@@ -56,9 +77,17 @@ func Scan(b []byte) (Info, error) {
 		return Info{}, fmt.Errorf("at byte %d of %d: got the end, want %s: %w", min(w.pos, len(b)), len(b), w.wanted(), ErrTruncated)
 	case walkBad:
 	}
+	return Info{}, w.fault()
+}
+
+// fault puts into words why a walk ended as bad.
+func (w *walk) fault() error {
 	kind := ErrFormat
-	if w.part == partStart {
+	switch {
+	case w.huge:
+		return fmt.Errorf("at byte %d: got %dx%d pixels, want %s: %w", w.pos, w.info.Width, w.info.Height, w.want, ErrHuge)
+	case w.part == partStart:
 		kind = ErrNotJPEG
 	}
-	return Info{}, fmt.Errorf("at byte %d: got 0x%02x, want %s: %w", w.pos, w.got, w.want, kind)
+	return fmt.Errorf("at byte %d: got 0x%02x, want %s: %w", w.pos, w.got, w.want, kind)
 }

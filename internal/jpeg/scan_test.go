@@ -124,13 +124,14 @@ func FuzzScan(f *testing.F) {
 	f.Add(pic)
 	f.Add(progressive())
 	f.Add(laterTables())
+	f.Add(claiming(f, 12336, 12336))
 	f.Add(fill(without(f, pic, mDHT)))
 	f.Add(pic[:100])
 	f.Add([]byte("\xff\xd8\xff\xe1\x00\x08Exif\x00\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		in, err := Scan(b)
 		if err != nil {
-			if !errors.Is(err, ErrNotJPEG) && !errors.Is(err, ErrTruncated) && !errors.Is(err, ErrFormat) {
+			if !errors.Is(err, ErrNotJPEG) && !errors.Is(err, ErrTruncated) && !errors.Is(err, ErrFormat) && !errors.Is(err, ErrHuge) {
 				t.Fatalf("unknown kind of error: %v", err)
 			}
 			return
@@ -138,7 +139,7 @@ func FuzzScan(f *testing.F) {
 		if in.Len > len(b) || string(b[:2]) != "\xff\xd8" || string(b[in.Len-2:in.Len]) != "\xff\xd9" {
 			t.Fatalf("%+v of %d bytes is not from SOI to EOI", in, len(b))
 		}
-		if in.Width < 1 || in.Height < 1 || in.Components < 1 || in.Components > 4 {
+		if in.Width < 1 || in.Height < 1 || in.Components < 1 || in.Components > 4 || int64(in.Width)*int64(in.Height) > MaxPixels {
 			t.Fatalf("%+v is no picture", in)
 		}
 		// The walk must come to the same end however the bytes arrive.

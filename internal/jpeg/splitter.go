@@ -299,7 +299,7 @@ func (s *Splitter) retry() bool {
 		return false
 	}
 	s.chances++
-	if s.limit >= 0 || s.w.info.sof != 0 {
+	if s.limit >= 0 || s.w.info.sof != 0 || s.w.huge {
 		s.reject(2)
 	} else {
 		s.abandon(2)

@@ -20,6 +20,8 @@ const (
 	mSOI   = 0xd8
 	mEOI   = 0xd9
 	mSOS   = 0xda
+	mDQT   = 0xdb
+	mDRI   = 0xdd
 	mAPP1  = 0xe1
 )
 
@@ -53,6 +55,7 @@ type walk struct {
 	headOnly bool
 	got      byte
 	want     string
+	huge     bool // the fault is the size that is claimed
 }
 
 // advance walks on through b, which begins with the picture's first byte and
@@ -204,6 +207,9 @@ func (w *walk) frame(b []byte, i, end int) walkStatus {
 		return w.bad(b, i+1, "a height above 0")
 	case w.info.Width == 0:
 		return w.bad(b, i+3, "a width above 0")
+	case int64(w.info.Width)*int64(w.info.Height) > MaxPixels:
+		w.huge = true
+		return w.bad(b, i+1, "a picture of 50 megapixels or less")
 	case w.info.Components < 1 || w.info.Components > 4:
 		return w.bad(b, i+5, "1 to 4 components")
 	case end-i != 6+3*w.info.Components:

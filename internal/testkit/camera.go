@@ -10,7 +10,7 @@ import (
 )
 
 // Camera is a camera whose pictures and faults a test decides. Set the fields
-// before it is used; change them later only with [Camera.Break].
+// before it is used; change them later only with [Camera.Break] and its like.
 type Camera struct {
 	Picture func(n int) []byte // the n-th picture since the start, from 0
 	Every   time.Duration      // between pictures; 0 is 100 ms
@@ -25,6 +25,8 @@ type Camera struct {
 	Taken atomic.Int64 // pictures so far
 
 	mu    sync.Mutex
+	sift  uint64
+	why   string
 	modes []camera.Mode
 	fault error
 	hang  bool
@@ -42,6 +44,20 @@ func (c *Camera) Hang(on bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.hang = on
+}
+
+// Sift makes the camera say that it has dropped n more pictures, and why.
+func (c *Camera) Sift(n uint64, why string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sift, c.why = c.sift+n, why
+}
+
+// Broken returns what Sift was told, as sources of package camera do.
+func (c *Camera) Broken() (n uint64, why string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sift, c.why
 }
 
 // Modes returns what the camera was opened with, each time.

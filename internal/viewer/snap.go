@@ -3,6 +3,7 @@ package viewer
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"sync"
 	"time"
 
@@ -26,7 +27,7 @@ type Ask struct {
 
 // Snap asks a camera for one picture and returns it. The error is a [*Refused]
 // when the camera said no, and wraps [ErrNoAnswer] when it said nothing before
-// ctx was done.
+// ctx was done, or jpeg.ErrHuge when what came claims a size nobody can show.
 func (v *Viewer) Snap(ctx context.Context, id wire.ID, a Ask) (Picture, error) {
 	c := wire.Command{Verb: wire.Snap, ID: v.next(), MaxAge: a.MaxAge, Size: a.Size, Quality: a.Quality}
 	s := &snapWait{id: c.ID, done: make(chan struct{})}
@@ -90,6 +91,10 @@ func (s *snapWait) hear(kind wire.Kind, m wire.Message) {
 		s.wanted = r.Seq
 	}
 	if s.wanted > 0 && s.newest.JPEG != nil && s.newest.Meta.Seq >= s.wanted {
+		if err := jpeg.CheckSize(s.newest.JPEG); err != nil {
+			s.finish(Picture{}, fmt.Errorf("the picture is not passed on: %w", err))
+			return
+		}
 		s.finish(s.newest, nil)
 	}
 }

@@ -1,6 +1,7 @@
 package viewer_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -107,6 +108,13 @@ func say(v *viewer.Viewer, k wire.Kind, payload any, retained bool) {
 	v.Receive(wire.Message{Topic: "cam/porch/" + string(k), Payload: b, Retained: retained})
 }
 
+// huge is a picture whose header claims 30,000 x 30,000 pixels.
+func huge(t *testing.T) []byte {
+	pic := testkit.JPEG(t, 64, 48, 1, 0)
+	copy(pic[bytes.Index(pic, []byte{0xff, 0xc0})+5:], []byte{0x75, 0x30, 0x75, 0x30})
+	return pic
+}
+
 func TestSnap(t *testing.T) {
 	pic := testkit.JPEG(t, 64, 48, 1, 0)
 	for name, c := range map[string]struct {
@@ -138,6 +146,11 @@ func TestSnap(t *testing.T) {
 			say(v, wire.KindMeta, wire.Meta{Seq: 7}, false)
 			say(v, wire.KindSnapshot, pic, false)
 		}, ""},
+		"claims to be huge": {func(v *viewer.Viewer, id string) {
+			say(v, wire.KindMeta, wire.Meta{Seq: 7}, false)
+			say(v, wire.KindSnapshot, huge(t), false)
+			say(v, wire.KindResult, wire.Result{ID: id, OK: true, Seq: 7}, false)
+		}, "got 30000x30000 pixels, want a picture of 50 megapixels or less"},
 		"refused": {func(v *viewer.Viewer, id string) {
 			say(v, wire.KindResult, wire.Result{ID: id, Code: wire.Privacy, Text: "privacy is on"}, false)
 		}, "privacy: privacy is on"},
@@ -240,14 +253,14 @@ func TestWatch(t *testing.T) {
 		if n := l.verbs(wire.Start); n != before+1 {
 			t.Errorf("%d starts when the link came back, want one more than %d", n, before)
 		}
-		for _, p := range []string{"1", "2", "3", "4"} {
+		for _, p := range []string{"1", "2", "3", "4", string(huge(t))} {
 			say(v, wire.KindFrame, p, false)
 			synctest.Wait()
 		}
 		time.Sleep(15 * time.Second)
 		synctest.Wait()
 		if a, b := <-shown, <-shown; a != "1" || b != "4" || len(shown) != 0 {
-			t.Errorf("shown %s, %s and %d more; want the first and the newest", a, b, len(shown))
+			t.Errorf("shown %q, %q and %d more; want the first and the newest that is no fraud", a, b, len(shown))
 		}
 		stop()
 		if err := <-done; err != nil {

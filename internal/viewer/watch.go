@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"camqtt/internal/jpeg"
 	"camqtt/internal/wire"
 )
 
@@ -46,6 +47,9 @@ type watch struct {
 // hear is called by one goroutine, the link's.
 func (w *watch) hear(kind wire.Kind, m wire.Message) {
 	if kind == wire.KindFrame {
+		if jpeg.CheckSize(m.Payload) != nil {
+			return // who shows it would run out of memory
+		}
 		select {
 		case <-w.box:
 		default:

@@ -1,8 +1,8 @@
 // Package camera turns sources of pictures into one shape: a stream of whole
 // JPEGs, each with the time before which it was not taken. It owns what a source
 // opens while it streams: connections, child processes, descriptors, goroutines.
-// It never restarts a source, never queues a picture and never decodes one; the
-// caller supervises.
+// It never restarts a source, never passes on a picture that is not whole, never
+// queues one and never decodes one; the caller supervises.
 package camera
 
 import (
@@ -34,6 +34,13 @@ type Frame struct {
 	// its first byte arrived, for a snapshot URL when the request was sent, for
 	// a file when it was read.
 	At time.Time
+
+	// bad says what is wrong with a picture that was no whole JPEG, and then it
+	// is all there is. Sources emit it in place of the picture so that it is
+	// counted; callers of what Open returns never see it.
+	bad error
+	// settled is set by a source that has seen to it that exposure has settled.
+	settled bool
 }
 
 // Profile is what is known of a source before it is opened.

@@ -18,8 +18,8 @@ const (
 	NoCamera Code = "no_camera"
 	// CameraBusy: it is there, and somebody else has it.
 	CameraBusy Code = "camera_busy"
-	// Stalled: it is open and has stopped delivering. Sources leave it to their
-	// caller to find that out.
+	// Stalled: it is open and has stopped delivering, or delivers broken pictures
+	// only. That nothing comes sources may leave to their caller to find out.
 	Stalled Code = "stalled"
 	// Config: it cannot work before somebody changes the configuration.
 	Config Code = "config"

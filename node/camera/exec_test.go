@@ -188,7 +188,7 @@ func TestExecFfmpegFails(t *testing.T) {
 }
 
 func TestExecCommand(t *testing.T) {
-	s := open(t, `exec:cam -s {width}x{height:99} "-f {fps}" {quality}{quality} {rotate} {other} $HOME {width:1280}`, Options{Rotate: "180"}).(*execSource)
+	s := open(t, `exec:cam -s {width}x{height:99} "-f {fps}" {quality}{quality} {rotate} {other} $HOME {width:1280}`, Options{Rotate: "180"}).(*sieve).Source.(*execSource)
 	for want, m := range map[string]Mode{
 		"cam|-s|640x99|-f 10|8080|180|{other}|$HOME|1280":                 {},
 		"cam|-s|1920x1080|-f 2.5|7575|180|{other}|$HOME|1920":             {Width: 1920, Height: 1080, FPS: 2.5, Quality: 75},

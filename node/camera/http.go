@@ -3,6 +3,7 @@ package camera
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -154,11 +155,13 @@ func (v *visit) name() string { return v.redact.line(v.url.String()) }
 func (v *visit) stream(ctx context.Context, res *http.Response) error {
 	defer res.Body.Close()
 	split := jpeg.NewSplitter(res.Body, jpeg.SplitterOptions{Max: v.max})
+	lost := cuts{split: split}
 	for n := 0; ; n++ {
 		pic, err := split.Next()
 		if ctx.Err() != nil {
 			return nil
 		}
+		lost.tell(v.emit)
 		if err == nil {
 			v.emit(Frame{JPEG: pic, At: split.First()})
 			continue
@@ -223,11 +226,11 @@ func (v *visit) snapshot(ctx context.Context, a answer) error {
 		return &Error{Code: NoCamera, Text: fmt.Sprintf("camera %s began a picture and did not finish it within %s", v.name(), bodyTimeout), Err: err}
 	}
 	v.broken++
+	v.emit(Frame{bad: errors.New(v.redact.line(err.Error()))})
 	if v.broken < brokenInARow {
-		v.log.Debug("snapshot left out", "url", v.name(), "err", v.redact.line(err.Error()))
 		return nil
 	}
-	return &Error{Code: NoCamera, Text: fmt.Sprintf("camera %s sent %d pictures in a row that were no whole JPEG: %s", v.name(), v.broken, v.redact.line(err.Error())), Err: err}
+	return &Error{Code: Stalled, Text: fmt.Sprintf("camera %s sent %d pictures in a row that were no whole JPEG: %s", v.name(), v.broken, v.redact.line(err.Error())), Err: err}
 }
 
 // one is the picture of an answer. Where no length is given its end is found by

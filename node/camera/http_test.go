@@ -202,7 +202,7 @@ func TestHTTPHalfSnapshots(t *testing.T) {
 	take(t, s, Mode{FPS: 100}, 3)
 	always.Store(true)
 	e, got := fails(t, s, Mode{FPS: 100})
-	if e.Code != NoCamera || !strings.Contains(e.Text, "sent 5 pictures in a row that were no whole JPEG") || len(got) != 0 {
+	if e.Code != Stalled || !strings.Contains(e.Text, "sent 5 pictures in a row that were no whole JPEG") || len(got) != 0 {
 		t.Errorf("%s: %q after %d pictures", e.Code, e.Text, len(got))
 	}
 }
@@ -249,7 +249,7 @@ func TestHTTPRefusals(t *testing.T) {
 		"nothing":     {answer(204, "X: y", ""), NoCamera, "answers 204 No Content: want 200"},
 		"elsewhere":   {answer(302, "Location: http://a:geheim@localhost:1/x", ""), Config, "answers 302 Found: it sends us on to http://a:***@localhost:1/x, which is not followed"},
 		"no JPEG":     {answer(200, "Content-Type: multipart/x-mixed-replace;boundary=x", "--x\r\nContent-Type: image/png\r\n\r\nxyz"), NoCamera, "ended its stream after 0 pictures; it sent 35 bytes, but no whole JPEG"},
-		"too large":   {answer(200, "Content-Type: image/jpeg", string(drawn(t, 1))), NoCamera, "no whole JPEG: got 501 bytes, want one whole picture of at most 500 bytes"},
+		"too large":   {answer(200, "Content-Type: image/jpeg", string(drawn(t, 1))), Stalled, "no whole JPEG: got 501 bytes, want one whole picture of at most 500 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			leaksSoon(t)

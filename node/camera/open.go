@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Options is what sources have in common. The zero value is good.
@@ -23,6 +24,14 @@ type Options struct {
 	HTTPClient *http.Client
 	// MaxPicture is the largest picture passed on, in bytes; 0 is 8 MiB.
 	MaxPicture int
+	// Check is how closely pictures are looked at before they are passed on:
+	// CheckAuto, CheckFull or CheckMarkers; "" is CheckAuto.
+	Check string
+	// Settle is for how long after the first of a Stream pictures may be left
+	// out until their brightness is steady, up to 10 s; 0 is 1.5 s for a camera
+	// of this machine (v4l2, rpicam) and none for other sources; negative is
+	// none. A source whose own text has settle= goes by that.
+	Settle time.Duration
 }
 
 const maxPicture = 8 << 20
@@ -46,11 +55,37 @@ func schemes() []scheme {
 	}
 }
 
+// source makes a source of this kind with what is usual for it.
+func (s scheme) source(rest string, o Options) (Source, error) {
+	if o.Settle == 0 {
+		o.Settle = usualSettle(s.name)
+	}
+	if o.Check == "" || o.Check == CheckAuto {
+		o.Check = usualCheck(s.name)
+	}
+	source, err := s.open(rest, o)
+	if err != nil {
+		return nil, err
+	}
+	return newSieve(source, o), nil
+}
+
 // Open makes the source that is written "scheme:rest". It checks what is written
 // and opens nothing. Errors are *Error with code Config and hold no password.
+//
+// What it returns passes on whole pictures only, and has another method,
+// Broken() (n uint64, why string): how many were dropped so far because they
+// were not whole, and what was wrong with the last of them. A Stream with nothing
+// else for 5 s ends with Stalled.
 func Open(source string, o Options) (Source, error) {
 	if !slices.Contains([]string{"", "0", "90", "180", "270", "hflip", "vflip"}, o.Rotate) {
 		return nil, configError("rotate %q: want 0, 90, 180, 270, hflip or vflip", o.Rotate)
+	}
+	switch {
+	case !slices.Contains([]string{"", CheckAuto, CheckFull, CheckMarkers}, o.Check):
+		return nil, configError("check %q: want auto, full or markers", o.Check)
+	case o.Settle > settleMax:
+		return nil, configError("settle %s: want up to %s", o.Settle, settleMax)
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -63,7 +98,7 @@ func Open(source string, o Options) (Source, error) {
 	for _, s := range schemes() {
 		// A bare name will do: "source: test:" is no YAML without quotes.
 		if strings.EqualFold(s.name, name) {
-			return s.open(rest, o)
+			return s.source(rest, o)
 		}
 		forms = append(forms, s.form)
 	}

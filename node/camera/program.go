@@ -71,8 +71,12 @@ func (g program) run(ctx context.Context, emit func(Frame)) error {
 // reading, so that the program is not held up in a write while it ends.
 func (g program) read(ctx context.Context, r io.Reader, emit func(Frame)) (n int, skipped int64) {
 	split := jpeg.NewSplitter(r, jpeg.SplitterOptions{Max: g.max})
+	lost := cuts{split: split}
 	for {
 		pic, err := split.Next()
+		if ctx.Err() == nil {
+			lost.tell(emit)
+		}
 		if err != nil {
 			return n, split.Skipped()
 		}

@@ -43,6 +43,9 @@ func openWebcam(rest string, o Options) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	if parsed.settle == unsaid {
+		parsed.settle = max(o.Settle, 0)
+	}
 	return &webcam{
 		webcamOptions: parsed, log: o.Log, max: o.MaxPicture, find: newFinder(),
 		// As long as it is not known what the camera can do, it is asked for what is
@@ -50,6 +53,9 @@ func openWebcam(rest string, o Options) (Source, error) {
 		profile: Profile{Kind: "v4l2", Caps: []string{CapSize, CapFPS}},
 	}, nil
 }
+
+// settleFor is what settle= says, or the configuration beside it.
+func (w *webcam) settleFor() time.Duration { return w.settle }
 
 // Profile looks for the camera, now and then, until it has been there once. It
 // holds nothing open, and does not wait for a Stream that is looking already.

@@ -229,7 +229,7 @@ func TestSearchMoved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := s.(*webcam)
+	w := s.(*sieve).Source.(*webcam)
 	w.find = first
 	if p := w.Profile(); p.Make != "Acme" || !slices.Contains(p.Caps, CapSize) {
 		t.Fatalf("profile %+v, want what the camera is", p)
@@ -256,7 +256,7 @@ func TestWebcamProfileUnknown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := s.(*webcam)
+	w := s.(*sieve).Source.(*webcam)
 	w.find = machine(t, fakeNode{number: 0, usb: "1-1:1.0", driver: "uvcvideo", formats: mjpg()})
 	asked := 0
 	look := w.find.look

@@ -10,20 +10,16 @@ import (
 	"camqtt/node/camera/v4l2"
 )
 
-// settleTime is how long the first pictures of a stream may be left out while
-// the exposure settles, unless settle= says otherwise; settleMax is the most.
-const (
-	settleTime = 1500 * time.Millisecond
-	settleMax  = 10 * time.Second
-)
+// unsaid is the settle of a source whose text has none.
+const unsaid = -1
 
 // webcamOptions is what is written behind "v4l2:": where the camera is, and
 // after a question mark how it is to be set.
 type webcamOptions struct {
-	where  string // "" for the only one, a path, or "usb-" and a serial number or place
-	settle time.Duration
-	format v4l2.FourCC // 0: the best there is
-	set    []setting   // controls, in the order in which they are written
+	where  string        // "" for the only one, a path, or "usb-" and a serial number or place
+	settle time.Duration // how long pictures are left out at first, or unsaid
+	format v4l2.FourCC   // 0: the best there is
+	set    []setting     // controls, in the order in which they are written
 }
 
 // setting is a control by name and what it is to be set to. The order matters:
@@ -46,7 +42,7 @@ func isJPEG(f v4l2.FourCC) bool { return f == v4l2.MJPG || f == v4l2.JPEG }
 func parseWebcam(rest string) (webcamOptions, error) {
 	show := clean("v4l2:" + rest)
 	where, query, _ := strings.Cut(rest, "?")
-	o := webcamOptions{where: where, settle: settleTime}
+	o := webcamOptions{where: where, settle: unsaid}
 	usb, isUSB := strings.CutPrefix(where, "usb-")
 	if where != "" && !filepath.IsAbs(where) && (!isUSB || usb == "") {
 		return o, configError("source %s: want v4l2:/dev/video0, v4l2:/dev/v4l/by-id/..., v4l2:usb- and the serial number or the port, or v4l2: alone for the only camera", show)

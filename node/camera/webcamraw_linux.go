@@ -177,3 +177,14 @@ func (d *developer) jpeg() ([]byte, error) {
 	d.last = out.Len()
 	return out.Bytes(), nil
 }
+
+// sampled is the mean of some thousand of the samples, which are step apart.
+func sampled(pix []byte, step int) float64 {
+	step *= max(1, len(pix)/step/4096) | 1 // odd, so as not to see one column only
+	sum, n := 0, 0
+	for i := 0; i < len(pix); i += step {
+		sum += int(pix[i])
+		n++
+	}
+	return float64(sum) / float64(max(n, 1))
+}

@@ -16,12 +16,12 @@ import (
 
 func TestParseWebcam(t *testing.T) {
 	for rest, want := range map[string]webcamOptions{
-		"":                           {settle: settleTime},
-		"/dev/video0":                {where: "/dev/video0", settle: settleTime},
+		"":                           {settle: unsaid},
+		"/dev/video0":                {where: "/dev/video0", settle: unsaid},
 		"usb-1-1.2#2?settle=0":       {where: "usb-1-1.2#2"},
-		"/dev/v4l/by-id/x-index0?":   {where: "/dev/v4l/by-id/x-index0", settle: settleTime},
+		"/dev/v4l/by-id/x-index0?":   {where: "/dev/v4l/by-id/x-index0", settle: unsaid},
 		"?format=nv12&settle=500ms":  {settle: 500 * time.Millisecond, format: v4l2.NV12},
-		"?b=1&a=-2&c=on&d=False&a=3": {settle: settleTime, set: []setting{{"b", 1}, {"a", -2}, {"c", 1}, {"d", 0}, {"a", 3}}},
+		"?b=1&a=-2&c=on&d=False&a=3": {settle: unsaid, set: []setting{{"b", 1}, {"a", -2}, {"c", 1}, {"d", 0}, {"a", 3}}},
 	} {
 		got, err := parseWebcam(rest)
 		if err != nil || got.where != want.where || got.settle != want.settle || got.format != want.format || !slices.Equal(got.set, want.set) {
@@ -194,73 +194,5 @@ func BenchmarkDeveloper(b *testing.B) {
 				}
 			}
 		})
-	}
-}
-
-func TestSettler(t *testing.T) {
-	now := time.Now()
-	feed := func(s *settler, means ...float64) int {
-		for i, m := range means {
-			if s.ready(m, now) {
-				return i
-			}
-			if !s.waiting() {
-				t.Errorf("not ready for %v and not waiting", m)
-			}
-		}
-		return -1
-	}
-	if newSettler(0).waiting() {
-		t.Error("settle 0 waits")
-	}
-	for name, x := range map[string]struct {
-		means []float64
-		want  int
-	}{
-		"steady from the beginning": {[]float64{90, 91, 92, 90, 90}, 3},
-		"black, then up, then calm": {[]float64{0, 0, 0, 0, 0, 40, 80, 100, 101, 102, 101}, 10},
-		"overshoot":                 {[]float64{250, 250, 220, 180, 150, 148, 147, 146}, 7},
-		"never":                     {[]float64{0, 50, 100, 50, 0, 50, 100, 50}, -1},
-		"dark room":                 {[]float64{3, 3, 3, 3, 3, 3, 3}, -1},
-	} {
-		if got := feed(newSettler(time.Hour), x.means...); got != x.want {
-			t.Errorf("%s: ready at picture %d, want %d", name, got, x.want)
-		}
-	}
-	late := newSettler(time.Nanosecond)
-	if !late.ready(3, now.Add(time.Second)) || late.waiting() {
-		t.Error("after its time a settler must take a dark room for what it is")
-	}
-}
-
-// TestMeanOf sees the brightness of a webcam's picture, tables or not.
-func TestMeanOf(t *testing.T) {
-	raw := rawFormat(v4l2.YUYV)
-	d := newDeveloper(raw, 90)
-	if err := d.take(paint(raw, 77, 128, 128)); err != nil {
-		t.Fatal(err)
-	}
-	pic, err := d.jpeg()
-	if err != nil {
-		t.Fatal(err)
-	}
-	in, err := jpeg.Scan(pic)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if mean, ok := meanOf(pic, in); !ok || math.Abs(mean-77) > 1 {
-		t.Errorf("brightness %v, %v, want 77", mean, ok)
-	}
-	at := bytes.Index(pic, []byte{0xff, 0xc4})
-	bare := slices.Delete(slices.Clone(pic), at, at+2+int(pic[at+2])<<8+int(pic[at+3]))
-	if in, err = jpeg.Scan(bare); err != nil || in.HasTables {
-		t.Fatalf("Scan without tables = %+v, %v", in, err)
-	}
-	if mean, ok := meanOf(bare, in); !ok || math.Abs(mean-77) > 1 {
-		t.Errorf("without tables: brightness %v, %v, want 77", mean, ok)
-	}
-	bare = slices.Delete(bare, len(bare)-20, len(bare)-4)
-	if _, ok := meanOf(bare, in); ok {
-		t.Error("a picture that cannot be decoded has a brightness")
 	}
 }

@@ -35,9 +35,9 @@ type webcamStream struct {
 	every    time.Duration
 	raw      *developer // nil for a camera that gives JPEGs
 	next     time.Time  // when the next raw picture is worth encoding
-	settling *settler
-	broken   int  // pictures that were no JPEG
-	warned   bool // of damaged pictures
+	settling *settler   // of raw pictures: whether they are worth encoding
+	broken   int        // pictures that were no JPEG
+	flagged  int64      // pictures that the driver has called damaged, as far as told
 }
 
 // setUp sets format, controls and rate, in this order, because a new format
@@ -170,6 +170,9 @@ func (s *webcamStream) run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		for ; s.flagged < s.device.Counts().Bad; s.flagged++ {
+			s.emit(Frame{bad: errFlagged})
+		}
 		if err != nil {
 			return s.failed(err, time.Since(began))
 		}
@@ -185,7 +188,7 @@ func (s *webcamStream) run(ctx context.Context) error {
 			s.complain(fmt.Errorf("got a picture of %d bytes, want at most %s", len(pic), byteCount(s.max)))
 			continue
 		default:
-			s.emit(Frame{JPEG: pic, At: at})
+			s.emit(Frame{JPEG: pic, At: at, settled: s.raw != nil})
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -223,8 +226,8 @@ func (s *webcamStream) grab(b []byte) ([]byte, error) {
 
 // finish makes a whole JPEG of what grab took; nil when it is not to be shown.
 func (s *webcamStream) finish(b []byte) ([]byte, error) {
-	now := time.Now()
 	if s.raw != nil {
+		now := time.Now()
 		if s.settling.waiting() && !s.settling.ready(s.raw.mean(), now) || !s.due(now) {
 			return nil, nil
 		}
@@ -234,19 +237,7 @@ func (s *webcamStream) finish(b []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.settling.waiting() {
-		mean, ok := meanOf(b, in)
-		if !ok {
-			return nil, errors.New("the picture cannot be decoded")
-		}
-		if !s.settling.ready(mean, now) {
-			return nil, nil
-		}
-	}
-	if in.Len < len(b)/2 { // a driver that hands out its whole buffer, whatever is in it
-		return slices.Clone(b[:in.Len]), nil
-	}
-	return b[:in.Len:in.Len], nil
+	return trimmed(b, in.Len), nil
 }
 
 // due says whether a raw picture is worth encoding: a driver may be faster than
@@ -265,13 +256,14 @@ func (s *webcamStream) due(now time.Time) bool {
 	return true
 }
 
-// complain counts a picture that is of no use, and says so once.
+// errFlagged is what is known of a picture with V4L2_BUF_FLAG_ERROR
+// (linux/videodev2.h).
+var errFlagged = errors.New("the driver says that its data is damaged")
+
+// complain counts a picture that is of no use.
 func (s *webcamStream) complain(err error) {
 	s.broken++
-	if !s.warned {
-		s.log.Warn("camera's picture is damaged, dropped", "err", err)
-	}
-	s.warned = true
+	s.emit(Frame{bad: err})
 }
 
 // failed says why no picture came.
