@@ -24,6 +24,7 @@ var imports = map[string][]string{
 	"node":                      {"internal/wire", "internal/hass", "internal/jpeg", "node/camera"},
 	"node/camera":               {"internal/jpeg", "node/camera/v4l2"},
 	"node/camera/v4l2":          {},
+	"node/camera/push":          {"internal/jpeg"},
 	"node/camera/vmtest":        {},
 	"node/camera/vmtest/boot":   {},
 	"node/camera/vmtest/webcam": {},
@@ -37,7 +38,7 @@ var imports = map[string][]string{
 	"internal/hass":             {"internal/wire"},
 	"internal/run":              {},
 	"internal/testkit":          {"internal/wire", "internal/jpeg", "internal/link", "node/camera"},
-	"internal/cli":              {"node", "node/camera", "broker", "dashboard", "internal/wire", "internal/link", "internal/viewer", "internal/config", "internal/jpeg", "internal/hass", "internal/run"},
+	"internal/cli":              {"node", "node/camera", "node/camera/push", "broker", "dashboard", "internal/wire", "internal/link", "internal/viewer", "internal/config", "internal/jpeg", "internal/hass", "internal/run"},
 }
 
 // doors names, for each library, the one package that may import it, with the

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"image/jpeg"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -91,6 +92,15 @@ func must(t testing.TB, args ...string) string {
 func serve(t testing.TB, args ...string) *testkit.Program {
 	t.Helper()
 	return testkit.Start(t, binary, args...)
+}
+
+// listens reports whether somebody listens.
+func listens(addr string) bool {
+	c, err := net.Dial("tcp", addr)
+	if err == nil {
+		c.Close()
+	}
+	return err == nil
 }
 
 // online waits until a camera answers.

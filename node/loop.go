@@ -35,6 +35,9 @@ type loop struct {
 	wasLive     bool      // stream_started has been said
 
 	presence presence
+	sends    bool // the camera sends when it likes
+	dozes    bool // and sleeps in between: each of its pictures is a snapshot
+	asleep   bool // status says sleeping
 	stated   stated
 	replies  []reply // hellos to answer later
 	renaming bool    // a new name will be announced
@@ -64,6 +67,8 @@ func newLoop(n *Node) *loop {
 		statPrev: statPoint{at: now},
 		timer:    time.NewTimer(time.Hour),
 	}
+	p := l.profile()
+	l.sends, l.dozes, l.asleep = p.Unasked, p.Deliberate, p.Deliberate
 	l.schedule(now)
 	return l
 }
@@ -72,6 +77,7 @@ func newLoop(n *Node) *loop {
 func (l *loop) serve(ctx context.Context) {
 	l.ctx = ctx
 	defer l.timer.Stop()
+	l.arrange(time.Now()) // opens a camera that sends when it likes
 	for {
 		l.timer.Reset(time.Until(l.wake()))
 		select {
@@ -124,9 +130,10 @@ func (l *loop) wake() time.Time {
 		if !l.wanted() {
 			at(l.lingerEnd)
 		}
-	} else if l.run == nil && l.wanted() {
+	} else if l.run == nil && (l.wanted() || l.unasked()) {
 		at(l.backoff.until)
 	}
+	at(l.dozesAt())
 	at(l.stated.due)
 	at(l.snapNext)
 	at(l.statNext)
@@ -152,6 +159,7 @@ func (l *loop) tick(now time.Time) {
 	}
 	l.arrange(now)
 	l.stream(now)
+	l.doze(now)
 	if !now.Before(l.statNext) {
 		l.publishStats(now)
 	}

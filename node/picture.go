@@ -64,14 +64,19 @@ func (l *loop) picture(f camera.Frame) {
 	broken, _ := l.broken()
 	l.run.saw(now, broken)
 	p := &picture{at: f.At, raw: f.JPEG, info: info}
-	if l.wanted() && !l.fits(p) {
+	if (l.wanted() || l.dozes) && !l.fits(p) {
 		l.tooLarge(len(l.bytes(p)), now)
 		return
 	}
 	l.recovered()
 	l.lastPic, l.lastAt = p, f.At
 	l.sized(info.Width, info.Height)
-	if !l.snapped(p, now) && len(l.leases) > 0 && l.pace.due(now, l.rate()) {
+	switch {
+	case l.snapped(p, now):
+	case l.dozes && !l.pace.due(now, l.settings.fps): // more than anybody wants; kept for max_age
+	case l.dozes:
+		l.shoot(p, []request{{cause: wire.CausePush, at: p.at}}, now)
+	case len(l.leases) > 0 && l.pace.due(now, l.rate()):
 		l.sendLive(p, now)
 	}
 }

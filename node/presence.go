@@ -39,7 +39,7 @@ func (l *loop) greet() {
 // greeting is status, info and state.
 func (l *loop) greeting() []wire.Message {
 	return []wire.Message{
-		l.Node.message(wire.KindStatus, []byte(wire.Online)),
+		l.status(),
 		l.infoMessage(),
 		l.json(wire.KindState, l.state()),
 	}
@@ -135,7 +135,7 @@ func (l *loop) sawStatus(m wire.Message) {
 		l.greet()
 		return
 	}
-	l.outbox.add(item{msgs: []wire.Message{l.Node.message(wire.KindStatus, []byte(wire.Online))}, state: true})
+	l.outbox.add(item{msgs: []wire.Message{l.status()}, state: true})
 }
 
 // announce publishes discovery.

@@ -69,7 +69,7 @@ func (l *loop) expireRequests(now time.Time) {
 		if now.Before(r.deadline) {
 			return true
 		}
-		l.answerRequest(r, wire.Timeout, fmt.Sprintf("no fresh and whole picture within %s", r.deadline.Sub(r.at)))
+		l.answerRequest(r, wire.Timeout, fmt.Sprintf("no fresh and whole picture within %s%s", r.deadline.Sub(r.at), l.lastSent(now)))
 		return false
 	})
 }

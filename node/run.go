@@ -22,6 +22,10 @@ type run struct {
 	gap     time.Duration // between pictures, smoothed
 	closing bool          // asked to end
 	broken  uint64        // broken pictures of this camera when the newest came, or it was opened
+
+	patient bool          // it sends when it likes: silence does not end it
+	every   time.Duration // how often it is expected to send; 0: not known
+	overdue bool          // that has not happened, and has been said
 }
 
 // pictures is nil, which blocks for ever, when there is no camera.
@@ -44,7 +48,11 @@ func (r *run) warm() bool { return !r.closing && !r.newest.IsZero() }
 
 // alarm is when the camera counts as stalled unless a picture comes: five of
 // its own intervals, at least 3 s. Until two have come the interval is unknown.
+// Zero: never.
 func (r *run) alarm() time.Time {
+	if r.patient {
+		return r.expected()
+	}
 	if r.newest.IsZero() {
 		return r.opened.Add(r.first)
 	}
@@ -63,7 +71,7 @@ func (r *run) saw(now time.Time, broken uint64) {
 		}
 		r.gap += (gap - r.gap) / 4
 	}
-	r.newest, r.broken = now, broken
+	r.newest, r.broken, r.overdue = now, broken, false
 }
 
 // fault is why the camera cannot be used, until a picture comes.
@@ -100,7 +108,7 @@ func (l *loop) arrange(now time.Time) {
 		l.closeRun()
 		return
 	}
-	if !l.wanted() {
+	if !l.wanted() && !l.unasked() {
 		l.linger(now)
 		return
 	}
@@ -114,7 +122,7 @@ func (l *loop) arrange(now time.Time) {
 	if l.run.closing {
 		return
 	}
-	if alarm := l.run.alarm(); !now.Before(alarm) {
+	if alarm := l.run.alarm(); !alarm.IsZero() && !now.Before(alarm) {
 		l.stalled(now)
 		return
 	}
@@ -151,9 +159,10 @@ func serves(have, want camera.Mode) bool {
 
 func (l *loop) openRun(now time.Time) {
 	ctx, cancel := context.WithCancel(l.ctx)
+	p := l.profile()
 	r := &run{
 		mode: l.mode(), cancel: cancel, frames: newSlot[camera.Frame](),
-		done: make(chan error, 1), opened: now, first: l.profile().FirstFrame,
+		done: make(chan error, 1), opened: now, first: p.FirstFrame, patient: p.Unasked, every: p.Every,
 	}
 	if r.first == 0 {
 		r.first = firstPicture
@@ -186,6 +195,10 @@ func (l *loop) closeRun() {
 }
 
 func (l *loop) stalled(now time.Time) {
+	if l.run.patient {
+		l.missing(now)
+		return
+	}
 	waited := now.Sub(l.run.opened)
 	if !l.run.newest.IsZero() {
 		waited = now.Sub(l.run.newest)
@@ -221,6 +234,11 @@ func (l *loop) cameraEnded(err error) {
 func (l *loop) fail(f fault) {
 	l.count.restarts.Add(1)
 	l.backoff.fail(f.code, f.at)
+	l.trouble(f)
+}
+
+// trouble notes a fault and tells those who wait.
+func (l *loop) trouble(f fault) {
 	// The text of a stall counts seconds and pictures: it is another every time.
 	news := l.fault == nil || l.fault.code != f.code || l.fault.text != f.text && f.code != wire.Stalled
 	l.fault = &f

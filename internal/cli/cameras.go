@@ -14,6 +14,7 @@ import (
 	"camqtt/internal/wire"
 	"camqtt/node"
 	"camqtt/node/camera"
+	"camqtt/node/camera/push"
 )
 
 // addCameras adds every camera, each with a connection of its own.
@@ -23,21 +24,23 @@ func (b *plant) addCameras() error {
 		host = "unknown"
 	}
 	var all []run.Named
+	var boards []push.Camera
 	for _, c := range b.cfg.Cameras {
-		s, err := b.camera(c, host)
+		inbox := b.inbox(c, &boards)
+		s, err := b.camera(c, host, inbox)
 		if err != nil {
 			return usage(fmt.Errorf("camera %s: %w", c.ID, err), "")
 		}
 		all = append(all, run.Named{Name: "camera " + string(c.ID), Service: s})
 	}
 	b.add("cameras", run.Together(all...))
-	return nil
+	return b.addPush(boards)
 }
 
 // camera makes one camera's node and connection.
-func (b *plant) camera(c config.Camera, host string) (run.Service, error) {
+func (b *plant) camera(c config.Camera, host string, inbox *camera.Inbox) (run.Service, error) {
 	log := b.log.With("cam", string(c.ID))
-	source, err := camera.Open(c.Source, camera.Options{Rotate: c.Rotate, Log: log, Check: c.Check, Settle: settle(c.Settle)})
+	source, err := camera.Open(c.Source, camera.Options{Rotate: c.Rotate, Log: log, Check: c.Check, Settle: settle(c.Settle), Inbox: inbox})
 	if err != nil {
 		return nil, err
 	}

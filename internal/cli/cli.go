@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"camqtt/node/camera"
 )
 
 // Exit statuses. systemd units restart on 1 and not on 2.
@@ -32,8 +34,13 @@ type Process struct {
 
 // Main runs one command and returns the exit status.
 func Main(ctx context.Context, p Process) int {
-	e := &env{Process: p, name: invocation(p.Args)}
-	root := e.root()
+	e := &env{Process: p, name: invocation(p.Args), detect: camera.Detect, probe: camera.Probe}
+	return e.execute(ctx)
+}
+
+// execute runs the command that the arguments name.
+func (e *env) execute(ctx context.Context) int {
+	p, root := e.Process, e.root()
 	root.SetArgs(p.Args[1:])
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
@@ -68,6 +75,9 @@ func Main(ctx context.Context, p Process) int {
 type env struct {
 	Process
 	name string // how the program was called, to print lines that can be repeated
+
+	detect func(ctx context.Context) ([]camera.Found, error)              // on this machine
+	probe  func(ctx context.Context, host string) ([]camera.Found, error) // on another
 
 	logLevel, logFormat string
 }
@@ -142,7 +152,7 @@ func (e *env) root() *cobra.Command {
 		e.demoCommand(), e.runCommand(), e.nodeCommand(), e.checkCommand(),
 		e.lsCommand(), e.snapCommand(), e.watchCommand(),
 		e.startCommand(), e.stopCommand(), e.setCommand(),
-		e.forgetCommand(), e.versionCommand(),
+		e.forgetCommand(), e.detectCommand(), e.versionCommand(),
 	)
 	for _, c := range root.Commands() {
 		if args := c.Args; args != nil { // wrong arguments are wrong usage

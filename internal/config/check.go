@@ -21,6 +21,7 @@ func (l *loader) check(cfg *Config) {
 	}
 	l.checkMQTT(cfg)
 	l.checkCameras(cfg)
+	l.checkPush(cfg)
 }
 
 // at is where a key was given, or where it would have been.
@@ -206,21 +207,27 @@ func (l *loader) checkMQTT(cfg *Config) {
 
 // readPassword takes the password from its file.
 func (l *loader) readPassword(m *MQTT) {
-	b, ok := l.contents("mqtt.password_file", m.PasswordFile)
+	const key = "mqtt.password_file"
+	m.Password = l.secret(key, m.PasswordFile, "password")
+	if len(m.Password) > maxPassword {
+		l.reportf(l.at(key), "%s has %d bytes: want at most %d", m.PasswordFile, len(m.Password), maxPassword)
+	}
+}
+
+// secret is the only line of the file that a key names.
+func (l *loader) secret(key, file, what string) Secret {
+	b, ok := l.contents(key, file)
 	if !ok {
-		return
+		return ""
 	}
 	secret, one := oneLine(b)
-	at := l.at("mqtt.password_file")
 	switch {
 	case secret == "":
-		l.reportf(at, "%s is empty: want the password as its only line", m.PasswordFile)
+		l.reportf(l.at(key), "%s is empty: want the %s as its only line", file, what)
 	case !one:
-		l.reportf(at, "%s has more than one line: want the password as its only line", m.PasswordFile)
-	case len(secret) > maxPassword:
-		l.reportf(at, "%s has %d bytes: want at most %d", m.PasswordFile, len(secret), maxPassword)
+		l.reportf(l.at(key), "%s has more than one line: want the %s as its only line", file, what)
 	}
-	m.Password = secret
+	return secret
 }
 
 // packetRoom is how much of a packet at the embedded broker is left for what is not

@@ -19,6 +19,7 @@ type Config struct {
 	MQTT          MQTT          `key:"mqtt"`
 	Base          wire.Base     `key:"base"` // first part of every topic
 	HomeAssistant HomeAssistant `key:"homeassistant"`
+	Push          Push          `key:"push"`
 	Cameras       []Camera      `key:"cameras"`
 	Log           Log           `key:"log"`
 }
@@ -113,6 +114,23 @@ type HomeAssistant struct {
 	Prefix    string `key:"prefix"`    // topic prefix that Home Assistant listens to
 }
 
+// Push is where boards send their pictures to: cameras whose source is push.
+type Push struct {
+	Listen string  `key:"listen"` // host:port for HTTP POST and PUT; "" is none
+	TCP    string  `key:"tcp"`    // host:port for one JPEG to a connection; "" is none
+	TLS    PushTLS `key:"tls"`
+
+	MaxBytes              int `key:"max_bytes"`               // of a picture
+	Connections           int `key:"connections"`             // open at once
+	ConnectionsPerAddress int `key:"connections_per_address"` // of those, from one address
+}
+
+// PushTLS makes [Push].Listen speak HTTPS. Both are given or none.
+type PushTLS struct {
+	Cert string `key:"cert"` // PEM file, the server's own certificate first
+	Key  string `key:"key"`  // PEM file
+}
+
 // Camera is one camera of this process. Zero durations mean what they say, none,
 // never or no end: whoever passes them on to where zero is a default has to
 // translate.
@@ -138,6 +156,13 @@ type Camera struct {
 
 	MaxImageBytes  int  `key:"max_image_bytes"` // larger pictures are never sent
 	RetainPictures bool `key:"retain_pictures"` // previews and snapshots stay at the broker
+
+	// Who may send pictures, when the source is push: whoever knows the token, from
+	// these addresses. PushToken is what was in PushTokenFile when that is given;
+	// PushFrom has addresses and networks with blanks between.
+	PushToken     Secret `key:"push_token"`
+	PushTokenFile string `key:"push_token_file"`
+	PushFrom      string `key:"push_from"`
 }
 
 // Log says what is logged and how.

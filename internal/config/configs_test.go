@@ -96,6 +96,7 @@ func TestExamples(t *testing.T) {
 		"exec-rpicam.yaml":  {true, true, 1, 0},
 		"exec-ffmpeg.yaml":  {true, true, 1, 0},
 		"other-broker.yaml": {false, true, 0, 7},
+		"push.yaml":         {true, true, 3, 0},
 	}
 	if len(paths) != len(want) {
 		t.Errorf("files %q, want %d", paths, len(want))

@@ -54,7 +54,10 @@ func FuzzLoad(f *testing.F) {
 			secret = secret || strings.ContainsAny(u, "@=")
 		}
 		for i := range cfg.Cameras {
-			cfg.Cameras[i].Source = "test:" // masking makes it another
+			if !cfg.Cameras[i].Pushed() {
+				cfg.Cameras[i].Source = "test:" // masking makes it another
+			}
+			secret = secret || cfg.Cameras[i].PushToken != ""
 		}
 		if secret {
 			if _, err := cfg.YAML(); err != nil {

@@ -44,7 +44,7 @@ func envName(key string) string {
 
 // Keys returns every key, in the order of configs/full.yaml.
 func Keys() []Key {
-	return slices.Concat(brokerKeys(), limitKeys(), dashboardKeys(), mqttKeys(), cameraKeys(), logKeys())
+	return slices.Concat(brokerKeys(), limitKeys(), dashboardKeys(), mqttKeys(), pushKeys(), cameraKeys(), logKeys())
 }
 
 func brokerKeys() []Key {
@@ -111,6 +111,19 @@ func mqttKeys() []Key {
 	}
 }
 
+// pushKeys are about the ports that boards send pictures to.
+func pushKeys() []Key {
+	return []Key{
+		{Name: "push.listen", Default: `""`, Meaning: `host:port for boards that POST or PUT a JPEG, the host that of this machine in the cameras' network; "" for none`, parse: optional(listen)},
+		{Name: "push.tcp", Default: `""`, Meaning: `host:port for boards that send one JPEG to a connection, often port 3008; "" for none`, parse: optional(listen)},
+		{Name: "push.tls.cert", Default: `""`, Meaning: "PEM file with the certificate for https; none is plain http", parse: text},
+		{Name: "push.tls.key", Default: `""`, Meaning: "PEM file with the certificate's private key", parse: text},
+		{Name: "push.max_bytes", Default: "1048576", Meaning: "largest picture taken in", parse: imageBytes},
+		{Name: "push.connections", Default: "64", Meaning: "connections open at once", parse: whole(1, 4096)},
+		{Name: "push.connections_per_address", Default: "16", Meaning: "of those, from one IPv4 address or IPv6 /64", parse: whole(1, 4096)},
+	}
+}
+
 func cameraKeys() []Key {
 	return []Key{
 		{Name: "cameras.<id>.id", Meaning: "name in topics and files: 1 to 32 of a-z 0-9 _ -, the first a letter or digit", parse: cameraID},
@@ -129,6 +142,9 @@ func cameraKeys() []Key {
 		{Name: "cameras.<id>.stats_every", Default: "30s", Meaning: "time between heartbeats", parse: span},
 		{Name: "cameras.<id>.max_image_bytes", Default: "900000", Meaning: "larger pictures are never sent; keep it below the broker's limit", parse: imageBytes},
 		{Name: "cameras.<id>.retain_pictures", Default: "true", Meaning: "the broker keeps the last preview and snapshot", parse: yesNo},
+		{Name: "cameras.<id>.push_token", Default: `""`, Meaning: "source push: what the board must know, 8 to 128 of A-Z a-z 0-9 . _ ~ -; push_token_file is the better place", parse: optional(token)},
+		{Name: "cameras.<id>.push_token_file", Default: `""`, Meaning: "source push: file with the token as its only line", parse: text},
+		{Name: "cameras.<id>.push_from", Default: `""`, Meaning: `source push: where the board is, such as 192.168.1.31 or 192.168.1.0/24; "" is anywhere`, parse: optional(networks)},
 	}
 }
 

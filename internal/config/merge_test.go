@@ -44,6 +44,9 @@ var limits = config.BrokerLimits{
 	StoreEvery: 2 * time.Second, StoreSlow: time.Minute, SystemEvery: 10 * time.Second,
 }
 
+// push is what the configuration says of boards that send when it says nothing.
+var push = config.Push{MaxBytes: 1 << 20, Connections: 64, ConnectionsPerAddress: 16}
+
 func TestDefaults(t *testing.T) {
 	got := load(t, config.Options{
 		ReadFile: files{"a.yaml": "broker:\ndashboard: {}\ncameras:\n  - id: front\n    source: 'test:'\n"}.read,
@@ -55,6 +58,7 @@ func TestDefaults(t *testing.T) {
 		MQTT:          config.MQTT{URL: []string{}, CommandQoS: 1},
 		Base:          "cam",
 		HomeAssistant: config.HomeAssistant{Discovery: "device", Prefix: "homeassistant"},
+		Push:          push,
 		Cameras: []config.Camera{{
 			ID: "front", Name: "front", Source: "test:", FPS: 10, Rotate: "0", Check: "auto", Settle: -1,
 			KeepWarm: 10 * time.Second, MaxStream: 10 * time.Minute, PreviewEvery: time.Second,
@@ -117,6 +121,7 @@ log: {level: debug, format: json}
 		},
 		Base:          "site/a/cam",
 		HomeAssistant: config.HomeAssistant{Discovery: "off", Prefix: "ha"},
+		Push:          push,
 		Cameras: []config.Camera{{
 			ID: "1", Name: "Größe – 1", Source: "http://user:p@ss@esp32/",
 			Size: wire.Size{Width: 1280, Height: 720}, FPS: 0.2, Quality: 75, Rotate: "hflip", Check: "full", Settle: 0,

@@ -22,7 +22,7 @@ func schemes() []scheme {
 		{"https", "https://host/path", true},
 		{"v4l2", "v4l2:/dev/video0", true},
 		{"rpicam", "rpicam:0", false},
-		{"push", "push:", false},
+		{"push", "push", true},
 		{"ffmpeg", "ffmpeg:rtsp://host/path", false},
 	}
 }
@@ -49,7 +49,7 @@ func source(s string) (any, error) {
 		return nil, errors.New("is empty: " + want)
 	}
 	name, rest, ok := strings.Cut(s, ":")
-	bare := !ok && (strings.EqualFold(s, "test") || strings.EqualFold(s, "v4l2")) // "source: test:" is no YAML without quotes
+	bare := !ok && (strings.EqualFold(s, "test") || strings.EqualFold(s, "v4l2") || strings.EqualFold(s, "push")) // "source: test:" is no YAML without quotes
 	if !ok && !bare || name == "" || strings.ContainsFunc(name, notInScheme) {
 		return nil, errors.New("has no scheme: " + want)
 	}
@@ -60,7 +60,7 @@ func source(s string) (any, error) {
 		switch {
 		case !known.built:
 			return nil, fmt.Errorf("the source %s is not in this build yet: %s", known.name, want)
-		case known.name != "test" && known.name != "v4l2" && strings.Trim(rest, "/ ") == "":
+		case known.name != "test" && known.name != "v4l2" && known.name != "push" && strings.Trim(rest, "/ ") == "":
 			return nil, fmt.Errorf("nothing follows %s: want such as %s", known.name, known.form)
 		}
 		return s, nil

@@ -27,6 +27,9 @@ func (c *Config) YAML() ([]byte, error) {
 	shown.Cameras = nil
 	for _, cam := range c.Cameras {
 		cam.Source = mask(cam.Source)
+		if cam.PushTokenFile != "" {
+			cam.PushToken = "" // it is what the file says
+		}
 		shown.Cameras = append(shown.Cameras, cam)
 	}
 	root, err := nodeOf(reflect.ValueOf(shown))

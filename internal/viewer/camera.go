@@ -101,9 +101,9 @@ func (v *Viewer) Cameras() []Camera {
 	return all
 }
 
-// Find returns a camera once it is online, or within patience why it cannot be
-// asked: nobody knows it, or it is offline. Cameras answer hello within half a
-// second of connecting.
+// Find returns a camera once it is online or sleeping, or within patience why it
+// cannot be asked: nobody knows it, or it is offline. Cameras answer hello within
+// half a second of connecting; a sleeping one may have a bridge that answers.
 func (v *Viewer) Find(ctx context.Context, id wire.ID, patience time.Duration) (Camera, error) {
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
@@ -111,7 +111,7 @@ func (v *Viewer) Find(ctx context.Context, id wire.ID, patience time.Duration) (
 	defer look.Stop()
 	for {
 		c, known := v.Camera(id)
-		if known && c.Status == wire.Online {
+		if known && (c.Status == wire.Online || c.Status == wire.Sleeping) {
 			return c, nil
 		}
 		select {

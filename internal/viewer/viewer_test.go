@@ -345,3 +345,18 @@ func TestDoAndSet(t *testing.T) {
 		}
 	})
 }
+
+// TestFind waits for a camera that is offline, and no longer for one that sleeps:
+// its bridge may answer.
+func TestFind(t *testing.T) {
+	v, _ := start(t)
+	for status, found := range map[string]bool{wire.Online: true, wire.Sleeping: true, wire.Offline: false} {
+		say(v, wire.KindStatus, status, true)
+		if _, err := v.Find(t.Context(), "porch", 50*time.Millisecond); (err == nil) != found {
+			t.Errorf("%s: %v", status, err)
+		}
+	}
+	if _, err := v.Find(t.Context(), "nobody", 50*time.Millisecond); !errors.Is(err, viewer.ErrUnknown) {
+		t.Errorf("a camera that is not there: %v", err)
+	}
+}

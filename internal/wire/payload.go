@@ -49,7 +49,7 @@ type State struct {
 type Meta struct {
 	TS     Time   `json:"ts"`    // when the picture was taken
 	Seq    uint64 `json:"seq"`   // counts deliberate pictures since the node started
-	Cause  string `json:"cause"` // command, schedule or motion
+	Cause  string `json:"cause"` // command, schedule, motion or push
 	ID     string `json:"id,omitempty"`
 	Bytes  int    `json:"bytes"`
 	Width  int    `json:"width"`
@@ -64,6 +64,7 @@ const (
 	CauseCommand  = "command"
 	CauseSchedule = "schedule"
 	CauseMotion   = "motion"
+	CausePush     = "push" // a board sent it by itself
 )
 
 // Result is the answer to one command or setting, on cam/<id>/result.

@@ -45,7 +45,7 @@ type Frame struct {
 
 // Profile is what is known of a source before it is opened.
 type Profile struct {
-	// Kind is the sort of source: "test", "dir", "exec", "http" or "v4l2".
+	// Kind is the sort of source: "test", "dir", "exec", "http", "push" or "v4l2".
 	Kind string
 	// Make and Model name the device, where that is known.
 	Make, Model string
@@ -60,6 +60,15 @@ type Profile struct {
 	Instant bool
 	// FirstFrame is how long the first picture may take; 0 is 15 s.
 	FirstFrame time.Duration
+	// Unasked means that the camera sends when it likes and cannot be asked: its
+	// Stream runs all the time, and silence is no fault.
+	Unasked bool
+	// Every is the time expected between the pictures of an unasked camera; 0: not
+	// known.
+	Every time.Duration
+	// Deliberate means that each picture of an unasked camera is a snapshot, whether
+	// or not anybody asked, and that the camera sleeps in between.
+	Deliberate bool
 }
 
 // What may be in Profile.Caps.

@@ -32,6 +32,8 @@ type Options struct {
 	// of this machine (v4l2, rpicam) and none for other sources; negative is
 	// none. A source whose own text has settle= goes by that.
 	Settle time.Duration
+	// Inbox is where the pictures of a push source come in; nil is nowhere.
+	Inbox *Inbox
 }
 
 const maxPicture = 8 << 20
@@ -52,6 +54,7 @@ func schemes() []scheme {
 		{"exec", "exec:program arguments", openExec},
 		{"http", "http://host/path", openHTTP},
 		{"https", "https://host/path", openHTTPS},
+		{"push", "push", openPush},
 	}
 }
 

@@ -27,6 +27,8 @@ func TestOpen(t *testing.T) {
 		"http://cam.example:81/stream":         {"http", nil, false},
 		"https://u:p@cam.example/capture#x":    {"http", nil, false},
 		"HTTP://[::1]:8080/":                   {"http", nil, false},
+		"push":                                 {"push", nil, true},
+		"push:?every=10m&publish=always":       {"push", nil, true},
 	}
 	for source, want := range tests {
 		s, err := Open(source, Options{})
@@ -43,7 +45,7 @@ func TestOpen(t *testing.T) {
 
 func TestOpenErrors(t *testing.T) {
 	for source, want := range map[string]string{
-		"":                                  `source "": no scheme: want test:640x480, v4l2:/dev/video0, dir:/path, exec:program arguments, http://host/path or https://host/path`,
+		"":                                  `source "": no scheme: want test:640x480, v4l2:/dev/video0, dir:/path, exec:program arguments, http://host/path, https://host/path or push`,
 		"porch":                             `no scheme: want test:`,
 		"rtsp://u:geheim@h/1":               `source "rtsp://u:***@h/1": unknown scheme "rtsp": want test:640x480, v4l2:/dev/video0, dir:`,
 		"test:640":                          `size "640": want width x height in pixels, like 640x480`,
@@ -68,6 +70,13 @@ func TestOpenErrors(t *testing.T) {
 		"http://u:geheim@ho st/":            `source http://u:***@ho st/: not a URL`,
 		"http://u:ge%heim@host/":            `source http://u:***@host/: not a URL`,
 		"https://u:ge/heim@host/x":          `source https://u:***@host/x: not a URL`,
+		"push:porch":                        `"porch": nothing stands there`,
+		"push:?every=0.5s":                  `every "0.5s": want 1s to 24h`,
+		"push:?every=25h":                   `want 1s to 24h`,
+		"push:?publish=never":               `publish "never": want asked or always`,
+		"push:?evry=1m":                     `unknown key "evry": want every or publish`,
+		"push:?every=1m&every=2m":           `every is given twice`,
+		"push:?%zz":                         `invalid URL escape`,
 		"exec:cam \x1b[31mred\x1b[0m\x00 |": `source exec:cam red |:`,
 	} {
 		_, err := Open(source, Options{})

@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"crypto/tls"
+	"fmt"
+	"time"
+
+	"camqtt/internal/config"
+	"camqtt/node/camera"
+	"camqtt/node/camera/push"
+)
+
+// inbox makes the place where a board's pictures come in and notes who may put
+// them there; nil for cameras that are asked.
+func (b *plant) inbox(c config.Camera, boards *[]push.Camera) *camera.Inbox {
+	if !c.Pushed() {
+		return nil
+	}
+	in := new(camera.Inbox)
+	*boards = append(*boards, push.Camera{
+		ID: string(c.ID), Token: string(c.PushToken), From: c.Networks(),
+		Deliver: func(jpeg []byte, at time.Time) bool { return in.Deliver(camera.Frame{JPEG: jpeg, At: at}) },
+	})
+	return in
+}
+
+// addPush adds the ports that boards send their pictures to.
+func (b *plant) addPush(boards []push.Camera) error {
+	c := b.cfg.Push
+	if len(boards) == 0 {
+		return nil
+	}
+	o := push.Options{
+		Cameras: boards, Log: b.log.With("part", "push"),
+		MaxBytes: c.MaxBytes, Connections: c.Connections, PerAddress: c.ConnectionsPerAddress,
+	}
+	var err error
+	if c.Listen != "" {
+		if c.TLS.Cert != "" {
+			if o.TLS, err = pushTLS(c.TLS); err != nil {
+				return err
+			}
+		}
+		if o.HTTP, err = b.listen("pictures that boards send", c.Listen, "another address for push.listen"); err != nil {
+			return err
+		}
+		b.log.Info("boards may send pictures", "url", pushURL(c)+o.HTTP.Addr().String()+"/push/")
+	}
+	if c.TCP != "" {
+		if o.TCP, err = b.listen("pictures that boards send", c.TCP, "another address for push.tcp"); err != nil {
+			return err
+		}
+		b.log.Info("boards may send pictures", "url", "tcp://"+o.TCP.Addr().String())
+	}
+	s, err := push.New(o)
+	if err != nil {
+		return err
+	}
+	b.add("push", s)
+	return nil
+}
+
+func pushTLS(c config.PushTLS) (*tls.Config, error) {
+	conf, err := serverTLS(c.Cert, c.Key)
+	if err != nil {
+		return nil, usage(fmt.Errorf("push.tls: %w", err), "")
+	}
+	conf.NextProtos = []string{"http/1.1"}
+	return conf, nil
+}
+
+func pushURL(c config.Push) string {
+	if c.TLS.Cert != "" {
+		return "https://"
+	}
+	return "http://"
+}

@@ -1,0 +1,266 @@
+package node_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"camqtt/internal/testkit"
+	"camqtt/internal/wire"
+	"camqtt/node"
+	"camqtt/node/camera"
+)
+
+// board is a bench whose camera sends when the test says.
+type board struct {
+	*bench
+	inbox *camera.Inbox
+	jpeg  []byte
+}
+
+func startBoard(t *testing.T, source string) *board {
+	t.Helper()
+	bd := &board{inbox: new(camera.Inbox), jpeg: testkit.JPEG(t, 64, 48, 1, 0)}
+	bd.bench = start(t, func(o *node.Options, _ *testkit.Camera) {
+		s, err := camera.Open(source, camera.Options{Inbox: bd.inbox})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Source = s
+	})
+	return bd
+}
+
+// send is the board sending a picture; it reports whether it was taken.
+func (b *board) send() bool {
+	ok := b.inbox.Deliver(camera.Frame{JPEG: slices.Clone(b.jpeg), At: time.Now()})
+	b.pass(0)
+	return ok
+}
+
+// pictures lists the kinds of what was published and is a picture or about one.
+func pictures(all []sent) []string {
+	return without(without(without(kinds(all), "state"), "stats"), "status")
+}
+
+func statuses(all []sent) (got []string) {
+	for _, m := range of(all, wire.KindStatus) {
+		got = append(got, string(m.Payload))
+	}
+	return got
+}
+
+func meta(t *testing.T, all []sent) wire.Meta {
+	t.Helper()
+	var m wire.Meta
+	got := of(all, wire.KindMeta)
+	if len(got) != 1 {
+		t.Fatalf("%d descriptions of pictures, want 1", len(got))
+	}
+	if err := json.Unmarshal(got[0].Payload, &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// TestBoardAsked has a board whose pictures are published when somebody asks.
+func TestBoardAsked(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := startBoard(t, "push:?every=10m")
+		defer b.end()
+		if got := statuses(b.broker.take()); !slices.Equal(got, []string{"online"}) {
+			t.Errorf("status %v, want online", got)
+		}
+		if !b.send() {
+			t.Fatal("the picture was not taken")
+		}
+		b.pass(2 * time.Second)
+		if got := pictures(b.broker.take()); len(got) != 0 {
+			t.Errorf("published %v though nobody asked", got)
+		}
+		b.say("porch/cmd", "snap id=old max_age=1m")
+		got := b.broker.take()
+		if m := meta(t, got); m.Cause != wire.CauseCommand || m.ID != "old" {
+			t.Errorf("the held picture comes with %+v", m)
+		}
+		b.pass(8 * time.Minute)
+		b.broker.take()
+		b.say("porch/cmd", "snap id=new")
+		b.pass(2 * time.Minute)
+		if got := results(t, b.broker.take()); len(got) != 0 {
+			t.Fatalf("a snap was answered before a picture came: %+v", got)
+		}
+		b.send()
+		got = b.broker.take()
+		if r := results(t, got); len(r) != 1 || !r[0].OK || r[0].ID != "new" || r[0].TookMS < 120_000 || r[0].TookMS > 121_000 {
+			t.Errorf("the snap got %+v", r)
+		}
+		if want := []string{"frame", "preview", "snapshot/meta", "snapshot", "event", "result"}; !slices.Equal(pictures(got), want) {
+			t.Errorf("published %v, want %v", pictures(got), want)
+		}
+		b.say("porch/cmd", "start viewer=v for=1m")
+		b.broker.take()
+		b.send()
+		if got := pictures(b.broker.take()); !slices.Contains(got, "frame") || slices.Contains(got, "snapshot") {
+			t.Errorf("while somebody watches: published %v, want a frame and no snapshot", got)
+		}
+	})
+}
+
+// TestBoardDeliberate has a board that sleeps: each picture is a snapshot.
+func TestBoardDeliberate(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := startBoard(t, "push:?publish=always")
+		defer b.end()
+		if got := statuses(b.broker.take()); !slices.Equal(got, []string{"sleeping"}) {
+			t.Errorf("status %v before the first picture, want sleeping", got)
+		}
+		b.send()
+		got := b.broker.take()
+		if want := []string{"frame", "preview", "snapshot/meta", "snapshot", "event"}; !slices.Equal(pictures(got), want) {
+			t.Errorf("published %v, want %v", pictures(got), want)
+		}
+		if m := meta(t, got); m.Cause != wire.CausePush || m.Seq != 1 || !of(got, wire.KindSnapshot)[0].Retained {
+			t.Errorf("the picture comes with %+v", m)
+		}
+		if s := statuses(got); !slices.Equal(s, []string{"online"}) {
+			t.Errorf("status %v with a picture, want online", s)
+		}
+		b.pass(61 * time.Second)
+		if s := statuses(b.broker.take()); !slices.Equal(s, []string{"sleeping"}) {
+			t.Errorf("status %v a minute later, want sleeping", s)
+		}
+		b.say("porch/cmd", "snap max_age=10m")
+		if r := results(t, b.broker.take()); len(r) != 1 || !r[0].OK {
+			t.Errorf("a snap that takes an old picture: %+v", r)
+		}
+		// A second node's will must not leave it offline, nor awake.
+		b.say("porch/status", "offline")
+		if s := statuses(b.broker.take()); !slices.Equal(s, []string{"sleeping"}) {
+			t.Errorf("status %v after somebody else's will, want sleeping", s)
+		}
+	})
+}
+
+// TestBoardFlood sends far more than the configured rate.
+func TestBoardFlood(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := startBoard(t, "push:?publish=always")
+		defer b.end()
+		b.broker.take()
+		for range 300 { // in 3 s, of 10 pictures a second
+			b.send()
+			b.pass(10 * time.Millisecond)
+		}
+		if n := len(of(b.broker.take(), wire.KindSnapshot)); n < 28 || n > 32 {
+			t.Errorf("%d snapshots in 3 s, want the 30 that fps allows", n)
+		}
+	})
+}
+
+// TestBoardThroughOutage sends while the broker is away.
+func TestBoardThroughOutage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := startBoard(t, "push:?publish=always")
+		defer b.end()
+		b.cut()
+		for range 12 {
+			if !b.send() {
+				t.Fatal("not taken while the broker is away")
+			}
+			b.pass(time.Second)
+		}
+		b.broker.take()
+		b.connect()
+		b.pass(time.Second)
+		got := b.broker.take()
+		if n := len(of(got, wire.KindSnapshot)); n != 8 || len(of(got, wire.KindFrame)) != 0 {
+			t.Errorf("%d snapshots after the outage, want the last 8 and no frames", n)
+		}
+		var m wire.Meta
+		if err := json.Unmarshal(of(got, wire.KindMeta)[0].Payload, &m); err != nil || !m.Late {
+			t.Errorf("a picture held back is described by %+v, %v", m, err)
+		}
+	})
+}
+
+// TestBoardSilent has a board of which a picture is expected.
+func TestBoardSilent(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := startBoard(t, "push:?every=10m")
+		defer b.end()
+		b.send()
+		b.pass(24 * time.Minute)
+		if s := state(t, b.broker.take()); s.Error != nil {
+			t.Errorf("error %+v though the board may still be late", s.Error)
+		}
+		b.pass(2 * time.Minute)
+		got := b.broker.take()
+		s := state(t, got)
+		if s.Error == nil || s.Error.Code != wire.Stalled || !strings.Contains(s.Error.Text, "expected every 10m0s; the camera sends when it likes, last 25m0s ago") {
+			t.Errorf("error %+v, want stalled with when the last came", s.Error)
+		}
+		if n := len(of(got, wire.KindEvent)); n != 1 {
+			t.Errorf("%d events, want one", n)
+		}
+		b.pass(time.Hour)
+		if n := len(of(b.broker.take(), wire.KindEvent)); n != 0 {
+			t.Errorf("%d more events of the same silence", n)
+		}
+		if !b.send() {
+			t.Fatal("a picture that comes late was not taken")
+		}
+		b.pass(2 * time.Second)
+		if s := state(t, b.broker.take()); s.Error != nil {
+			t.Errorf("error %+v after a picture", s.Error)
+		}
+	})
+}
+
+// TestBoardTimeout asks a board of which nobody knows when it sends.
+func TestBoardTimeout(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := startBoard(t, "push")
+		defer b.end()
+		b.say("porch/cmd", "snap id=1")
+		b.pass(66 * time.Second)
+		if r := results(t, b.broker.take()); len(r) != 1 || r[0].Code != wire.Timeout || !strings.Contains(r[0].Text, "none since the node started") {
+			t.Errorf("without any picture: %+v", r)
+		}
+		b.send()
+		b.pass(5 * time.Minute)
+		b.say("porch/cmd", "snap id=2")
+		b.pass(66 * time.Second)
+		got := b.broker.take()
+		if r := results(t, got); len(r) != 1 || r[0].Code != wire.Timeout || !strings.Contains(r[0].Text, "last 6m5s ago: a snap with max_age takes that picture") {
+			t.Errorf("with an old picture: %+v", r)
+		}
+	})
+}
+
+// TestBoardPrivacy does not take what nobody may see, nor remembers it.
+func TestBoardPrivacy(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := startBoard(t, "push:?publish=always")
+		defer b.end()
+		b.send()
+		b.say("porch/set/privacy", "on")
+		b.broker.take()
+		if b.send() {
+			t.Error("a picture is taken with privacy on")
+		}
+		b.pass(time.Second)
+		b.say("porch/set/privacy", "off")
+		if got := pictures(b.broker.take()); slices.Contains(got, "snapshot") {
+			t.Errorf("published %v", got)
+		}
+		if !b.send() {
+			t.Error("no picture is taken once privacy is off")
+		}
+		if n := len(of(b.broker.take(), wire.KindSnapshot)); n != 1 {
+			t.Errorf("%d snapshots, want 1", n)
+		}
+	})
+}
