@@ -126,7 +126,7 @@ func (l *loop) mode() camera.Mode {
 		quality = l.settings.quality
 	}
 	m := camera.Mode{Width: s.Width, Height: s.Height, Quality: quality, FPS: l.rate()}
-	if snaps && m.FPS < 1 { // a slow stream must not make a snap slow
+	if snaps && m.FPS < 1 && !l.profile().Prompted { // a slow stream must not make a snap slow
 		m.FPS = l.settings.fps
 	}
 	if most := l.profile().MaxFPS; most > 0 {

@@ -20,8 +20,12 @@ type run struct {
 	first   time.Duration // how long the first picture may take
 	newest  time.Time     // when the newest picture came, zero before the first
 	gap     time.Duration // between pictures, smoothed
+	begun   time.Time     // when the oldest picture came
 	closing bool          // asked to end
 	broken  uint64        // broken pictures of this camera when the newest came, or it was opened
+	prompt  chan struct{} // asks a prompted source for a picture; nil for others
+	asked   time.Time     // when prompt was last used
+	since   time.Time     // when it was used first without having brought a picture yet
 
 	patient bool          // it sends when it likes: silence does not end it
 	every   time.Duration // how often it is expected to send; 0: not known
@@ -53,6 +57,12 @@ func (r *run) alarm() time.Time {
 	if r.patient {
 		return r.expected()
 	}
+	if r.idle() {
+		return r.newest.Add(24 * time.Hour)
+	}
+	if r.prompt != nil && r.mode.FPS == 0 && !r.since.IsZero() {
+		return r.since.Add(r.first)
+	}
 	if r.newest.IsZero() {
 		return r.opened.Add(r.first)
 	}
@@ -62,9 +72,17 @@ func (r *run) alarm() time.Time {
 	return r.newest.Add(max(3*time.Second, 5*r.gap))
 }
 
+// idle reports whether the camera is open and nothing is expected of it: it
+// takes pictures when prompted, and has taken the last that was asked for.
+func (r *run) idle() bool {
+	return r.prompt != nil && r.mode.FPS == 0 && !r.newest.IsZero() && !r.asked.After(r.newest)
+}
+
 // saw notes that a whole picture came; broken is how many were not, ever.
 func (r *run) saw(now time.Time, broken uint64) {
-	if !r.newest.IsZero() {
+	if r.newest.IsZero() {
+		r.begun = now
+	} else {
 		gap := now.Sub(r.newest)
 		if r.gap == 0 {
 			r.gap = gap
@@ -83,23 +101,34 @@ type fault struct {
 
 // backoff spaces attempts to open a broken camera.
 type backoff struct {
-	step  time.Duration
+	step  time.Duration // doubles with each failure in a row
 	until time.Time
 }
 
-func (b *backoff) fail(code wire.Code, now time.Time) {
+const (
+	retryLeast  = time.Second
+	retryMost   = time.Minute
+	retryBusy   = 5 * time.Second
+	retryConfig = time.Minute // the same words will fail again: do not hammer
+	healthy     = time.Minute // of pictures, after which a failure is a new trouble
+)
+
+// fail notes a failure. poll, unless 0, is how often to look for a camera that is
+// not there instead of backing off: it may be plugged in at any time.
+func (b *backoff) fail(code wire.Code, poll time.Duration, now time.Time) {
+	var wait time.Duration
 	switch {
-	case code == wire.Config: // the same words will fail again: do not hammer
-		b.step = time.Minute
+	case code == wire.Config:
+		wait = retryConfig
 	case code == wire.CameraBusy:
-		b.step = 5 * time.Second
-	case b.step == 0:
-		b.step = time.Second
+		wait = retryBusy
+	case code == wire.NoCamera && poll > 0:
+		wait = poll
 	default:
-		b.step = min(2*b.step, time.Minute)
+		b.step = min(max(2*b.step, retryLeast), retryMost)
+		wait = b.step
 	}
-	jitter := time.Duration((0.8 + 0.4*rand.Float64()) * float64(b.step))
-	b.until = now.Add(jitter)
+	b.until = now.Add(time.Duration((0.8 + 0.4*rand.Float64()) * float64(wait)))
 }
 
 // arrange opens, closes or reopens the camera so that it suits what is wanted.
@@ -127,8 +156,52 @@ func (l *loop) arrange(now time.Time) {
 		return
 	}
 	if m := l.mode(); !serves(l.run.mode, m) {
-		l.Node.opts.Log.Debug("camera reopens", "from", l.run.mode, "to", m)
+		l.Node.opts.Log.Debug("camera reopens", "from", show(l.run.mode), "to", show(m))
 		l.closeRun()
+		return
+	}
+	l.run.ask(l.pending, now)
+}
+
+// show is a mode for the log.
+func show(m camera.Mode) string {
+	return fmt.Sprintf("%dx%d fps=%g quality=%d", m.Width, m.Height, m.FPS, m.Quality)
+}
+
+// askAgain is when a prompt that brought nothing is repeated: a picture can get
+// lost on its way, without the camera being broken.
+const askAgain = 5 * time.Second
+
+// askAt is when a source that takes pictures one by one must be prompted: at once
+// if somebody waits for one that has not been asked for yet. Zero is not at all.
+func (r *run) askAt(pending []request) time.Time {
+	var at time.Time
+	if r.prompt == nil || r.closing {
+		return at
+	}
+	for _, p := range pending {
+		switch {
+		case p.lease: // any picture of the stream will do
+		case p.at.After(r.asked), !r.asked.After(r.newest): // not asked for, or what came was too old
+			return r.opened
+		default:
+			at = r.asked.Add(askAgain)
+		}
+	}
+	return at
+}
+
+func (r *run) ask(pending []request, now time.Time) {
+	if at := r.askAt(pending); at.IsZero() || now.Before(at) {
+		return
+	}
+	r.asked = now
+	if !r.since.After(r.newest) {
+		r.since = now
+	}
+	select {
+	case r.prompt <- struct{}{}:
+	default: // it has not even begun with the last one
 	}
 }
 
@@ -168,7 +241,12 @@ func (l *loop) openRun(now time.Time) {
 		r.first = firstPicture
 	}
 	r.broken, _ = l.broken()
+	if l.profile().Prompted {
+		r.prompt = make(chan struct{}, 1)
+		r.mode.Prompt = r.prompt
+	}
 	l.run = r
+	r.ask(l.pending, now)
 	source, count := l.opts.Source, &l.count
 	go func() { // ends when the camera does; cameraEnded or closeCamera waits for done
 		r.done <- source.Stream(ctx, r.mode, func(f camera.Frame) {
@@ -208,7 +286,16 @@ func (l *loop) stalled(now time.Time) {
 		text = fmt.Sprintf("no whole picture for %s: %d came that were broken, the last: %s", waited.Round(100*time.Millisecond), n-l.run.broken, why)
 	}
 	l.closeRun()
+	l.forgive(l.run)
 	l.fail(fault{wire.Stalled, text, now})
+}
+
+// forgive forgets earlier failures when a run has gone well: the next is a new
+// trouble.
+func (l *loop) forgive(r *run) {
+	if !r.newest.IsZero() && r.newest.Sub(r.begun) >= healthy {
+		l.backoff = backoff{}
+	}
 }
 
 // cameraEnded is called when Stream has returned, asked to or not.
@@ -224,16 +311,14 @@ func (l *loop) cameraEnded(err error) {
 	if err == nil {
 		err = &camera.Error{Code: camera.NoCamera, Text: "the camera ended"}
 	}
-	if !r.newest.IsZero() && now.Sub(r.opened) > time.Minute {
-		l.backoff = backoff{} // it ran well: this is a new trouble
-	}
+	l.forgive(r)
 	l.fail(fault{wire.Code(camera.CodeOf(err)), err.Error(), now})
 }
 
 // fail notes a fault, tells those who wait, and spaces the next attempt.
 func (l *loop) fail(f fault) {
 	l.count.restarts.Add(1)
-	l.backoff.fail(f.code, f.at)
+	l.backoff.fail(f.code, l.profile().Poll, f.at)
 	l.trouble(f)
 }
 

@@ -136,8 +136,15 @@ test('refusals: by result code, by subscription, by the camera itself', async (t
 	client.deliver('cam/a/frame', jpeg());
 	assert.equal(state().name, 'live');
 	feed.lastDrawn = 0;
-	client.deliver('cam/a/state', json({ error: { code: 'no_camera', text: 'unplugged' } }));
-	assert.deepEqual(state(), { name: 'error', text: 'No camera: unplugged' });
+	for (const [code, says] of [
+		['no_camera', 'No camera'],
+		['camera_busy', 'Camera in use by another program'],
+		['stalled', 'Camera sends no pictures'],
+		['config', 'Wrong configuration'],
+	]) {
+		client.deliver('cam/a/state', json({ error: { code, text: 'see the cable' } }));
+		assert.deepEqual(state(), { name: 'error', text: `${says}: see the cable` });
+	}
 	client.subscriptions.get('cam/a/frame').refused();
 	await turn();
 	assert.equal(state().name, 'refused');

@@ -58,7 +58,8 @@ func (e *env) nodeCommand() *cobra.Command {
 		Use:   "node ID --source URL",
 		Short: "Run one camera, no file needed",
 		Example: "  camqtt node porch --source test: --broker mqtt://192.168.1.10\n" +
-			"  camqtt node porch --source 'exec:rpicam-vid -n -t 0 --codec mjpeg --width {width:1280} --height {height:720} --framerate {fps:10} --flush -o -'",
+			"  camqtt node front --source rpicam: --size 1280x720\n" +
+			"  camqtt node yard --source ffmpeg:rtsp://viewer:password@192.168.1.30/stream1",
 		Args: oneCamera,
 		RunE: func(c *cobra.Command, args []string) error {
 			id, err := cameraID(args[0])

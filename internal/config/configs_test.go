@@ -93,8 +93,8 @@ func TestExamples(t *testing.T) {
 		"hub.yaml":          {true, true, 0, 0},
 		"node.yaml":         {false, false, 1, 4},
 		"bridge.yaml":       {false, false, 4, 0},
-		"exec-rpicam.yaml":  {true, true, 1, 0},
-		"exec-ffmpeg.yaml":  {true, true, 1, 0},
+		"rpicam.yaml":       {true, true, 1, 0},
+		"rtsp.yaml":         {true, true, 1, 0},
 		"other-broker.yaml": {false, true, 0, 7},
 		"push.yaml":         {true, true, 3, 0},
 	}

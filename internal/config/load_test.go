@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"flag"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -84,8 +85,11 @@ func readScenes(t *testing.T, file string) (scenes []scene) {
 	return scenes
 }
 
+var update = flag.Bool("update", false, "write testdata/problems.txt anew, to be read before it is kept")
+
 func TestProblems(t *testing.T) {
-	for _, s := range readScenes(t, filepath.Join("testdata", "problems.txt")) {
+	file := filepath.Join("testdata", "problems.txt")
+	for _, s := range readScenes(t, file) {
 		t.Run(s.name, func(t *testing.T) {
 			_, err := config.Load(s.options())
 			if err == nil {
@@ -95,9 +99,26 @@ func TestProblems(t *testing.T) {
 			if !errors.As(err, &problems) {
 				t.Fatalf("error %T %v, want Problems", err, err)
 			}
-			if got := problems.Error() + "\n"; got != s.part("want") {
+			got := problems.Error() + "\n"
+			if *update {
+				rewrite(t, file, s, got)
+			} else if got != s.part("want") {
 				t.Errorf("got:\n%swant:\n%s", got, s.part("want"))
 			}
 		})
+	}
+}
+
+// rewrite puts what a scene has come to into its file.
+func rewrite(t *testing.T, file string, s scene, got string) {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, _ := strings.Cut("\n"+string(b), "\n=== "+s.name+"\n")
+	body := strings.Replace(rest, "-- want --\n"+s.part("want"), "-- want --\n"+got, 1)
+	if err := os.WriteFile(file, []byte((head + "\n=== " + s.name + "\n" + body)[1:]), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }

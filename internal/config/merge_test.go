@@ -317,7 +317,7 @@ func TestClientOnly(t *testing.T) {
 func TestCheckSource(t *testing.T) {
 	var asked [][2]string
 	_, err := config.Load(config.Options{
-		ReadFile: files{"a.yaml": "broker:\ncameras:\n  - {id: a, source: 'exec:\"', rotate: 90}\n  - {id: b, source: 'test:'}\n  - {id: c, source: 'rpicam:'}\n"}.read,
+		ReadFile: files{"a.yaml": "broker:\ncameras:\n  - {id: a, source: 'exec:\"', rotate: 90}\n  - {id: b, source: 'test:'}\n  - {id: c, source: 'nope:'}\n"}.read,
 		Sources:  []string{"a.yaml"},
 		CheckSource: func(source, rotate string) error {
 			asked = append(asked, [2]string{source, rotate})

@@ -3,36 +3,34 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // scheme is one kind of camera source.
 type scheme struct {
-	name  string
-	form  string // how it is written
-	built bool   // whether this build has it
+	name string
+	form string // how it is written
 }
 
 func schemes() []scheme {
 	return []scheme{
-		{"test", "test:640x480", true},
-		{"dir", "dir:/path", true},
-		{"exec", "exec:program arguments", true},
-		{"http", "http://host/path", true},
-		{"https", "https://host/path", true},
-		{"v4l2", "v4l2:/dev/video0", true},
-		{"rpicam", "rpicam:0", false},
-		{"push", "push", true},
-		{"ffmpeg", "ffmpeg:rtsp://host/path", false},
+		{"test", "test:640x480"},
+		{"dir", "dir:/path"},
+		{"exec", "exec:program arguments"},
+		{"http", "http://host/path"},
+		{"https", "https://host/path"},
+		{"v4l2", "v4l2:/dev/video0"},
+		{"rpicam", "rpicam:"},
+		{"ffmpeg", "ffmpeg:rtsp://host/path"},
+		{"push", "push"},
 	}
 }
 
 // sourceForms is how the sources that there are can be written.
 func sourceForms() (forms []string) {
 	for _, s := range schemes() {
-		if s.built {
-			forms = append(forms, s.form)
-		}
+		forms = append(forms, s.form)
 	}
 	return forms
 }
@@ -49,7 +47,7 @@ func source(s string) (any, error) {
 		return nil, errors.New("is empty: " + want)
 	}
 	name, rest, ok := strings.Cut(s, ":")
-	bare := !ok && (strings.EqualFold(s, "test") || strings.EqualFold(s, "v4l2") || strings.EqualFold(s, "push")) // "source: test:" is no YAML without quotes
+	bare := !ok && alone(s) // "source: test:" is no YAML without quotes
 	if !ok && !bare || name == "" || strings.ContainsFunc(name, notInScheme) {
 		return nil, errors.New("has no scheme: " + want)
 	}
@@ -58,14 +56,18 @@ func source(s string) (any, error) {
 			continue
 		}
 		switch {
-		case !known.built:
-			return nil, fmt.Errorf("the source %s is not in this build yet: %s", known.name, want)
-		case known.name != "test" && known.name != "v4l2" && known.name != "push" && strings.Trim(rest, "/ ") == "":
+		case !alone(known.name) && strings.Trim(rest, "/ ") == "":
 			return nil, fmt.Errorf("nothing follows %s: want such as %s", known.name, known.form)
 		}
 		return s, nil
 	}
 	return nil, fmt.Errorf("unknown scheme %.20q: %s", name, want)
+}
+
+// alone says whether nothing need follow a scheme: there is one test card, and
+// mostly one camera.
+func alone(scheme string) bool {
+	return slices.Contains([]string{"test", "v4l2", "rpicam", "push"}, strings.ToLower(scheme))
 }
 
 func notInScheme(r rune) bool {

@@ -105,6 +105,14 @@ func (c *Camera) Stream(ctx context.Context, m camera.Mode, emit func(camera.Fra
 		if err != nil {
 			return err
 		}
+		if c.Prof.Prompted && m.FPS == 0 {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-m.Prompt:
+			}
+			_, hang = c.broken()
+		}
 		if !hang {
 			n := int(c.Taken.Add(1)) - 1
 			emit(camera.Frame{JPEG: append([]byte(nil), c.Picture(n)...), At: time.Now().Add(-c.Stale)})

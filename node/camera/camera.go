@@ -22,6 +22,9 @@ type Mode struct {
 	FPS float64
 	// Quality is that of the JPEG: 1 (small) to 100 (good).
 	Quality int
+	// Prompt asks a source whose Profile is Prompted for one picture each time
+	// something comes, exposed after that. Others leave it alone; nil is nobody.
+	Prompt <-chan struct{}
 }
 
 // Frame is one whole picture. Whoever holds a Frame owns its bytes; the source
@@ -45,7 +48,8 @@ type Frame struct {
 
 // Profile is what is known of a source before it is opened.
 type Profile struct {
-	// Kind is the sort of source: "test", "dir", "exec", "http", "push" or "v4l2".
+	// Kind is the sort of source: "test", "dir", "exec", "ffmpeg", "http",
+	// "push", "rpicam" or "v4l2".
 	Kind string
 	// Make and Model name the device, where that is known.
 	Make, Model string
@@ -56,6 +60,12 @@ type Profile struct {
 	// Caps says which fields of Mode the source obeys: CapSize, CapFPS,
 	// CapQuality; and CapRotate when it turns the picture by itself.
 	Caps []string
+	// Prompted means that the source, once open, takes a picture when Mode.Prompt
+	// asks, and otherwise only if Mode.FPS is above 0.
+	Prompted bool
+	// Poll, unless 0, is how often to look for a device that is not there, because
+	// looking costs next to nothing and it may be plugged in at any time.
+	Poll time.Duration
 	// Instant means that opening costs nothing: it need not be kept warm.
 	Instant bool
 	// FirstFrame is how long the first picture may take; 0 is 15 s.

@@ -1,11 +1,14 @@
 package camera
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Found is a camera of this machine.
 type Found struct {
-	// Source is what to write as the source in the configuration. For a USB
-	// camera it says who the camera is, not which number it has today.
+	// Source is what to write as the source in the configuration. It says who the
+	// camera is, where that can be said, and not which number it has today.
 	Source string
 	// Name is the camera as people know it; it may be "".
 	Name string
@@ -22,8 +25,13 @@ type Found struct {
 	MaxFPS float64
 }
 
-// Detect lists the cameras of this machine that a "v4l2:" source can use. It
-// opens each for a moment, also one that somebody else streams from, which that
-// one does not notice. What could not be looked at, because it may not be
-// opened, is an error beside those that were found.
-func Detect(ctx context.Context) ([]Found, error) { return detect(ctx) }
+// Detect lists the cameras of this machine: those that a "v4l2:" source can use,
+// then those on a Raspberry Pi's connector for "rpicam:". It opens each for a
+// moment, also one that somebody else streams from, which that one does not
+// notice. What could not be looked at, because it may not be opened, is an error
+// beside those that were found.
+func Detect(ctx context.Context) ([]Found, error) {
+	found, err := detect(ctx)
+	csi, other := detectCSI(ctx)
+	return append(found, csi...), errors.Join(err, other)
+}

@@ -50,6 +50,8 @@ func schemes() []scheme {
 	return []scheme{
 		{"test", "test:640x480", openTestCard},
 		{"v4l2", "v4l2:/dev/video0", openWebcam},
+		{"rpicam", "rpicam:", openRpicam},
+		{"ffmpeg", "ffmpeg:rtsp://host/path", openFFmpeg},
 		{"dir", "dir:/path", openDir},
 		{"exec", "exec:program arguments", openExec},
 		{"http", "http://host/path", openHTTP},

@@ -29,6 +29,9 @@ func TestOpen(t *testing.T) {
 		"HTTP://[::1]:8080/":                   {"http", nil, false},
 		"push":                                 {"push", nil, true},
 		"push:?every=10m&publish=always":       {"push", nil, true},
+		"rpicam:?hflip":                        {"rpicam", []string{"size", "fps", "quality", "rotate"}, false},
+		"rpicam":                               {"rpicam", []string{"size", "fps", "quality", "rotate"}, false},
+		"ffmpeg:rtsp://u:p@cam.example/s":      {"ffmpeg", []string{"size", "fps", "quality"}, false},
 	}
 	for source, want := range tests {
 		s, err := Open(source, Options{})
@@ -45,9 +48,9 @@ func TestOpen(t *testing.T) {
 
 func TestOpenErrors(t *testing.T) {
 	for source, want := range map[string]string{
-		"":                                  `source "": no scheme: want test:640x480, v4l2:/dev/video0, dir:/path, exec:program arguments, http://host/path, https://host/path or push`,
+		"":                                  `source "": no scheme: want test:640x480, v4l2:/dev/video0, rpicam:, ffmpeg:rtsp://host/path, dir:/path, exec:program arguments, http://host/path, https://host/path or push`,
 		"porch":                             `no scheme: want test:`,
-		"rtsp://u:geheim@h/1":               `source "rtsp://u:***@h/1": unknown scheme "rtsp": want test:640x480, v4l2:/dev/video0, dir:`,
+		"rtsp://u:geheim@h/1":               `source "rtsp://u:***@h/1": unknown scheme "rtsp": want test:640x480, v4l2:/dev/video0, rpicam:, ffmpeg:rtsp://host/path, dir:`,
 		"test:640":                          `size "640": want width x height in pixels, like 640x480`,
 		"test:8x8":                          `size 8x8: a test picture has 16 to 4096 pixels a side`,
 		"test:?fps=0":                       `fps "0": want a number above 0 and up to 60`,
@@ -139,7 +142,7 @@ func FuzzMask(f *testing.F) {
 }
 
 func FuzzOpen(f *testing.F) {
-	for _, s := range []string{"test:640x480?fps=1", "dir:x", "exec:a 'b' {fps:1}", "http://a:b@c/d", "https://x", "x:", "test:fps\xe7", "test:?\x1b[1m=%zz"} {
+	for _, s := range []string{"test:640x480?fps=1", "dir:x", "exec:a 'b' {fps:1}", "http://a:b@c/d", "https://x", "x:", "test:fps\xe7", "test:?\x1b[1m=%zz", "rpicam:/b@1?ev=1", "ffmpeg:rtsp://a:b@c/d#keyframes=on"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, source string) {
@@ -169,7 +172,7 @@ func TestParseSize(t *testing.T) {
 
 // What no source can obey, no source takes.
 func TestModeOutOfRange(t *testing.T) {
-	for _, source := range []string{"test:", "dir:" + t.TempDir(), "exec:true", "http://127.0.0.1:1/"} {
+	for _, source := range []string{"test:", "dir:" + t.TempDir(), "exec:true", "rpicam:", "ffmpeg:/x", "http://127.0.0.1:1/"} {
 		s := open(t, source, Options{})
 		for _, m := range []Mode{
 			{Width: 640}, {Height: -1, Width: -1}, {Width: 70000, Height: 10}, {FPS: -1}, {FPS: math.NaN()}, {FPS: math.Inf(1)}, {FPS: 1000}, {Quality: 101}, {Quality: -1},

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"camqtt/internal/jpeg"
@@ -22,6 +23,10 @@ const (
 	stopGrace = 2 * time.Second
 	// endGrace is how long a program that has closed its output may live on.
 	endGrace = time.Second
+	// hangGrace is how long a program that says it has no pictures may need to
+	// find some again. It is short, so that what it says is told before the caller
+	// gives the camera up without knowing why.
+	hangGrace = time.Second
 	// restGrace is for reading what an ended program has left in its pipes. Only
 	// a process that has left the program's group can keep them open so long.
 	restGrace = 250 * time.Millisecond
@@ -32,6 +37,13 @@ type program struct {
 	argv   []string
 	max    int // bytes of the largest picture
 	redact redactor
+	// every is the time between pictures, where that is known.
+	every time.Duration
+	// drive, unless nil, makes the running program take pictures. It returns soon
+	// after ctx, which ends with the program at the latest.
+	drive func(ctx context.Context, p *process)
+	// at, unless nil, says when a picture was taken whose first byte came at first.
+	at func(first time.Time) time.Time
 }
 
 // run starts the program and emits its pictures until ctx is done (nil) or it
@@ -41,18 +53,27 @@ func (g program) run(ctx context.Context, emit func(Frame)) error {
 	if err != nil {
 		return g.startError(err)
 	}
+	var taken atomic.Int64
+	hang := newHangWatch()
+	running, over := context.WithCancel(ctx)
+	defer over()
 	var wg sync.WaitGroup
 	wg.Go(func() { // ends when the program has ended: its standard error does, or has a deadline then
-		_, _ = io.Copy(&p.said, p.stderr) // however it ends, it is the end
+		_, _ = io.Copy(io.MultiWriter(&p.said, hang), p.stderr) // however it ends, it is the end
 	})
 	wg.Go(func() { // ends when ctx is done and the program stopped, or when it has ended by itself
-		select {
-		case <-ctx.Done():
-			p.stop()
-		case <-p.exited:
-		}
+		p.supervise(ctx, hang, &taken, max(hangGrace, 2*g.every))
+		over()
 	})
-	n, skipped := g.read(ctx, p.stdout, emit)
+	if g.drive != nil {
+		wg.Go(func() { g.drive(running, p) }) // ends with running, which the one above ends
+	}
+	skipped := g.read(ctx, p.stdout, func(f Frame) {
+		if f.bad == nil {
+			taken.Add(1)
+		}
+		emit(f)
+	})
 	select {
 	case <-p.exited:
 	case <-time.After(endGrace):
@@ -64,12 +85,39 @@ func (g program) run(ctx context.Context, emit func(Frame)) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	return g.endError(p, n, skipped)
+	return g.endError(p, int(taken.Load()), skipped)
 }
 
-// read emits pictures until the output ends. Once ctx is done it goes on
-// reading, so that the program is not held up in a write while it ends.
-func (g program) read(ctx context.Context, r io.Reader, emit func(Frame)) (n int, skipped int64) {
+// supervise ends the program when ctx is done, or when it says that the camera
+// hangs and nothing comes within grace: it would go on saying so for ever.
+func (p *process) supervise(ctx context.Context, hang *hangWatch, taken *atomic.Int64, grace time.Duration) {
+	for {
+		select {
+		case <-ctx.Done():
+			p.stop()
+			return
+		case <-p.exited:
+			return
+		case <-hang.seen:
+		}
+		before := taken.Load()
+		select {
+		case <-ctx.Done():
+		case <-p.exited:
+		case <-time.After(grace):
+			if taken.Load() == before {
+				p.hung.Store(true)
+				p.stop()
+				return
+			}
+		}
+	}
+}
+
+// read emits pictures until the output ends and returns how many bytes belonged
+// to none. Once ctx is done it goes on reading, so that the program is not held
+// up in a write while it ends.
+func (g program) read(ctx context.Context, r io.Reader, emit func(Frame)) (skipped int64) {
 	split := jpeg.NewSplitter(r, jpeg.SplitterOptions{Max: g.max})
 	lost := cuts{split: split}
 	for {
@@ -78,12 +126,16 @@ func (g program) read(ctx context.Context, r io.Reader, emit func(Frame)) (n int
 			lost.tell(emit)
 		}
 		if err != nil {
-			return n, split.Skipped()
+			return split.Skipped()
 		}
-		if ctx.Err() == nil {
-			n++
-			emit(Frame{JPEG: pic, At: split.First()})
+		if ctx.Err() != nil {
+			continue
 		}
+		at := split.First()
+		if g.at != nil {
+			at = g.at(at)
+		}
+		emit(Frame{JPEG: pic, At: at})
 	}
 }
 
@@ -106,35 +158,23 @@ func (g program) endError(p *process, n int, skipped int64) *Error {
 	} else {
 		text += ", exit status 0"
 	}
-	code := codeOfOutput(p.said.String())
+	found := diagnose(p.said.String())
 	switch {
+	case p.hung.Load():
+		return &Error{Code: Stalled, Text: fmt.Sprintf("program %q gets no pictures from the camera: %s", g.redact.line(filepath.Base(g.argv[0])), cableCure), Err: p.err}
 	case exit == nil && n == 0 && skipped > 0:
-		code = Config
+		found = symptom{code: Config}
 		text += fmt.Sprintf(": it wrote %d bytes, but no whole JPEG", skipped)
 	case exit != nil && (exit.ExitCode() == 126 || exit.ExitCode() == 127):
-		code = Config // a shell or env did not find the command, or may not run it
+		found = symptom{code: Config} // a shell or env did not find the command, or may not run it
 	}
 	if line := p.said.lastLine(); line != "" {
 		text += ": " + g.redact.line(line)
 	}
-	return &Error{Code: code, Text: text, Err: p.err}
-}
-
-// codeOfOutput tells from what camera programs say (rpicam, libcamera, ffmpeg,
-// V4L2 tools) why they ended.
-func codeOfOutput(said string) Code {
-	said = strings.ToLower(said)
-	has := func(phrases ...string) bool {
-		return slices.ContainsFunc(phrases, func(p string) bool { return strings.Contains(said, p) })
+	if found.cure != "" {
+		text += ": " + found.cure
 	}
-	switch {
-	case has("device or resource busy", "failed to acquire camera", "in use by another process", "already in use"):
-		return CameraBusy
-	case has("unrecognized option", "unrecognised option", "unknown option", "invalid option", "option not found",
-		"unrecognised codec", "401 unauthorized", "403 forbidden", "configured for the legacy camera stack"):
-		return Config
-	}
-	return NoCamera
+	return &Error{Code: found.code, Text: text, Err: p.err}
 }
 
 // process is a started program.
@@ -144,6 +184,7 @@ type process struct {
 	said           tail
 	exited         chan struct{} // closed when it is reaped
 	err            error         // what Wait said; to be read after exited
+	hung           atomic.Bool   // stopped because the camera hangs
 
 	mu   sync.Mutex // held to signal and to reap
 	gone bool       // reaped: its number may be another's

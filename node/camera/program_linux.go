@@ -1,8 +1,14 @@
 package camera
 
 import (
+	"context"
+	"fmt"
+	"os"
 	"runtime"
+	"strconv"
+	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -43,5 +49,46 @@ func (p *process) signal(sig syscall.Signal) {
 	defer p.mu.Unlock()
 	if !p.gone {
 		_ = syscall.Kill(-p.cmd.Process.Pid, sig) // fails only when nobody is left
+	}
+}
+
+// readyPoll is how often a program is looked at that is not ready yet.
+const readyPoll = 20 * time.Millisecond
+
+// awaitReady waits until the child handles SIGUSR1; before that the signal would
+// kill it. It asks the kernel (proc_pid_status(5), SigCgt) because what programs
+// say of their progress differs from version to version. It reports false when
+// ctx is done first.
+func (p *process) awaitReady(ctx context.Context) bool {
+	status := fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid)
+	for {
+		text, err := os.ReadFile(status) // it fails when the child has ended, as ctx then says
+		if err == nil && catches(string(text), syscall.SIGUSR1) {
+			return ctx.Err() == nil
+		}
+		if !waited(ctx, readyPoll) {
+			return false
+		}
+	}
+}
+
+// catches says whether a process with this status has a handler for a signal.
+func catches(status string, sig syscall.Signal) bool {
+	for line := range strings.Lines(status) {
+		if mask, ok := strings.CutPrefix(line, "SigCgt:"); ok {
+			bits, err := strconv.ParseUint(strings.TrimSpace(mask), 16, 64)
+			return err == nil && bits>>(uint(sig)-1)&1 == 1
+		}
+	}
+	return false
+}
+
+// takePicture asks the child for a picture. Only the child itself: what it has
+// started would die of the signal.
+func (p *process) takePicture() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.gone {
+		_ = syscall.Kill(p.cmd.Process.Pid, syscall.SIGUSR1) // fails only when it has ended
 	}
 }

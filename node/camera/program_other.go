@@ -2,7 +2,10 @@
 
 package camera
 
-import "os"
+import (
+	"context"
+	"os"
+)
 
 // keep starts the child, tells whether that worked, and reaps it. Processes that
 // the child starts are its own to end on this system.
@@ -21,3 +24,11 @@ func (p *process) kill() { p.signal(os.Kill) }
 func (p *process) signal(sig os.Signal) {
 	_ = p.cmd.Process.Signal(sig) // fails only when it has ended
 }
+
+// awaitReady never comes true: stills are a Raspberry Pi's, which runs Linux.
+func (p *process) awaitReady(ctx context.Context) bool {
+	<-ctx.Done()
+	return false
+}
+
+func (p *process) takePicture() {}

@@ -16,6 +16,9 @@ import (
 // profileEvery is how often Profile looks for a camera that is not there.
 const profileEvery = 5 * time.Second
 
+// plugPoll is how often a camera is looked for that is not there.
+const plugPoll = 2 * time.Second
+
 // webcam is a camera of this machine: "v4l2:/dev/video0", "v4l2:usb-SERIAL",
 // "v4l2:usb-1-1", or "v4l2:" for the only one; behind a question mark settle=,
 // format= and controls of the camera by name.
@@ -50,7 +53,7 @@ func openWebcam(rest string, o Options) (Source, error) {
 		webcamOptions: parsed, log: o.Log, max: o.MaxPicture, find: newFinder(),
 		// As long as it is not known what the camera can do, it is asked for what is
 		// wanted: it does what it can.
-		profile: Profile{Kind: "v4l2", Caps: []string{CapSize, CapFPS}},
+		profile: Profile{Kind: "v4l2", Caps: []string{CapSize, CapFPS}, Poll: plugPoll},
 	}, nil
 }
 
@@ -122,7 +125,7 @@ func (w *webcam) search(ctx context.Context) (webcamNode, error) {
 // learn keeps what is known of a camera that is there.
 func (w *webcam) learn(c webcamNode) {
 	w.id = c.id()
-	p := Profile{Kind: "v4l2", Model: c.name(), Sizes: c.sizes, MaxFPS: c.maxFPS, Caps: []string{CapFPS}}
+	p := Profile{Kind: "v4l2", Model: c.name(), Sizes: c.sizes, MaxFPS: c.maxFPS, Caps: []string{CapFPS}, Poll: plugPoll}
 	if c.USB != nil {
 		p.Make = clean(c.USB.Maker)
 	}

@@ -198,7 +198,11 @@ func TestConnectionLimits(t *testing.T) {
 		}
 		idle = append(idle, c)
 	}
-	// A fourth is turned away on either port, without an answer.
+	// A fourth is turned away, without an answer, once the three before it at the
+	// same port have been taken, and then at the other port too.
+	if answer := s.raw(s.tcp, false, s.jpeg); answer != "" {
+		t.Errorf("beyond the limit, over TCP: %q", answer)
+	}
 	if answer := s.raw(s.http, false, post("/push/gate", "", s.jpeg)); answer != "" {
 		t.Errorf("beyond the limit: %q", answer)
 	}

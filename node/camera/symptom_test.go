@@ -1,0 +1,91 @@
+package camera
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestDiagnose(t *testing.T) {
+	for said, want := range map[string]Code{
+		"": NoCamera,
+		"[0:01:02.3] [9] INFO Camera camera.cpp:848 Pipeline handler in use by another process\nERROR: *** failed to acquire camera /base/x@10 ***": CameraBusy,
+		"ERROR V4L2 x: Unable to request 0 buffers: Device or resource busy":                                                                        CameraBusy,
+		"ERROR: *** no cameras available ***":                                                                    NoCamera,
+		"ERROR: *** unrecognised option '--foo' ***":                                                             Config,
+		"ERROR: *** the argument ('x') for option '--width' is invalid ***":                                      Config,
+		"ERROR: *** Invalid AWB mode: x ***":                                                                     Config,
+		"ERROR: *** illegal rotation value ***":                                                                  Config,
+		"ERROR: *** transforms requiring transpose not supported ***":                                            Config,
+		"ERROR: *** failed to start camera ***":                                                                  NoCamera,
+		"WARN IPARPI: Invalid something\nERROR: *** failed to allocate capture buffers ***":                      NoCamera,
+		"WARN V4L2: Camera frontend has timed out!":                                                              Stalled,
+		"Unrecognized option 'stimeout'.\nError splitting the argument list: Option not found":                   Config,
+		"[rtsp @ 0x1] method DESCRIBE failed: 401 Unauthorized\nrtsp://h/: Server returned 401 Unauthorized":     Config,
+		"[rtsp @ 0x1] method DESCRIBE failed: 404 Not Found":                                                     Config,
+		"rtsp://h/: Connection refused":                                                                          NoCamera,
+		"Unknown encoder 'mjpeg'":                                                                                Config,
+		"ERROR: the system appears to be configured for the legacy camera stack":                                 Config,
+		"/dev/video9: No such file or directory":                                                                 NoCamera,
+		"Connection to tcp://h:554?timeout=0 failed: Connection timed out":                                       NoCamera,
+		"ERROR: *** Device timeout detected ***\nERROR: *** failed to acquire camera /base/soc (after that) ***": CameraBusy,
+	} {
+		if got := diagnose(said).code; got != want {
+			t.Errorf("%q: %s, want %s", said, got, want)
+		}
+	}
+}
+
+// heard says whether a hang was noticed.
+func heard(h *hangWatch) bool {
+	select {
+	case <-h.seen:
+		return true
+	default:
+		return false
+	}
+}
+
+func FuzzHangWatch(f *testing.F) {
+	const line = "ERROR: Device timeout detected, attempting a restart!!!\n"
+	f.Add([]byte(line+line), byte(1))
+	f.Add([]byte("device timeout detectedevice timeout detecte"), byte(7))
+	f.Fuzz(func(t *testing.T, said []byte, piece byte) {
+		h := newHangWatch()
+		for rest := said; len(rest) > 0; {
+			n := min(len(rest), int(piece)+1)
+			if m, err := h.Write(rest[:n]); m != n || err != nil {
+				t.Fatalf("Write = %d, %v", m, err)
+			}
+			rest = rest[n:]
+		}
+		if want := bytes.Contains(bytes.ToLower(said), []byte(hangWords)); heard(h) != want {
+			t.Errorf("%q in pieces of %d: noticed %v", said, int(piece)+1, !want)
+		}
+		if len(h.end) >= len(hangWords) {
+			t.Errorf("%d bytes are kept", len(h.end))
+		}
+	})
+}
+
+// A program that complains once and goes on is let be; one that only complains is
+// ended, with the reason.
+func TestExecHang(t *testing.T) {
+	const complain = "echo 'ERROR: Device timeout detected, attempting a restart!!!' >&2; "
+	leaks(t)
+	s, _ := script(t, "cat $1; "+complain+"i=0; while [ $i -lt 30 ]; do cat $1; sleep 0.05; i=$((i+1)); done; exit 3")
+	e, got := fails(t, s, Mode{})
+	if !strings.Contains(e.Text, "exit status 3") || len(got) != 31 {
+		t.Errorf("after %d pictures %q, want all 31", len(got), e.Text)
+	}
+	s, _ = script(t, "cat $1; trap '' INT; while :; do "+complain+"sleep 0.2; done")
+	start := time.Now()
+	e, got = fails(t, s, Mode{})
+	if e.Code != Stalled || !strings.Contains(e.Text, "cable") || len(got) != 1 {
+		t.Errorf("after %d pictures %s: %q, want stalled", len(got), e.Code, e.Text)
+	}
+	if took := time.Since(start); took > hangGrace+stopGrace+2*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
