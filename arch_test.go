@@ -28,9 +28,10 @@ var imports = map[string][]string{
 	"node/camera/vmtest":        {},
 	"node/camera/vmtest/boot":   {},
 	"node/camera/vmtest/webcam": {},
-	"broker":                    {"internal/wire"},
-	"dashboard":                 {"internal/wire", "internal/link", "internal/viewer", "internal/jpeg"},
+	"broker":                    {"internal/wire", "internal/access"},
+	"dashboard":                 {"internal/wire", "internal/access", "internal/link", "internal/viewer", "internal/jpeg"},
 	"internal/wire":             {},
+	"internal/access":           {"internal/wire"},
 	"internal/link":             {"internal/wire"},
 	"internal/viewer":           {"internal/wire", "internal/link", "internal/jpeg"},
 	"internal/config":           {"internal/wire"},
@@ -38,7 +39,7 @@ var imports = map[string][]string{
 	"internal/hass":             {"internal/wire"},
 	"internal/run":              {},
 	"internal/testkit":          {"internal/wire", "internal/jpeg", "internal/link", "node/camera"},
-	"internal/cli":              {"node", "node/camera", "node/camera/push", "broker", "dashboard", "internal/wire", "internal/link", "internal/viewer", "internal/config", "internal/jpeg", "internal/hass", "internal/run"},
+	"internal/cli":              {"node", "node/camera", "node/camera/push", "broker", "dashboard", "internal/wire", "internal/access", "internal/link", "internal/viewer", "internal/config", "internal/jpeg", "internal/hass", "internal/run"},
 }
 
 // doors names, for each library, the one package that may import it, with the
@@ -59,6 +60,7 @@ var doors = map[string]string{
 	"github.com/mattn/go-shellwords":      "node/camera",
 	"golang.org/x/sys":                    "node/camera",
 	"golang.org/x/image":                  "node/camera",
+	"golang.org/x/crypto/argon2":          "internal/access",
 }
 
 type listed struct {

@@ -200,7 +200,8 @@ func (h *hub) start() {
 		if err == nil {
 			r.Body.Close()
 		}
-		return err == nil && r.StatusCode == http.StatusOK
+		// One that asks for an account serves; whether it is ready it tells those who have one.
+		return err == nil && (r.StatusCode == http.StatusOK || r.StatusCode == http.StatusUnauthorized)
 	})
 }
 

@@ -1,111 +1,103 @@
 package broker
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"net"
-	"net/netip"
-	"strings"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"camqtt/internal/access"
 )
 
-// action is what a principal wants to do with a topic.
-type action byte
-
-const (
-	publish   action = iota // send a message, or have one sent as a will
-	subscribe               // ask for the messages under a filter
-	receive                 // be handed one message
-)
-
-func (a action) String() string {
-	return [...]string{"publish", "subscribe", "receive"}[a]
+// Introduced is what a connection given to [Broker.Attach] implements beside net.Conn
+// when it came by HTTP. Credentials in CONNECT count before it.
+type Introduced interface {
+	// Visitor is who has come, as far as HTTP has found out; false when it has not.
+	Visitor() (access.Principal, bool)
 }
 
-// rank orders principals by what they may do. A session is never taken over by a
-// principal of a lower rank than its owner's.
-type rank byte
-
-const (
-	nobody  rank = iota // may not even connect
-	reader              // may subscribe
-	user                // may do everything a client can do
-	process             // a part of this program, joined by a pipe
-)
-
-// principal is who a connection acts for.
-type principal struct {
-	rank rank
-	name string // for the log; empty while there are no accounts
+// allowed says whether p may do a with a topic or, for [access.Subscribe], a filter.
+func (b *Broker) allowed(p access.Principal, a access.Action, topic string) bool {
+	return b.topics.Allowed(p, a, topic)
 }
 
-// Who gets in without an account: values of [Options].Anonymous.
-const (
-	anonymousLoopback = "loopback"
-	anonymousRead     = "read"
-	anonymousAll      = "all"
-	anonymousNever    = "never"
-)
-
-func checkAnonymous(s string) error {
-	switch s {
-	case anonymousLoopback, anonymousRead, anonymousAll, anonymousNever:
-		return nil
-	}
-	return fmt.Errorf("anonymous is %q, wanted loopback, read, all or never", s)
-}
-
-// identify says who is behind a connection that came from the given address.
-// A pipe has no other end than this process, so it needs no password.
-func identify(anonymous string, from net.Addr) principal {
-	near := false
-	if from != nil {
-		switch from.Network() {
-		case "pipe":
-			return principal{rank: process, name: "process"}
-		case "unix":
-			near = true
-		default:
-			ip, ok := address(from)
-			near = ok && ip.IsLoopback()
+// knows says who is behind a connection. It may take a while, in which only this
+// connection waits.
+func (b *Broker) knows(c *conn, user, secret string) (access.Principal, error) {
+	visitor, web := c.raw.(Introduced)
+	if web && user == "" && secret == "" {
+		if p, known := visitor.Visitor(); known && b.access.Current(p) {
+			return p, nil
 		}
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), b.limits.ConnectTime)
+	defer cancel()
+	return b.access.Identify(ctx, access.Attempt{User: user, Secret: secret, From: c.RemoteAddr(), Web: web})
+}
+
+// stranger gives the answer to somebody who was not let in.
+func stranger(err error) packets.Code {
+	var slow *access.Slow
 	switch {
-	case anonymous == anonymousAll, near && anonymous != anonymousNever:
-		return principal{rank: user}
-	case anonymous == anonymousRead:
-		return principal{rank: reader}
+	case errors.Is(err, access.ErrNone):
+		return packets.ErrNotAuthorized
+	case errors.Is(err, access.ErrWrong):
+		return packets.ErrBadUsernameOrPassword
+	case errors.As(err, &slow):
+		return packets.ErrConnectionRateExceeded
 	}
-	return principal{}
+	return packets.ErrServerBusy
 }
 
-// address gives the IP address of the other end, if it has one.
-func address(a net.Addr) (netip.Addr, bool) {
-	if a == nil {
-		return netip.Addr{}, false
+// identified finds out who sent a CONNECT and whether he may have what it asks for.
+func (c *conn) identified(pk *packets.Packet) (packets.Code, error) {
+	b := c.b
+	p, err := b.identify(c, string(pk.Connect.Username), string(pk.Connect.Password))
+	if err != nil {
+		return stranger(err), err
 	}
-	if t, ok := a.(*net.TCPAddr); ok {
-		ip, ok := netip.AddrFromSlice(t.IP)
-		return ip.Unmap(), ok
+	c.who, c.terms.who = p, p
+	if w := c.last; w != nil && !(b.allowed(p, access.Will, w.m.topic) && (!w.m.retain || b.allowed(p, access.Retain, w.m.topic))) {
+		return packets.ErrNotAuthorized, fmt.Errorf("its will may not be published to %q", w.m.topic)
 	}
-	p, err := netip.ParseAddrPort(a.String())
-	return p.Addr().Unmap(), err == nil
+	// A camera that knows no other identifier than its own name shall find it free.
+	if p.Name != c.id && p.Role != access.Hub && b.access.Named(c.id) {
+		return packets.ErrClientIdentifierNotValid, fmt.Errorf("its identifier is the name of another account")
+	}
+	return packets.CodeSuccess, nil
 }
 
-// allowed says whether p may do a with a topic (or, for subscribe, a filter). What
-// is not named here is denied. It is asked for every message and every receiver, so
-// it allocates nothing.
-func allowed(p principal, a action, topic string) bool {
-	system := strings.HasPrefix(topic, "$")
-	if _, _, shared := share(topic); shared && a == subscribe {
-		system = false
-	}
-	switch a {
-	case publish:
-		return p.rank >= user && !system
-	case subscribe, receive:
-		if system {
-			return p.rank >= reader && (topic == "$SYS" || strings.HasPrefix(topic, "$SYS/"))
+// errTaken is how a connection ends whose identifier belongs to somebody else.
+var errTaken = errors.New("its identifier is somebody else's")
+
+// revoke ends what those had whose account has gone or changed: connections, sessions
+// and what waits in them. Their wills are published, because they have gone.
+func (b *Broker) revoke() {
+	for _, c := range b.connections() {
+		if c.established.Load() && !b.access.Current(c.who) {
+			c.revoked()
 		}
-		return p.rank >= reader
 	}
-	return false
+	b.door.Lock()
+	defer b.door.Unlock()
+	for _, s := range b.sessions.all() {
+		if b.access.Current(s.who) {
+			continue
+		}
+		s.mu.Lock()
+		s.terms.who = access.Principal{}
+		s.mu.Unlock()
+		if s.owner == nil {
+			b.remove(s)
+			b.wills.now(s.id)
+		}
+	}
+	b.changed()
+}
+
+// revoked ends a connection whose account has gone or changed.
+func (c *conn) revoked() {
+	c.b.log.trouble("connection closed, its account has changed", "client", c.id, "user", c.who.Name, "remote", c.RemoteAddr().String())
+	c.kick(packets.ErrNotAuthorized)
 }

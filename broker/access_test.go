@@ -3,88 +3,29 @@ package broker
 import (
 	"fmt"
 	"log/slog"
-	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"camqtt/internal/access"
 )
-
-// F10. What is not named is denied; the engine's ledger would allow it.
-func TestAllowed(t *testing.T) {
-	topics := []string{"cam/front/frame", "#", "$share/g/cam/#", "$SYS/broker/uptime", "$SYS/#", "$share/g/$SYS/#", "$other/x", "$SYSTEM", "$"}
-	for _, tc := range []struct {
-		rank rank
-		a    action
-		want string // one letter per topic
-	}{
-		{nobody, publish, "---------"},
-		{nobody, subscribe, "---------"},
-		{nobody, receive, "---------"},
-		{reader, publish, "---------"},
-		{reader, subscribe, "yyyyyy---"},
-		{reader, receive, "yy-yy----"},
-		{user, publish, "yy-------"}, // a wildcard is no topic, which checkTopic knows
-		{user, subscribe, "yyyyyy---"},
-		{user, receive, "yy-yy----"},
-		{process, publish, "yy-------"},
-		{process, subscribe, "yyyyyy---"},
-	} {
-		got := ""
-		for _, topic := range topics {
-			if allowed(principal{rank: tc.rank}, tc.a, topic) {
-				got += "y"
-			} else {
-				got += "-"
-			}
-		}
-		if got != tc.want {
-			t.Errorf("rank %d, %s: %s, wanted %s", tc.rank, tc.a, got, tc.want)
-		}
-	}
-	if allowed(principal{rank: process}, 99, "a") {
-		t.Error("an unknown action is allowed")
-	}
-	if n := testing.AllocsPerRun(100, func() { allowed(principal{rank: user}, receive, "cam/front/frame") }); n != 0 {
-		t.Errorf("%v allocations per question, wanted none", n)
-	}
-}
-
-func TestIdentify(t *testing.T) {
-	pipe, _ := net.Pipe()
-	for _, tc := range []struct {
-		from                       net.Addr
-		loopback, read, all, never rank
-	}{
-		{&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, user, user, user, nobody},
-		{&net.TCPAddr{IP: net.IPv6loopback}, user, user, user, nobody},
-		{&net.TCPAddr{IP: net.ParseIP("::ffff:127.0.0.1")}, user, user, user, nobody},
-		{&net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}, nobody, reader, user, nobody},
-		{&net.TCPAddr{}, nobody, reader, user, nobody},
-		{&net.UnixAddr{Name: "@", Net: "unix"}, user, user, user, nobody},
-		{nowhere{}, nobody, reader, user, nobody},
-		{nil, nobody, reader, user, nobody},
-		{pipe.RemoteAddr(), process, process, process, process},
-	} {
-		for policy, want := range map[string]rank{anonymousLoopback: tc.loopback, anonymousRead: tc.read, anonymousAll: tc.all, anonymousNever: tc.never} {
-			if got := identify(policy, tc.from).rank; got != want {
-				t.Errorf("%s, %v: rank %d, wanted %d", policy, tc.from, got, want)
-			}
-		}
-	}
-}
 
 // The policies as clients meet them. Strangers are played: tests use loopback only.
 func TestPolicies(t *testing.T) {
 	log := &lines{}
-	b := start(t, Options{Anonymous: "never", Log: slog.New(slog.NewTextHandler(log, nil))})
+	never, err := access.Open(access.Options{Anonymous: access.AnonymousNever})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := start(t, Options{Access: never, Log: slog.New(slog.NewTextHandler(log, nil))})
 	for v, want := range map[byte]byte{4: 5, 5: packets.ErrNotAuthorized.Code} {
 		if ack, err := dial(t, b.addr).try("c", v); err != nil || ack.ReasonCode != want {
 			t.Errorf("v%d: CONNACK %#x, %v, wanted %#x", v, ack.ReasonCode, err, want)
 		}
 	}
-	if n := strings.Count(log.String(), "level=WARN"); n != 1 || !strings.Contains(log.String(), "without an account") {
+	if n := strings.Count(log.String(), "level=WARN"); n != 1 || !strings.Contains(log.String(), "an account is needed") {
 		t.Errorf("%d lines about two refusals of one kind, wanted 1 that says why:\n%s", n, log.String())
 	}
 	p := pipe(t, b.Broker)
@@ -92,9 +33,9 @@ func TestPolicies(t *testing.T) {
 	p.sync(t)
 
 	var strangers atomic.Bool
-	b = start(t, Options{}, func(c *conn) principal {
+	b = start(t, Options{}, func(c *conn) access.Principal {
 		if strangers.Load() {
-			return identify(anonymousRead, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)})
+			return access.Principal{Role: access.Reader}
 		}
 		return local(c)
 	})
@@ -138,7 +79,7 @@ func TestRightsPerReceiver(t *testing.T) {
 	// What happens to a session whose rights shrink while it is connected.
 	s := b.sessions.get("blind")
 	s.mu.Lock()
-	s.terms.who = principal{}
+	s.terms.who = access.Principal{}
 	s.mu.Unlock()
 	b.changed()
 	pub := join(t, b.addr, "pub", 4)
@@ -223,7 +164,6 @@ func TestTopics(t *testing.T) {
 func TestNewChecks(t *testing.T) {
 	for name, o := range map[string]Options{
 		"no log":      {},
-		"anonymous":   {Log: quiet(), Anonymous: "yes"},
 		"base":        {Log: quiet(), Base: "cam/+"},
 		"base end":    {Log: quiet(), Base: "cam/"},
 		"base system": {Log: quiet(), Base: "$SYS"},

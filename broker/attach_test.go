@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"camqtt/internal/access"
 )
 
 // framing is a connection as a WebSocket adapter would be: what goes out is framed by
@@ -229,7 +231,11 @@ func TestAttachBeforeAndAfterServe(t *testing.T) {
 // A whole life inside a bubble: nothing is left behind, or synctest.Test fails.
 func TestBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, err := New(Options{Log: quiet(), Anonymous: "never"})
+		never, err := access.Open(access.Options{Anonymous: access.AnonymousNever})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := New(Options{Log: quiet(), Access: never})
 		if err != nil {
 			t.Fatal(err)
 		}

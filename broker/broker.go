@@ -14,6 +14,9 @@ import (
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"camqtt/internal/access"
+	"camqtt/internal/wire"
 )
 
 // Options says what a broker is made of. Only Log is needed.
@@ -28,12 +31,11 @@ type Options struct {
 	// Data is the folder for retained messages, made when it does not exist. Empty
 	// keeps nothing across restarts.
 	Data string
-	// Anonymous says who gets in without an account: "loopback" (the default) only
-	// clients of this machine; "read" further ones too, who may subscribe only; "all"
-	// everybody, who may do everything; "never" only pipes inside this process. A
-	// client of this machine, but for "never", may do everything. A reverse proxy on
-	// this machine makes everybody a client of this machine.
-	Anonymous string
+	// Access decides who clients are; nil has no accounts, and lets in whom the zero
+	// [access.Options] let in.
+	Access *access.Accounts
+	// Discovery is Home Assistant's topic prefix, for rights. Empty is "homeassistant".
+	Discovery string
 	Limits    Limits
 	// Version is what $SYS/broker/version says behind the program's name.
 	Version string
@@ -46,11 +48,12 @@ type Broker struct {
 	listeners []net.Listener
 	base      string
 	data      string
-	anonymous string
+	topics    access.Space
+	access    *access.Accounts
 	limits    Limits
 	log       *journal
 	engine    *mqtt.Server
-	identify  func(*conn) principal
+	identify  func(c *conn, user, secret string) (access.Principal, error)
 
 	begun atomic.Bool
 	up    chan struct{} // closed when Attach may proceed
@@ -97,15 +100,14 @@ func New(o Options) (*Broker, error) {
 	if o.Base == "" {
 		o.Base = "cam"
 	}
-	if o.Anonymous == "" {
-		o.Anonymous = anonymousLoopback
-	}
 	limits, err := o.Limits.withDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("make broker: %w", err)
 	}
-	if err := checkAnonymous(o.Anonymous); err != nil {
-		return nil, fmt.Errorf("make broker: %w", err)
+	if o.Access == nil {
+		if o.Access, err = access.Open(access.Options{}); err != nil {
+			return nil, fmt.Errorf("make broker: %w", err)
+		}
 	}
 	if err := checkTopic(o.Base, &limits); err != nil || strings.HasSuffix(o.Base, "/") {
 		return nil, fmt.Errorf("make broker: base %q is no topic: %w", o.Base, errors.Join(err, errBase))
@@ -114,7 +116,8 @@ func New(o Options) (*Broker, error) {
 		listeners:  o.Listeners,
 		base:       o.Base,
 		data:       o.Data,
-		anonymous:  o.Anonymous,
+		topics:     access.Space{Base: wire.Base(o.Base), Discovery: o.Discovery},
+		access:     o.Access,
 		limits:     limits,
 		version:    o.Version,
 		log:        newJournal(o.Log.With("part", "broker"), limits.LogEvery),
@@ -128,7 +131,7 @@ func New(o Options) (*Broker, error) {
 	b.wills = wills{b: b, m: make(map[string]*pendingWill)}
 	b.cameras.m = make(map[string]*camera)
 	b.retained = newRetained(b)
-	b.identify = func(c *conn) principal { return identify(b.anonymous, c.RemoteAddr()) }
+	b.identify = b.knows
 	b.engine = newEngine(b)
 	if err := b.engine.AddHook(&hook{b: b}, nil); err != nil {
 		return nil, fmt.Errorf("make broker: %w", err)
@@ -190,6 +193,7 @@ func (b *Broker) Serve(ctx context.Context) error {
 			}
 		})
 	}
+	defer b.access.OnChange(b.revoke)()
 	loops.Go(func() { b.keepHouse(within) })   // ends when within is done
 	loops.Go(func() { store.run(within) })     // ends when within is done
 	loops.Go(func() { b.watchSystem(within) }) // ends when within is done

@@ -11,6 +11,8 @@ import (
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"camqtt/internal/access"
 )
 
 // flushTime is how long a connection that is being closed may take to write the
@@ -34,7 +36,7 @@ type conn struct {
 	opened time.Time
 
 	// Set while the engine handles CONNECT and constant from then on.
-	who     principal
+	who     access.Principal
 	id      string
 	version byte
 	client  *mqtt.Client

@@ -30,11 +30,15 @@ func (c *conn) connect(first byte, hl, n int) error {
 	}
 	c.newClient(&pk)
 	if code, err := c.admissible(&pk); err != nil {
-		c.b.log.trouble("connection refused", "client", c.id, "remote", c.RemoteAddr().String(), "why", err)
-		_ = c.b.engine.SendConnack(c.client, code, false, nil)
-		return fmt.Errorf("%w: %w", errRefused, err)
+		return c.refuse(code, err)
 	}
-	present := c.b.enter(c, pk.Connect.Clean)
+	if code, err := c.identified(&pk); err != nil {
+		return c.refuse(code, err)
+	}
+	present, mine := c.b.enter(c, pk.Connect.Clean)
+	if !mine {
+		return c.refuse(packets.ErrClientIdentifierNotValid, errTaken)
+	}
 	err = c.b.engine.SendConnack(c.client, packets.CodeSuccess, present, nil)
 	if err == nil { // before anybody can take the session over, who is to be told of it
 		c.established.Store(true)
@@ -44,10 +48,25 @@ func (c *conn) connect(first byte, hl, n int) error {
 	if err != nil {
 		return fmt.Errorf("answer CONNECT: %w", err)
 	}
+	if !c.b.access.Current(c.who) { // since it came in
+		c.revoked()
+		return errDone
+	}
 	c.in.limit = true
 	c.session.resume(c, c.terms)
 	c.b.changed()
 	return nil
+}
+
+// refuse answers CONNECT with a reason.
+func (c *conn) refuse(code packets.Code, why error) error {
+	c.b.log.trouble("connection refused", "client", c.id, "remote", c.RemoteAddr().String(), "why", why)
+	if c.version < 5 { // the engine does not tell a wrong password from a missing right
+		c.push(item{head: []byte{packets.Connack << 4, 2, 0, v3Code(code.Code)}}, needed)
+	} else {
+		_ = c.b.engine.SendConnack(c.client, code, false, nil)
+	}
+	return fmt.Errorf("%w: %w", errRefused, why)
 }
 
 // newClient makes what the engine knows of a connection. It is not told of the will, of
@@ -89,19 +108,6 @@ func (c *conn) admissible(pk *packets.Packet) (packets.Code, error) {
 	c.keepAlive(time.Duration(pk.Connect.Keepalive) * time.Second)
 	if err := c.takeWill(pk); err != nil {
 		return packets.ErrTopicNameInvalid, fmt.Errorf("will: %w", err)
-	}
-	c.who = c.b.identify(c)
-	c.terms.who = c.who
-	if c.who.rank == nobody {
-		return packets.ErrNotAuthorized, fmt.Errorf("it may not come in without an account")
-	}
-	if c.last != nil && !allowed(c.who, publish, c.last.m.topic) {
-		return packets.ErrNotAuthorized, fmt.Errorf("its will may not be published to %q", c.last.m.topic)
-	}
-	if s := c.b.sessions.get(c.id); s != nil {
-		if _, t := s.peer(); t.who.rank > c.who.rank {
-			return packets.ErrClientIdentifierNotValid, fmt.Errorf("its identifier is somebody else's")
-		}
 	}
 	return packets.CodeSuccess, nil
 }

@@ -1,8 +1,8 @@
 // Package broker is the embedded MQTT broker: it takes connections, guards the
 // protocol engine behind them and carries pictures past it on a lane where the
 // newest one wins. It owns every connection given to it, the sessions, the wills,
-// the retained messages and their file, and the one function that says who may do
-// what. It never waits for a client, never keeps more for one than [Limits] says,
+// the retained messages and their file, and asks package access who somebody is and
+// what he may do. It never waits for a client, never keeps more for one than [Limits] says,
 // and never writes a password or a payload to the log.
 //
 // The engine is github.com/mochi-mqtt/server/v2, unmodified. It decodes packets,
@@ -40,6 +40,13 @@
 //   - A QoS 2 message is forwarded when PUBLISH arrives, not at PUBREL.
 //   - Where filters of one client overlap, retain-as-published is taken from one of
 //     them, and no-local holds if any of them asks for it. It gets the message once.
+//   - A client identifier belongs to the account that uses it. Another account that
+//     comes with it is refused, in the place of taking over its session
+//     [MQTT-3.1.4-3], and so is one that comes with the name of another account.
+//   - A group of shared subscriptions is one for each account.
+//   - The retain flag of who may not retain is ignored.
+//   - When an account goes or changes, its connections are closed, its sessions end
+//     with what waits in them, and its wills are published.
 //   - Who publishes without the right to is not disconnected: MQTT 5 clients are told
 //     in the acknowledgement, others are acknowledged as if nothing were wrong, because
 //     they would send it again for ever. The log says so.

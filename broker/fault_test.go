@@ -16,6 +16,8 @@ import (
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"camqtt/internal/access"
 )
 
 // F1. The engine's decoder breaks on this packet, and without vet and the recover in
@@ -221,7 +223,7 @@ func TestWillsAreChecked(t *testing.T) {
 			}
 		}
 	}
-	b = start(t, Options{}, func(*conn) principal { return principal{rank: reader} })
+	b = start(t, Options{}, func(*conn) access.Principal { return access.Principal{Role: access.Reader} })
 	if ack, err := dial(t, b.addr).try("evil", 5, withWill("cam/front/cmd", "x", true)); err != nil || ack.ReasonCode != packets.ErrNotAuthorized.Code {
 		t.Errorf("a reader's will: code %#x, %v, wanted 0x87", ack.ReasonCode, err)
 	}
@@ -341,7 +343,7 @@ func stall(t *testing.T, b *running, topic string) {
 
 // F14. Fails without the recover in establish.
 func TestPanicInHook(t *testing.T) {
-	b := start(t, Options{}, func(c *conn) principal {
+	b := start(t, Options{}, func(c *conn) access.Principal {
 		if c.id == "boom" {
 			panic("boom")
 		}
@@ -380,7 +382,7 @@ func TestConnectionCaps(t *testing.T) {
 			t.Errorf("%d: connection from %v: %v", i, tc.from, err)
 		}
 	}
-	key, _ := address(tcp("192.0.2.1"))
+	key, _ := access.IP(tcp("192.0.2.1"))
 	b.dismiss(key)
 	if _, err := b.admit(tcp("192.0.2.1")); err != nil {
 		t.Errorf("after one has gone: %v", err)

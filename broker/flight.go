@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"camqtt/internal/access"
 )
 
 // flight is one message at QoS 1 or 2 for one client.
@@ -101,14 +103,14 @@ func (s *session) resume(c *conn, t terms) {
 		switch {
 		case f.released:
 			c.push(pubrel(f.d.id), needed)
-		case !allowed(t.who, receive, f.m.topic), f.m.expired(time.Now()), !s.put(f):
+		case !s.b.allowed(t.who, access.Receive, f.m.topic), f.m.expired(time.Now()), !s.put(f):
 			f.m.load.drop()
 			continue
 		}
 		s.flights = append(s.flights, f)
 		s.flying += f.m.size()
 	}
-	s.forget(func(f *flight) bool { return !allowed(t.who, receive, f.m.topic) })
+	s.forget(func(f *flight) bool { return !s.b.allowed(t.who, access.Receive, f.m.topic) })
 	s.pump()
 }
 

@@ -3,6 +3,8 @@ package broker
 import (
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"camqtt/internal/access"
 )
 
 // hook is the engine's one hook. Whatever it does runs in a connection's reader, whose
@@ -28,7 +30,7 @@ func (h *hook) Provides(b byte) bool {
 // OnACLCheck is asked for every filter of a SUBSCRIBE.
 func (h *hook) OnACLCheck(cl *mqtt.Client, filter string, write bool) bool {
 	c, ok := cl.Net.Conn.(*conn)
-	return ok && !write && allowed(c.who, subscribe, filter)
+	return ok && !write && h.b.allowed(c.who, access.Subscribe, filter)
 }
 
 // OnPacketEncode corrects what the engine is about to answer.

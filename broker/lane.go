@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"camqtt/internal/access"
 )
 
 // target is one receiver of a topic.
@@ -14,6 +16,7 @@ type target struct {
 	session *session
 	conn    *conn // nil while the client is away
 	id      string
+	account string // "": none
 	version byte
 	qos     byte
 	noLocal bool
@@ -156,13 +159,14 @@ func (b *Broker) newFan(topic string, gen int64) *fan {
 		if !reaches(shared, topic) {
 			continue
 		}
-		group := make([]target, 0, len(members))
+		// Nobody takes what is another account's by joining its group.
+		groups := make(map[string][]target, 1)
 		for id, s := range members {
 			if t, ok := b.target(id, topic, s); ok {
-				group = append(group, t)
+				groups[t.account] = append(groups[t.account], t)
 			}
 		}
-		if len(group) > 0 {
+		for _, group := range groups {
 			slices.SortFunc(group, func(x, y target) int { return strings.Compare(x.id, y.id) })
 			f.shared = append(f.shared, group)
 		}
@@ -177,11 +181,11 @@ func (b *Broker) target(id, topic string, s packets.Subscription) (target, bool)
 		return target{}, false
 	}
 	c, as := ss.peer()
-	if !allowed(as.who, receive, topic) {
+	if !b.allowed(as.who, access.Receive, topic) {
 		return target{}, false
 	}
 	return target{
-		session: ss, conn: c, id: id,
+		session: ss, conn: c, id: id, account: as.who.Name,
 		version: as.version, max: as.max,
 		qos: min(s.Qos, 2), noLocal: s.NoLocal, retain: s.RetainAsPublished, ids: identifiers(s),
 	}, true

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"camqtt/internal/access"
 )
 
 // engineListener is the name under which the engine knows every connection. It has no
@@ -152,11 +154,8 @@ func wentAway(err error) bool {
 
 // admit counts a connection against the caps before anything is spent on it.
 func (b *Broker) admit(from net.Addr) (netip.Addr, error) {
-	key, counted := address(from)
-	if key.Is6() {
-		p, _ := key.Prefix(64) // one household is one /64
-		key = p.Addr()
-	}
+	key, counted := access.IP(from)
+	key = access.Household(key)
 	if !counted || key.IsLoopback() {
 		key = netip.Addr{}
 	}

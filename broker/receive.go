@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"camqtt/internal/access"
 )
 
 // handle takes one packet off the stream, whose fixed header is buffered.
@@ -93,7 +95,7 @@ func (c *conn) publish(first byte, hl, n int) error {
 	switch {
 	case !ok:
 		return c.violated(forbidden("topic alias stands for nothing"))
-	case !allowed(c.who, publish, topic):
+	case !c.b.allowed(c.who, access.Publish, topic):
 		c.b.log.trouble("publish refused, the client may not", "client", c.id, "topic", topic)
 		c.refusePublish(first, p.id)
 		return in.discard(c, hl+n)
@@ -109,7 +111,7 @@ func (c *conn) publish(first byte, hl, n int) error {
 		return err
 	}
 	pk := packets.Packet{ProtocolVersion: c.version, Origin: c.id}
-	pk.FixedHeader = packets.FixedHeader{Type: packets.Publish, Qos: first >> 1 & 3, Retain: first&1 != 0, Remaining: k}
+	pk.FixedHeader = packets.FixedHeader{Type: packets.Publish, Qos: first >> 1 & 3, Retain: first&1 != 0 && c.mayRetain(topic), Remaining: k}
 	if err := pk.PublishDecode(body); err != nil {
 		return c.violated(malformed(err.Error()))
 	}
@@ -262,7 +264,7 @@ func (in *inbound) bypass(c *conn, retain bool, hl, n int) (bool, error) {
 		}
 		in.topic, in.kind, in.cam = topic, k, c.b.cameras.get(id)
 	}
-	if !allowed(c.who, publish, in.topic) {
+	if !c.b.allowed(c.who, access.Publish, in.topic) {
 		return false, nil // publish refuses it
 	}
 	in.r += head
@@ -273,8 +275,18 @@ func (in *inbound) bypass(c *conn, retain bool, hl, n int) (bool, error) {
 	defer l.drop()
 	c.b.countPacket(hl + n)
 	c.b.count.messagesIn.Add(1)
-	c.b.publish(&message{topic: in.topic, kind: in.kind, cam: in.cam, load: l, retain: retain, from: c.id})
+	c.b.publish(&message{topic: in.topic, kind: in.kind, cam: in.cam, load: l, retain: retain && c.mayRetain(in.topic), from: c.id})
 	return true, nil
+}
+
+// mayRetain reports whether the client may have a message kept. One that may not is
+// delivered all the same: the flag is a common mistake, above all with commands.
+func (c *conn) mayRetain(topic string) bool {
+	ok := c.b.allowed(c.who, access.Retain, topic)
+	if !ok {
+		c.b.log.trouble("message not retained, the client may not", "client", c.id, "topic", topic)
+	}
+	return ok
 }
 
 // violated ends a connection whose client broke the protocol.

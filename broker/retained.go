@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"camqtt/internal/access"
 )
 
 // retained are the retained messages, pictures among them by reference.
@@ -112,7 +114,7 @@ func (r *retained) send(c *conn, a retainedAsk, topic string) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	m := r.m[topic]
-	if m == nil || m.expired(time.Now()) || !allowed(c.who, receive, topic) {
+	if m == nil || m.expired(time.Now()) || !r.b.allowed(c.who, access.Receive, topic) {
 		return
 	}
 	qos := min(a.qos, m.qos, 2)

@@ -5,11 +5,13 @@ import (
 	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
+
+	"camqtt/internal/access"
 )
 
 // terms are what one CONNECT said of the client behind a session.
 type terms struct {
-	who     principal
+	who     access.Principal
 	version byte
 	max     int // largest packet the client takes; 0 any. [MQTT-3.1.2-24]
 	window  int // its Receive Maximum. [MQTT-3.1.2.11.3]
@@ -27,6 +29,7 @@ type session struct {
 	owner  *conn        // connection that has or gets the session; nil while the client is away
 	client *mqtt.Client // what the engine knows of the owner, or the last one
 	since  time.Time    // when the client went away
+	who    access.Principal
 
 	mu      sync.Mutex
 	conn    *conn // where messages go; nil while the client is away or just arriving
@@ -191,11 +194,16 @@ func (ss *sessions) all() []*session {
 // enter gives a client its session: the connection that has it now is ended first,
 // and waited for, so that its will and its subscriptions cannot come after the
 // newcomer's. It leaves door locked until stepIn or the connection ends, and says
-// whether there was a session to go on with.
-func (b *Broker) enter(c *conn, clean bool) (present bool) {
+// whether there was a session to go on with. mine is false, and door unlocked, when the
+// identifier belongs to somebody else, who then notices nothing.
+func (b *Broker) enter(c *conn, clean bool) (present, mine bool) {
 	for {
 		b.door.Lock()
 		old := b.sessions.get(c.id)
+		if old != nil && !c.who.Owns(old.who) {
+			b.door.Unlock()
+			return false, false
+		}
 		if old == nil || old.owner == nil || old.owner == c {
 			break
 		}
@@ -221,8 +229,8 @@ func (b *Broker) enter(c *conn, clean bool) (present bool) {
 	if present {
 		b.away--
 	}
-	old.owner, old.client, c.session = c, c.client, old
-	return present
+	old.owner, old.client, old.who, c.session = c, c.client, c.who, old
+	return present, true
 }
 
 // stepIn lets the next one to the door.
@@ -247,7 +255,7 @@ func (b *Broker) leave(c *conn) {
 	if s.owner == c {
 		s.owner, s.since = nil, time.Now()
 		b.away++
-		if c.terms.expiry == 0 {
+		if c.terms.expiry == 0 || !b.access.Current(s.who) {
 			b.remove(s)
 		}
 		b.makeRoom()
@@ -270,15 +278,25 @@ func (b *Broker) remove(s *session) {
 	b.changed()
 }
 
-// makeRoom ends the session that has been without a client for longest when too many
-// are. The caller holds door.
+// makeRoom ends a session when too many are without a client: of the account that has
+// most of them, so that none pushes out another's, the one that has been without for
+// longest. The caller holds door.
 func (b *Broker) makeRoom() {
 	if b.away <= b.limits.Sessions {
 		return
 	}
+	all, count, greedy := b.sessions.all(), map[string]int{}, ""
+	for _, s := range all {
+		if s.owner != nil {
+			continue
+		}
+		if count[s.who.Name]++; count[s.who.Name] > count[greedy] {
+			greedy = s.who.Name
+		}
+	}
 	var oldest *session
-	for _, s := range b.sessions.all() {
-		if s.owner == nil && (oldest == nil || s.since.Before(oldest.since)) {
+	for _, s := range all {
+		if s.owner == nil && s.who.Name == greedy && (oldest == nil || s.since.Before(oldest.since)) {
 			oldest = s
 		}
 	}

@@ -5,6 +5,8 @@ import (
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"camqtt/internal/access"
 )
 
 // retainedAsk is one accepted filter whose retained messages are still to be sent.
@@ -45,7 +47,7 @@ func (h *hook) OnSubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet {
 		}
 		f.Filter = strings.Clone(f.Filter)
 		twice[f.Filter] = true
-		_, _, shared := share(f.Filter)
+		_, _, shared := access.Share(f.Filter)
 		if !shared && (f.RetainHandling == 0 || f.RetainHandling == 1 && !existed) { // [MQTT-3.3.1-9] to 11
 			c.asked = append(c.asked, retainedAsk{filter: f.Filter, qos: f.Qos, ids: identifiers(*f), index: i})
 		}

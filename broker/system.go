@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"camqtt/internal/access"
 )
 
 // systemTopics are the messages under $SYS. They have the names that mosquitto gave
@@ -126,7 +128,7 @@ const systemPrefix = "$SYS/"
 func (c *conn) sendSystem(a retainedAsk) {
 	for _, topic := range c.b.system.matching(a.filter) {
 		v, ok := c.b.system.get(topic)
-		if !ok || !allowed(c.who, receive, topic) {
+		if !ok || !c.b.allowed(c.who, access.Receive, topic) {
 			continue
 		}
 		m := &message{topic: topic, load: plain([]byte(v)), retain: true}
@@ -137,6 +139,6 @@ func (c *conn) sendSystem(a retainedAsk) {
 // reaches reports whether a share group gets the messages of a topic: the engine lets
 // one whose filter begins with a wildcard have those under $SYS. [MQTT-4.7.2-1]
 func reaches(shared, topic string) bool {
-	_, filter, ok := share(shared)
+	_, filter, ok := access.Share(shared)
 	return !ok || topic[0] != '$' || strings.HasPrefix(filter, "$")
 }

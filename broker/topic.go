@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"camqtt/internal/access"
+	"camqtt/internal/wire"
 )
 
 // kind says what a topic carries as far as delivery is concerned.
@@ -23,7 +26,7 @@ func picture(base, topic string) (id string, k kind) {
 		return "", ordinary
 	}
 	id, last, ok := strings.Cut(topic[len(base)+1:], "/")
-	if !ok || !cameraID(id) {
+	if !ok || !wire.IsID(id) {
 		return "", ordinary
 	}
 	switch last {
@@ -35,21 +38,6 @@ func picture(base, topic string) (id string, k kind) {
 		return id, snapshot
 	}
 	return "", ordinary
-}
-
-// cameraID reports whether s is an id as topics.md has it:
-// ^[a-z0-9][a-z0-9_-]{0,31}$
-func cameraID(s string) bool {
-	if s == "" || len(s) > 32 || s[0] == '_' || s[0] == '-' {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
-			return false
-		}
-	}
-	return true
 }
 
 // checkText refuses what must not stand in an identifier, topic or filter:
@@ -96,7 +84,7 @@ func checkFilter(s string, l *Limits) error {
 		return fmt.Errorf("filter: %d levels, at most %d are allowed", n, l.TopicLevels)
 	}
 	plain := s
-	if group, rest, shared := share(s); shared {
+	if group, rest, shared := access.Share(s); shared {
 		if group == "" || strings.ContainsAny(group, "+#") {
 			return fmt.Errorf("filter: %q names no share group", s)
 		}
@@ -122,20 +110,6 @@ func wildcards(filter string) bool {
 		left = rest
 	}
 	return true
-}
-
-// share takes a shared subscription apart. The engine takes the prefix in any case
-// of letters, so it must be recognised here likewise.
-func share(s string) (group, filter string, ok bool) {
-	prefix, rest, found := strings.Cut(s, "/")
-	if !strings.EqualFold(prefix, "$share") {
-		return "", "", false
-	}
-	if !found {
-		return "", "", true
-	}
-	group, filter, _ = strings.Cut(rest, "/")
-	return group, filter, true
 }
 
 // matches reports whether a topic falls under a filter. [MQTT-4.7.1-2],

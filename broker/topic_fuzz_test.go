@@ -3,6 +3,9 @@ package broker
 import (
 	"strings"
 	"testing"
+
+	"camqtt/internal/access"
+	"camqtt/internal/wire"
 )
 
 // under is matches written for the reader: level by level, over slices.
@@ -28,14 +31,14 @@ func FuzzTopics(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, filter, topic string) {
-		share(filter)
+		access.Share(filter)
 		got := matches(filter, topic)
-		allowed(principal{rank: reader}, subscribe, filter)
+		access.Space{}.Allowed(access.Principal{Role: access.Viewer, All: true}, access.Subscribe, filter)
 		id, k := picture("cam", topic)
-		if k != ordinary && (!cameraID(id) || checkTopic(topic, &l) != nil) {
+		if k != ordinary && (!wire.IsID(id) || checkTopic(topic, &l) != nil) {
 			t.Errorf("%q is a picture's topic but no topic", topic)
 		}
-		if _, _, shared := share(filter); shared || checkFilter(filter, &l) != nil || checkTopic(topic, &l) != nil {
+		if _, _, shared := access.Share(filter); shared || checkFilter(filter, &l) != nil || checkTopic(topic, &l) != nil {
 			return
 		}
 		if want := under(strings.Split(filter, "/"), strings.Split(topic, "/")); got != want {

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"camqtt/internal/access"
 )
 
 // quiet is a log that nobody reads.
@@ -32,7 +34,7 @@ type running struct {
 
 // start serves a broker. Options without Log get one that nobody reads; as says who a
 // client is, if it shall not be decided by its address.
-func start(t testing.TB, o Options, as ...func(*conn) principal) *running {
+func start(t testing.TB, o Options, as ...func(*conn) access.Principal) *running {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -47,13 +49,19 @@ func start(t testing.TB, o Options, as ...func(*conn) principal) *running {
 		t.Fatal(err)
 	}
 	for _, f := range as {
-		b.identify = f
+		b.identify = func(c *conn, _, _ string) (access.Principal, error) {
+			p := f(c)
+			if p.Role == access.Nobody {
+				return p, access.ErrNone
+			}
+			return p, nil
+		}
 	}
 	return serve(t, b, l.Addr().String())
 }
 
 // local is who clients of this machine are unless a test says otherwise.
-func local(c *conn) principal { return identify(anonymousLoopback, c.RemoteAddr()) }
+func local(*conn) access.Principal { return access.Principal{Role: access.Anyone} }
 
 func serve(t testing.TB, b *Broker, addr string) *running {
 	t.Helper()

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"camqtt/internal/access"
 )
 
 // Every packet is checked here before the engine sees it: the engine's decoder takes
@@ -125,7 +127,7 @@ func (f *fields) filter(s string, in place) {
 	case !wildcards(s):
 		f.fail(malformed("filter has a wildcard in a wrong place [MQTT-4.7.1-1]"))
 	case in == inSubscribe:
-		group, rest, shared := share(s)
+		group, rest, shared := access.Share(s)
 		if shared && (group == "" || rest == "" || !topicName([]byte(group))) {
 			f.fail(forbidden("shared subscription names no group or no filter [MQTT-4.8.2-1]"))
 		}
@@ -135,7 +137,7 @@ func (f *fields) filter(s string, in place) {
 // options takes the byte behind a filter. [MQTT-3.8.3-4], [MQTT-3.8.3-5]
 func (f *fields) options(version byte, filter []byte) {
 	o := f.uint8()
-	_, _, shared := share(string(filter))
+	_, _, shared := access.Share(string(filter))
 	switch {
 	case f.bad != nil:
 	case o&3 == 3, version < 5 && o > 2, version == 5 && (o > 0x3f || o&0x30 == 0x30):

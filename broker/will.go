@@ -25,18 +25,18 @@ type pendingWill struct {
 }
 
 // speak publishes the will of a connection that has ended, now or after its delay. The
-// right to publish it was checked when the client connected and is checked again.
+// right to publish it was checked when the client connected; that the account has gone
+// since is one more way to go.
 func (b *Broker) speak(c *conn) {
 	w := c.last
 	c.last = nil
 	if w == nil || c.session == nil {
 		return
 	}
-	if !allowed(c.who, publish, w.m.topic) {
-		b.log.trouble("will refused", "client", c.id, "topic", w.m.topic)
-		return
-	}
 	delay := min(w.delay, c.terms.expiry) // a session's end brings it forward
+	if !b.access.Current(c.who) {
+		delay = 0
+	}
 	if w.life > 0 {
 		w.m.expiry = time.Now().Add(delay).Unix() + int64(w.life)
 	}

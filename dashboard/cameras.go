@@ -37,11 +37,11 @@ type listed struct {
 	Stats     *wire.Stats   `json:"stats"` // null before the first heartbeat
 }
 
-// cameras answers with the list of cameras.
-func (d *Dashboard) cameras(w http.ResponseWriter, _ *http.Request) {
+// cameras answers with the list of cameras that the visitor may see.
+func (d *Dashboard) cameras(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	list := []listed{} // an empty list is [], not null
-	for _, c := range d.opts.Viewer.Cameras() {
+	for _, c := range d.seen(visitorOf(r).Principal) {
 		list = append(list, listing(c, now))
 	}
 	body, err := json.Marshal(list)

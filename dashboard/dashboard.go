@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"camqtt/internal/access"
 )
 
 // Dashboard serves the page and what belongs to it. Make one with [New].
@@ -22,6 +24,7 @@ type Dashboard struct {
 	origins origins
 	page    map[string]file
 	handler http.Handler
+	space   access.Space
 	metrics *metrics
 	flights *flights
 
@@ -53,7 +56,8 @@ func New(o Options) (*Dashboard, error) {
 	if d.metrics, err = newMetrics(d); err != nil {
 		return nil, fmt.Errorf("dashboard: %w", err)
 	}
-	d.handler = d.guarded(d.routes())
+	d.space = access.Space{Base: o.Base, Discovery: o.Discovery}
+	d.handler = d.guarded(d.mux())
 	return d, nil
 }
 
@@ -127,20 +131,38 @@ func (d *Dashboard) follow(c net.Conn, s http.ConnState) {
 	}
 }
 
+// route is a path and who may have it.
+type route struct {
+	pattern string
+	need    need
+	serve   http.HandlerFunc
+}
+
 // routes is the list of paths.
-func (d *Dashboard) routes() *http.ServeMux {
-	mux := http.NewServeMux()
-	for name, f := range d.page {
-		mux.HandleFunc("GET /"+name, f.serve)
+func (d *Dashboard) routes() []route {
+	all := []route{
+		{"GET /{$}", toWatch, d.page[indexFile].serve},
+		{"GET " + mqttPath, toConnect, d.mqtt},
+		{"GET /cam/{id}/snapshot.jpg", toCommand, d.snapshot},
+		{"GET /cam/{id}/stream.mjpg", toCommand, d.stream},
+		{"GET /api/cameras", toWatch, d.cameras},
+		{"GET /healthz", nothing, func(w http.ResponseWriter, _ *http.Request) { refuse(w, http.StatusOK, "ok") }},
+		{"GET /readyz", toWatch, d.readyz},
+		{"GET /metrics", toWatch, d.showMetrics},
 	}
-	mux.HandleFunc("GET /{$}", d.page[indexFile].serve)
-	mux.HandleFunc("GET "+mqttPath, d.mqtt)
-	mux.HandleFunc("GET /cam/{id}/snapshot.jpg", d.snapshot)
-	mux.HandleFunc("GET /cam/{id}/stream.mjpg", d.stream)
-	mux.HandleFunc("GET /api/cameras", d.cameras)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { refuse(w, http.StatusOK, "ok") })
-	mux.HandleFunc("GET /readyz", d.readyz)
-	mux.Handle("GET /metrics", d.metrics.handler())
+	for name, f := range d.page {
+		all = append(all, route{"GET /" + name, toWatch, f.serve})
+	}
+	return all
+}
+
+// mux serves the routes, each to those who may have it. What is no path needs an
+// account as well: which paths there are is nobody else's business.
+func (d *Dashboard) mux() *http.ServeMux {
+	mux := http.NewServeMux()
+	for _, r := range d.routes() {
+		mux.HandleFunc(r.pattern, d.permitted(r.need, r.serve))
+	}
 	return mux
 }
 
@@ -161,8 +183,14 @@ func (d *Dashboard) guarded(mux *http.ServeMux) http.Handler {
 		rec := &recorder{ResponseWriter: w}
 		defer d.finish(rec, r)
 		secure(w.Header())
-		if r.URL.Path == "/healthz" || (d.guardHost(rec, r) && d.guardSite(rec, r) && d.guardAccess(rec, r)) {
+		switch {
+		case r.URL.Path == healthPath:
 			mux.ServeHTTP(rec, r)
+		case d.guardHost(rec, r) && d.guardSite(rec, r):
+			if known, ok := d.identified(rec, r); ok {
+				defer func() { r.Pattern = known.Pattern }() // for counting
+				mux.ServeHTTP(rec, known)
+			}
 		}
 	})
 }

@@ -125,30 +125,18 @@ func (d *Dashboard) guardSite(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// guardAccess asks for an account where there are accounts.
-func (d *Dashboard) guardAccess(w http.ResponseWriter, r *http.Request) bool {
-	if d.opts.Access == nil {
-		return true
-	}
-	user, password, _ := r.BasicAuth()
-	if d.opts.Access(Visitor{User: user, Password: password, From: visitorAddr(r), MQTT: r.URL.Path == mqttPath}) {
-		return true
-	}
-	w.Header().Set("WWW-Authenticate", `Basic realm="camqtt", charset="UTF-8"`)
-	refuse(w, http.StatusUnauthorized, "an account with the right to view is needed")
-	return false
-}
-
 // visitorAddr returns the address of the browser. A proxy on this machine makes all
 // the world look local, so what it says of its client is believed, from the right:
-// the part on the left is what the client claims.
+// the part on the left is what the client claims. Nobody who comes through a proxy is
+// taken to be local.
 func visitorAddr(r *http.Request) net.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return &net.TCPAddr{}
 	}
 	ip := peer.Addr().Unmap().WithZone("")
-	if forwarded := forwardedFor(r.Header); ip.IsLoopback() && forwarded != "" {
+	forwarded := forwardedFor(r.Header)
+	if ip.IsLoopback() && forwarded != "" {
 		hops := strings.Split(forwarded, ",")
 		for i := len(hops) - 1; i >= 0; i-- {
 			hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
@@ -159,6 +147,9 @@ func visitorAddr(r *http.Request) net.Addr {
 				return &net.TCPAddr{IP: ip.AsSlice()}
 			}
 		}
+	}
+	if ip.IsLoopback() && forwarded != "" {
+		return &net.TCPAddr{}
 	}
 	return &net.TCPAddr{IP: peer.Addr().Unmap().AsSlice(), Port: int(peer.Port())}
 }

@@ -21,6 +21,7 @@ import (
 // are never more series than those.
 type metrics struct {
 	registry       *prometheus.Registry
+	all            http.Handler // shows the registry
 	requests       *prometheus.CounterVec
 	streamSent     prometheus.Counter
 	streamReplaced prometheus.Counter
@@ -59,11 +60,30 @@ func newMetrics(d *Dashboard) (*metrics, error) {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
 	}
+	m.all = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4})
 	return m, nil
 }
 
-func (m *metrics) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4})
+// listOf is a fixed list of cameras.
+type listOf []viewer.Camera
+
+// Cameras returns the list.
+func (l listOf) Cameras() []viewer.Camera { return l }
+
+// showMetrics shows everything to who may see every camera, and to others the figures
+// of their own cameras.
+func (d *Dashboard) showMetrics(w http.ResponseWriter, r *http.Request) {
+	p := visitorOf(r).Principal
+	if p.Everything() {
+		d.metrics.all.ServeHTTP(w, r)
+		return
+	}
+	own := prometheus.NewRegistry()
+	if err := own.Register(newCameraCollector(listOf(d.seen(p)))); err != nil {
+		refuse(w, http.StatusInternalServerError, "the figures cannot be shown: %s", err)
+		return
+	}
+	promhttp.HandlerFor(own, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}).ServeHTTP(w, r)
 }
 
 // count notes a request that has ended. What met no path counts as one.
@@ -98,11 +118,11 @@ type cameraFigure struct {
 // cameraCollector reads the cameras anew for each scrape, so one that is forgotten
 // leaves nothing behind.
 type cameraCollector struct {
-	cameras Cameras
+	cameras interface{ Cameras() []viewer.Camera }
 	figures []cameraFigure
 }
 
-func newCameraCollector(cameras Cameras) *cameraCollector {
+func newCameraCollector(cameras interface{ Cameras() []viewer.Camera }) *cameraCollector {
 	c := &cameraCollector{cameras: cameras}
 	add := func(name, help string, kind prometheus.ValueType, f func(viewer.Camera, time.Time) (float64, bool)) {
 		desc := prometheus.NewDesc("camqtt_camera_"+name, help, []string{"id"}, nil)

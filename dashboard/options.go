@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"time"
 
+	"camqtt/internal/access"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
@@ -38,11 +40,13 @@ type Viewer interface {
 	Cameras
 }
 
-// Visitor is who asks for something over HTTP.
-type Visitor struct {
-	User, Password string   // of HTTP Basic authentication; empty when none was sent
-	From           net.Addr // the browser's address; behind a proxy on this machine, the one the proxy names
-	MQTT           bool     // asks for the WebSocket, where the broker asks for an account once more
+// Access says who visitors are. [access.Accounts] does.
+type Access interface {
+	// Identify says who makes an attempt. Its errors are those of
+	// [access.Accounts.Identify].
+	Identify(ctx context.Context, at access.Attempt) (access.Principal, error)
+	// Bind returns a context that is also done when p is no longer who he was.
+	Bind(ctx context.Context, p access.Principal) (context.Context, context.CancelFunc)
 }
 
 // Counter is one figure for /metrics that somebody else counts.
@@ -78,10 +82,19 @@ type Options struct {
 	Origins []string
 	// Ready says whether the broker can be reached, for /readyz; nil is always.
 	Ready func() bool
-	// Access says whether a visitor may have what is asked for, whatever it is but
-	// /healthz, which is open to all; nil lets everybody. A visitor who may not is
-	// asked for an account. It must be quick and safe for concurrent use.
-	Access func(Visitor) bool
+	// Access says who a visitor is, by what HTTP's Authorization or ?token= says or by
+	// where he comes from; nil lets everybody do everything. Rights are those over
+	// MQTT.
+	Access Access
+	// Who is asked before Access, and knows visitors by other means, such as a cookie;
+	// nil knows nobody. It must be quick.
+	Who func(*http.Request) (access.Principal, bool)
+	// OwnRights says that Attach gives browsers the rights of an account of its own, as
+	// [Remote] does with User, in the place of theirs: then only who may operate every
+	// camera gets the WebSocket.
+	OwnRights bool
+	// Discovery is Home Assistant's topic prefix, for rights; "" is homeassistant.
+	Discovery string
 	// Broker adds counters of a broker in this process, or of [RemoteCounts], to
 	// /metrics; may be nil.
 	Broker  func() []Counter

@@ -79,7 +79,7 @@ func (d *Dashboard) camera(w http.ResponseWriter, r *http.Request) (wire.ID, boo
 	c, known := d.opts.Viewer.Camera(id)
 	switch {
 	case !known:
-		refuse(w, http.StatusNotFound, "no camera %s on the broker; there is %s", id, d.known())
+		refuse(w, http.StatusNotFound, "no camera %s on the broker; there is %s", id, theIDs(d.seen(visitorOf(r).Principal)))
 		return "", false
 	case c.Status == wire.Offline:
 		refuse(w, http.StatusGatewayTimeout, "camera %s is offline", id)
@@ -88,11 +88,10 @@ func (d *Dashboard) camera(w http.ResponseWriter, r *http.Request) (wire.ID, boo
 	return id, true
 }
 
-// known lists cameras for people who mistyped one.
-func (d *Dashboard) known() string {
+// theIDs lists cameras for people who mistyped one.
+func theIDs(all []viewer.Camera) string {
 	const most = 20
 	var ids []string
-	all := d.opts.Viewer.Cameras()
 	for _, c := range all[:min(len(all), most)] {
 		ids = append(ids, string(c.ID))
 	}

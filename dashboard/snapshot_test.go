@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"camqtt/internal/access"
 	"camqtt/internal/jpeg"
 	"camqtt/internal/link"
 	"camqtt/internal/testkit"
@@ -249,11 +250,11 @@ func TestPanicCostsOneRequest(t *testing.T) {
 	s := serve(t, Options{
 		Viewer: f, Log: quietLog(), Base: "cam",
 		Broker: func() []Counter { return nil },
-		Access: func(v Visitor) bool {
-			if v.User == "boom" {
+		Who: func(r *http.Request) (access.Principal, bool) {
+			if r.Header.Get("Authorization") != "" {
 				panic("boom")
 			}
-			return true
+			return access.Principal{Role: access.Anyone}, true
 		},
 	})
 	for _, path := range []string{"/cam/porch/snapshot.jpg", "/cam/porch/stream.mjpg"} {

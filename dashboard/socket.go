@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"camqtt/internal/access"
 )
 
 // controlTime is how long a control frame may wait for the line.
@@ -27,6 +29,7 @@ type socket struct {
 	ws    *websocket.Conn
 	line  net.Conn
 	from  net.Addr
+	who   visitor
 	heard atomic.Int64 // counts reads that brought something, pongs included
 
 	msg io.Reader // rest of the message being read
@@ -107,7 +110,7 @@ func upgrade(w http.ResponseWriter, r *http.Request, limit int64) (*socket, erro
 		return nil, err
 	}
 	keepUnsentSmall(h.gate.Conn)
-	s := &socket{ws: ws, line: h.gate.Conn, from: visitorAddr(r)}
+	s := &socket{ws: ws, line: h.gate.Conn, from: visitorAddr(r), who: visitorOf(r)}
 	h.gate.sock = s
 	ws.SetReadLimit(limit)
 	return s, nil
@@ -254,6 +257,10 @@ func (s *socket) SetWriteDeadline(t time.Time) error {
 
 // Line returns the connection beneath, for a broker that frames.
 func (s *socket) Line() net.Conn { return s.line }
+
+// Visitor returns who has come, as far as HTTP knows; a broker that can judge by that
+// needs no credentials in CONNECT.
+func (s *socket) Visitor() (access.Principal, bool) { return s.who.Principal, s.who.known }
 
 // AppendHead appends the head of a final, unmasked binary frame of n bytes.
 // RFC 6455 section 5.2.

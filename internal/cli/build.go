@@ -13,6 +13,7 @@ import (
 
 	"camqtt/broker"
 	"camqtt/dashboard"
+	"camqtt/internal/access"
 	"camqtt/internal/config"
 	"camqtt/internal/link"
 	"camqtt/internal/run"
@@ -24,7 +25,8 @@ import (
 type plant struct {
 	cfg      *config.Config
 	log      *slog.Logger
-	broker   *broker.Broker // nil: somebody else's
+	broker   *broker.Broker   // nil: somebody else's
+	accounts *access.Accounts // nil: there are none, and nobody else can come in
 	services []run.Named
 
 	mqttAddr, httpAddr net.Addr // as bound
@@ -44,6 +46,9 @@ func (e *env) build(cfg *config.Config, log *slog.Logger, p ports) (_ *plant, er
 			}
 		}
 	}()
+	if err := b.addAccounts(); err != nil {
+		return nil, err
+	}
 	if cfg.Broker != nil {
 		if err := b.addBroker(p); err != nil {
 			return nil, err
@@ -58,6 +63,9 @@ func (e *env) build(cfg *config.Config, log *slog.Logger, p ports) (_ *plant, er
 		if err := b.addCameras(); err != nil {
 			return nil, err
 		}
+	}
+	if err := e.firstAccount(b); err != nil {
+		return nil, err
 	}
 	b.add("systemd", run.Notify{})
 	return b, nil
@@ -86,7 +94,7 @@ func (b *plant) addBroker(p ports) error {
 	c := b.cfg.Broker
 	number, _ := version()
 	o := broker.Options{
-		Base: string(b.cfg.Base), Data: c.Data, Anonymous: c.Anonymous,
+		Base: string(b.cfg.Base), Data: c.Data, Access: b.accounts, Discovery: b.cfg.HomeAssistant.Prefix,
 		Limits: brokerLimits(c.Limits), Version: number, Log: b.log,
 	}
 	if c.Listen != "" {
@@ -214,7 +222,10 @@ func (b *plant) addDashboard(p ports) error {
 	number, _ := version()
 	o := dashboard.Options{
 		Listener: listener, Base: b.cfg.Base, Viewer: v, Origins: c.Origins,
-		Ready: l.Connected, Version: number, Log: log,
+		Ready: l.Connected, Version: number, Log: log, Discovery: b.cfg.HomeAssistant.Prefix,
+	}
+	if b.accounts != nil { // the zero pointer would be an Access too
+		o.Access = b.accounts
 	}
 	if b.broker != nil && len(b.cfg.MQTT.URL) == 0 {
 		o.Attach, o.Broker = b.broker.Attach, b.counters
@@ -224,7 +235,7 @@ func (b *plant) addDashboard(p ports) error {
 		o.Attach = dashboard.Remote(dashboard.RemoteOptions{
 			Dial: l.Dial, User: user, Password: password, Base: b.cfg.Base, Log: log, Counts: counts,
 		})
-		o.Broker = counts.Counters
+		o.Broker, o.OwnRights = counts.Counters, true
 	}
 	d, err := dashboard.New(o)
 	if err != nil {

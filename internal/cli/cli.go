@@ -29,6 +29,7 @@ const (
 type Process struct {
 	Args           []string // the program's name first
 	Environ        []string
+	Stdin          io.Reader // nil: none
 	Stdout, Stderr io.Writer
 }
 
@@ -152,19 +153,26 @@ func (e *env) root() *cobra.Command {
 		e.demoCommand(), e.runCommand(), e.nodeCommand(), e.checkCommand(),
 		e.lsCommand(), e.snapCommand(), e.watchCommand(),
 		e.startCommand(), e.stopCommand(), e.setCommand(),
-		e.forgetCommand(), e.detectCommand(), e.versionCommand(),
+		e.userCommand(), e.forgetCommand(), e.detectCommand(), e.versionCommand(),
 	)
-	for _, c := range root.Commands() {
-		if args := c.Args; args != nil { // wrong arguments are wrong usage
+	e.strict(root)
+	return root
+}
+
+// strict makes wrong arguments wrong usage, of all commands below one.
+func (e *env) strict(parent *cobra.Command) {
+	for _, c := range parent.Commands() {
+		e.strict(c)
+		if args := c.Args; args != nil {
 			c.Args = func(c *cobra.Command, a []string) error {
 				if err := args(c, a); err != nil {
-					return usage(fmt.Errorf("%s: %w", c.Name(), err), e.name+" "+c.Name()+" --help")
+					path := strings.TrimPrefix(c.CommandPath(), "camqtt ")
+					return usage(fmt.Errorf("%s: %w", path, err), e.name+" "+path+" --help")
 				}
 				return nil
 			}
 		}
 	}
-	return root
 }
 
 // oneCamera is the argument of commands for one camera.

@@ -185,7 +185,7 @@ func cameraID(s string) (wire.ID, error) {
 // done about an unknown camera.
 func (e *env) answered(err error) error {
 	if errors.Is(err, viewer.ErrNoAnswer) {
-		return &hinted{err, e.name + " ls"}
+		return &hinted{err, e.name + " ls; if the camera is online, this account may lack the right (set needs the role operator)"}
 	}
 	return err
 }

@@ -68,12 +68,7 @@ func (l *loader) checkBroker(cfg *Config) {
 		if key == "broker.tls.listen" {
 			addr = b.TLS.Listen
 		}
-		if addr == "" || isLoopback(addr) || b.Anonymous == "all" || b.Anonymous == "read" {
-			continue
-		}
-		if l.sound(key, "broker.anonymous") {
-			l.report(l.at(key), exposed(addr, "broker.anonymous", b.Anonymous, "all (or read, to watch only)"))
-		}
+		l.checkReach(brokerEntrance(b, key, addr))
 	}
 	l.checkPair("broker.tls", b.TLS.Cert, b.TLS.Key)
 	certs := b.TLS.Cert != "" || b.TLS.Key != "" || l.bad["broker.tls.cert"] || l.bad["broker.tls.key"]
@@ -88,10 +83,33 @@ func (l *loader) checkBroker(cfg *Config) {
 	}
 }
 
-// exposed says why an address is refused and what the ways out are.
-func exposed(addr, key, got, open string) string {
-	return fmt.Sprintf("other machines can reach %s, and %s is %s: "+
-		"want an address of this machine such as 127.0.0.1, or %s: %s, knowing that anyone who reaches the port can then watch", addr, key, got, key, open)
+// entrance is an address to listen on, and the keys that say who gets in there.
+type entrance struct {
+	key, addr               string
+	anonymousKey, anonymous string
+	dataKey, data           string
+}
+
+func brokerEntrance(b *Broker, key, addr string) entrance {
+	return entrance{key, addr, "broker.anonymous", b.Anonymous, "broker.data", b.Data}
+}
+
+// checkReach looks at an address that others may reach: whoever comes to it needs an
+// account, and accounts need a place.
+func (l *loader) checkReach(e entrance) {
+	help := "camqtt user add NAME"
+	if e.data != "" {
+		help += " --data " + e.data
+	}
+	switch {
+	case e.addr == "" || isLoopback(e.addr) || !l.sound(e.key, e.anonymousKey, e.dataKey):
+	case e.anonymous != "loopback" && e.anonymous != "never":
+		l.reportf(l.at(e.key), "other machines can reach %s, and %s is %s: want an address of this machine such as 127.0.0.1, "+
+			"or %[2]s: loopback, and an account for everybody else. Try: %[4]s", e.addr, e.anonymousKey, e.anonymous, help)
+	case e.data == "":
+		l.reportf(l.at(e.key), "other machines can reach %s, and without %s there can be no accounts: "+
+			"want a folder for %[2]s, or an address of this machine such as 127.0.0.1", e.addr, e.dataKey)
+	}
 }
 
 // sharePort reports whether two addresses cannot both be listened on.
@@ -108,15 +126,15 @@ func (l *loader) checkDashboard(cfg *Config) {
 	if cfg.Broker == nil && len(cfg.MQTT.URL) == 0 && l.sound("mqtt.url") {
 		l.report(l.at("dashboard"), "no broker to show the cameras of: want a broker section, or mqtt.url")
 	}
-	sound := l.sound("dashboard.listen", "dashboard.anonymous", "broker.anonymous")
 	switch {
-	case cfg.Broker != nil && d.Anonymous != "loopback" && sound:
+	case cfg.Broker == nil:
+		l.checkReach(entrance{"dashboard.listen", d.Listen, "dashboard.anonymous", d.Anonymous, "dashboard.data", d.Data})
+	case d.Anonymous != "loopback" && l.sound("dashboard.anonymous"):
 		l.report(l.at("dashboard.anonymous"), "is for a broker elsewhere: want broker.anonymous in its place")
-	case isLoopback(d.Listen) || !sound:
-	case cfg.Broker != nil && cfg.Broker.Anonymous != "all" && cfg.Broker.Anonymous != "read":
-		l.report(l.at("dashboard.listen"), exposed(d.Listen, "broker.anonymous", cfg.Broker.Anonymous, "all (or read, to watch only)"))
-	case cfg.Broker == nil && d.Anonymous != "all":
-		l.report(l.at("dashboard.listen"), exposed(d.Listen, "dashboard.anonymous", d.Anonymous, "all"))
+	case d.Data != "":
+		l.report(l.at("dashboard.data"), "is for a broker elsewhere: want broker.data in its place")
+	default:
+		l.checkReach(brokerEntrance(cfg.Broker, "dashboard.listen", d.Listen))
 	}
 	l.checkPair("dashboard.tls", d.TLS.Cert, d.TLS.Key)
 	if cfg.Broker == nil || !l.sound("dashboard.listen") {
@@ -260,4 +278,33 @@ func (l *loader) checkCameras(cfg *Config) {
 
 func (l *loader) missingSource(at origin) {
 	l.report(at, "missing: every camera needs one, such as source: test:640x480")
+}
+
+// Exposed returns the first address that others than this machine can reach; "" when
+// there is none.
+func (c *Config) Exposed() string {
+	var all []string
+	if c.Broker != nil {
+		all = append(all, c.Broker.Listen, c.Broker.TLS.Listen)
+	}
+	if c.Dashboard != nil {
+		all = append(all, c.Dashboard.Listen)
+	}
+	for _, addr := range all {
+		if addr != "" && !isLoopback(addr) {
+			return addr
+		}
+	}
+	return ""
+}
+
+// AccountsData returns the folder of the accounts; "" when there can be none.
+func (c *Config) AccountsData() string {
+	switch {
+	case c.Broker != nil:
+		return c.Broker.Data
+	case c.Dashboard != nil:
+		return c.Dashboard.Data
+	}
+	return ""
 }

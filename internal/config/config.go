@@ -29,11 +29,11 @@ type Broker struct {
 	Listen string    `key:"listen"` // host:port; "" is no plain port
 	TLS    BrokerTLS `key:"tls"`
 	Unix   string    `key:"unix"` // Unix socket for MQTT; "" is none
-	Data   string    `key:"data"` // folder of what is kept; "" keeps it in memory only
+	Data   string    `key:"data"` // folder of what is kept and of accounts; "" keeps messages in memory and has no accounts
 	// Anonymous says who gets in without an account: "loopback" whoever comes
-	// from this machine, "never" nobody but the parts of this process, "read"
-	// everybody, to watch only, "all" everybody. While there are no accounts,
-	// "never" leaves the broker to this process alone.
+	// from this machine, over HTTP only while there are no accounts, "never" nobody
+	// but the parts of this process, "read" everybody, to watch only, "all"
+	// everybody. With the last two every address is one of this machine.
 	Anonymous string `key:"anonymous"`
 
 	Limits BrokerLimits `key:"limits"`
@@ -81,10 +81,13 @@ type Dashboard struct {
 	// Origins are other web sites whose pages may connect to /mqtt, such as
 	// "https://home.example"; the dashboard's own pages always may.
 	Origins []string `key:"origins"`
-	// Anonymous is "all" where the broker is elsewhere and somebody has decided
-	// that whoever reaches the port may watch; otherwise "loopback", and then
-	// Listen is a loopback address. With an embedded broker it is always
-	// "loopback", and [Broker].Anonymous decides in its place.
+	// Data is the folder of the page's own accounts where the broker is elsewhere;
+	// "" is none, and then Listen is a loopback address. With an embedded broker it
+	// is always "", and its accounts are the page's.
+	Data string `key:"data"`
+	// Anonymous is "all" where the broker is elsewhere and whoever reaches the port,
+	// which is one of this machine, may do everything; otherwise "loopback". With
+	// an embedded broker it is always that, and [Broker].Anonymous decides.
 	Anonymous string `key:"anonymous"`
 }
 

@@ -54,8 +54,8 @@ func brokerKeys() []Key {
 		{Name: "broker.tls.cert", Default: `""`, Meaning: "PEM file with the broker's certificate", parse: text},
 		{Name: "broker.tls.key", Default: `""`, Meaning: "PEM file with the certificate's private key", parse: text},
 		{Name: "broker.unix", Default: `""`, Meaning: `Unix socket for MQTT, such as /run/camqtt.sock, with mode 0660; "" for none`, parse: text},
-		{Name: "broker.data", Default: "./data", Meaning: `folder for retained messages; "" keeps them in memory only`, parse: text},
-		{Name: "broker.anonymous", Default: "loopback", Meaning: "who gets in without an account: loopback (this machine), never (only this process), read (anyone may watch), all (anyone may do everything)", parse: oneOf("loopback", "never", "read", "all")},
+		{Name: "broker.data", Default: "./data", Meaning: `folder for retained messages and accounts; "" keeps messages in memory and has no accounts`, parse: text},
+		{Name: "broker.anonymous", Default: "loopback", Meaning: "who gets in without an account: loopback (this machine; over HTTP only while there are no accounts), never (only this process), read (anyone may watch), all (anyone may do everything); the last two only where nobody else can reach it", parse: oneOf("loopback", "never", "read", "all")},
 	}
 }
 
@@ -74,7 +74,7 @@ func limitKeys() []Key {
 		{Name: "broker.limits.topic_levels", Default: "16", Meaning: "most levels of a topic or filter", parse: whole(4, 128)},
 		{Name: "broker.limits.subscriptions", Default: "4096", Meaning: "filters one client may subscribe to", parse: whole(1, most)},
 		{Name: "broker.limits.keepalive", Default: "1h", Meaning: "longest silence of an MQTT 5 client; one that wants longer is told this", parse: keepalive},
-		{Name: "broker.limits.sessions", Default: "1000", Meaning: "sessions kept for absent clients; the longest absent goes first", parse: whole(1, most)},
+		{Name: "broker.limits.sessions", Default: "1000", Meaning: "sessions kept for absent clients; the longest absent goes first, of the account that has most", parse: whole(1, most)},
 		{Name: "broker.limits.session_expiry", Default: "1h", Meaning: "how long a session is kept at most", parse: span},
 		{Name: "broker.limits.queue_messages", Default: "1000", Meaning: "QoS 1 and 2 messages that wait for one client", parse: whole(1, most)},
 		{Name: "broker.limits.queue_bytes", Default: "8388608", Meaning: "their size", parse: whole(4096, mostBytes)},
@@ -93,7 +93,8 @@ func dashboardKeys() []Key {
 		{Name: "dashboard.tls.cert", Default: `""`, Meaning: "PEM file with the certificate for https; none is plain http", parse: text},
 		{Name: "dashboard.tls.key", Default: `""`, Meaning: "PEM file with the certificate's private key", parse: text},
 		{Name: "dashboard.origins", Default: "[]", Meaning: "other web sites whose pages may connect to /mqtt, such as https://home.example", list: true, parse: webOrigin},
-		{Name: "dashboard.anonymous", Default: "loopback", Meaning: "with a broker elsewhere: loopback (listen on this machine only) or all (anyone who reaches the port may watch); else broker.anonymous decides", parse: oneOf("loopback", "all")},
+		{Name: "dashboard.data", Default: `""`, Meaning: `with a broker elsewhere, the folder of the page's own accounts; "" has none; else they are those of broker.data`, parse: text},
+		{Name: "dashboard.anonymous", Default: "loopback", Meaning: "with a broker elsewhere, who gets in without an account: loopback (this machine, while there are no accounts) or all (anyone whom a proxy on this machine brings); else broker.anonymous decides", parse: oneOf("loopback", "all")},
 	}
 }
 

@@ -286,11 +286,11 @@ func TestForeignVariables(t *testing.T) {
 
 func TestOpenAddresses(t *testing.T) {
 	for _, source := range []string{
-		"broker: {listen: '0.0.0.0:1883', anonymous: all}\ndashboard: {listen: ':8080'}",
-		"broker: {listen: '[::]:1883', anonymous: read}\ndashboard: {listen: 'cams.example:8080'}",
+		"broker: {listen: '0.0.0.0:1883'}\ndashboard: {listen: ':8080'}",
+		"broker: {listen: '[::]:1883', anonymous: never}\ndashboard: {listen: 'cams.example:8080'}",
 		"broker: {listen: '[::1]:1883'}\ndashboard: {listen: 'localhost:0'}",
 		"broker: {listen: '127.5.5.5:1883'}\ndashboard: {listen: '[::ffff:127.0.0.1]:8080'}",
-		"dashboard: {listen: ':8080', anonymous: all}\nmqtt: {url: mqtt://host}",
+		"dashboard: {listen: ':8080', data: ./data}\nmqtt: {url: mqtt://host}",
 		"broker: {tls: {acme: {domains: [], email: ''}}}",
 	} {
 		load(t, config.Options{ReadFile: files{"a.yaml": source}.read, Sources: []string{"a.yaml"}})

@@ -108,7 +108,7 @@ func orDefault(d, def time.Duration) time.Duration {
 func (l *Link) Serve(ctx context.Context) error {
 	pause := newBackoff(l.opts.MinBackoff, l.opts.MaxBackoff)
 	for turn := 0; ; turn++ {
-		started := time.Now()
+		started, before := time.Now(), l.Connects()
 		err := l.connectOnce(ctx, turn)
 		if ctx.Err() != nil {
 			return nil
@@ -116,7 +116,7 @@ func (l *Link) Serve(ctx context.Context) error {
 		if l.opts.OneShot {
 			return err
 		}
-		if time.Since(started) > steady {
+		if time.Since(started) > steady && l.Connects() > before { // not one that was long in being refused
 			pause.reset() // it was a good connection: the next trouble is a new one
 		}
 		wait := pause.next()

@@ -9,7 +9,9 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"camqtt/internal/link"
@@ -213,6 +215,41 @@ func TestCredentials(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "refused the user name or password") || strings.Contains(err.Error(), "wr0ng") {
 		t.Errorf("wrong password: %v", err)
 	}
+}
+
+// TestSlowRefusal has a broker that takes its time to refuse: it is not asked more
+// often for it, the pauses grow.
+func TestSlowRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tries atomic.Int64
+		l, err := link.New(link.Options{
+			ClientID: "a", Username: "u", Password: "p", Log: testkit.Log(t),
+			Dial: func(context.Context) (net.Conn, error) {
+				near, far := net.Pipe()
+				go func() { // ends when it has refused, or the link does not listen
+					defer far.Close()
+					tries.Add(1)
+					_, _ = far.Read(make([]byte, 1024))
+					time.Sleep(3 * time.Second)
+					_, _ = far.Write([]byte{0x20, 2, 0, 4})
+				}()
+				return near, nil
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		if err := l.Serve(ctx); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Minute) // a try that had begun ends by itself
+		// 33 s a try at most, half of the pause at least.
+		if n := tries.Load(); n < 15 || n > 45 {
+			t.Errorf("%d tries in ten minutes", n)
+		}
+	})
 }
 
 // TestRefusedSubscription asks for more than the broker allows: that must not

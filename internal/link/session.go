@@ -56,7 +56,7 @@ func (l *Link) open(ctx context.Context, conn net.Conn, where string) (*session,
 	<-t.Done() // bounded by the connect timeout and by ctx, through the socket's deadline
 	if err := t.Error(); err != nil {
 		conn.Close()
-		return nil, connectError(err)
+		return nil, connectError(err, user != "")
 	}
 	return s, nil
 }
@@ -68,11 +68,15 @@ func (l *Link) receive(m mqtt.Message) {
 }
 
 // connectError turns the client's words into what a person can act on.
-func connectError(err error) error {
+func connectError(err error, account bool) error {
 	text := strings.ToLower(err.Error())
 	switch {
+	case strings.Contains(text, "not authorized") && !account:
+		return fmt.Errorf("the broker wants an account and none was given: want mqtt://USER@HOST with --password-file, or mqtt.username and mqtt.password_file (%w)", err)
 	case strings.Contains(text, "not authorized"), strings.Contains(text, "bad user name"):
 		return fmt.Errorf("the broker refused the user name or password (%w)", err)
+	case strings.Contains(text, "server unavailable"):
+		return fmt.Errorf("the broker takes nobody now; it says so too after several wrong passwords, for a minute (%w)", err)
 	case strings.Contains(text, "identifier"):
 		return fmt.Errorf("the broker refused the client id (%w)", err)
 	}

@@ -33,3 +33,18 @@ func ParseID(s string) (ID, error) {
 	}
 	return ID(s), nil
 }
+
+// IsID reports whether s can be a camera id, without a word about what is wrong and
+// without allocating, for where it is asked of every message.
+func IsID(s string) bool {
+	if s == "" || len(s) > MaxIDLength || s[0] == '_' || s[0] == '-' {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
+}

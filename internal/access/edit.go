@@ -1,0 +1,176 @@
+package access
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"camqtt/internal/wire"
+)
+
+// ErrUnknown is what changing an account wraps that does not exist.
+var ErrUnknown = errors.New("no such account")
+
+// ErrExists is what adding an account wraps that exists.
+var ErrExists = errors.New("the account exists")
+
+// List returns the accounts of a file by name; none where there is no file.
+func List(file string) ([]Account, error) {
+	all, _, _, err := read(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	out := make([]Account, len(all))
+	for i, e := range all {
+		out[i] = e.Account
+	}
+	slices.SortFunc(out, func(a, b Account) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+// Add makes an account in a file, which is made too where there is none. An empty
+// password makes a secret, a token where a.Token asks for one; it is returned, and
+// nobody can find it out later. A program that has the file open notices by itself.
+func Add(file string, a Account, password string) (made string, err error) {
+	if err := CheckAccount(a); err != nil {
+		return "", err
+	}
+	s, made, err := newSecret(a.Token, password)
+	if err != nil {
+		return "", fmt.Errorf("account %s: %w", a.Name, err)
+	}
+	err = edit(file, func(all []*entry) ([]*entry, error) {
+		if at(all, a.Name) >= 0 {
+			return nil, fmt.Errorf("account %s: %w", a.Name, ErrExists)
+		}
+		return append(all, &entry{Account: a, secret: s, text: s.String()}), nil
+	})
+	return made, err
+}
+
+// First makes the first account of all, with a password that it returns. A file that
+// is there, even one without accounts, is [ErrExists]: somebody has decided.
+func First(file string, a Account) (password string, err error) {
+	if err := CheckAccount(a); err != nil {
+		return "", err
+	}
+	s, made, err := newSecret(false, "")
+	if err != nil {
+		return "", fmt.Errorf("account %s: %w", a.Name, err)
+	}
+	return made, edit(file, func(all []*entry) ([]*entry, error) {
+		if all != nil {
+			return nil, fmt.Errorf("%s: %w", file, ErrExists)
+		}
+		return []*entry{{Account: a, secret: s, text: s.String()}}, nil
+	})
+}
+
+// Remove removes an account from a file.
+func Remove(file, name string) error {
+	return edit(file, func(all []*entry) ([]*entry, error) {
+		i := at(all, name)
+		if i < 0 {
+			return nil, fmt.Errorf("account %.80q: %w", name, ErrUnknown)
+		}
+		return slices.Delete(all, i, i+1), nil
+	})
+}
+
+// SetSecret gives an account another secret. token says of which kind; password is as
+// in [Add].
+func SetSecret(file, name string, token bool, password string) (made string, err error) {
+	s, made, err := newSecret(token, password)
+	if err != nil {
+		return "", fmt.Errorf("account %.80q: %w", name, err)
+	}
+	return made, change(file, name, func(e *entry) {
+		e.secret, e.text, e.Token = s, s.String(), s.token
+	})
+}
+
+// SetRights gives an account another role and other cameras; its secret stays.
+func SetRights(file string, a Account) error {
+	if err := CheckAccount(a); err != nil {
+		return err
+	}
+	return change(file, a.Name, func(e *entry) { e.Role, e.All, e.Cameras = a.Role, a.All, a.Cameras })
+}
+
+func newSecret(token bool, password string) (s secret, made string, err error) {
+	switch {
+	case token && password != "":
+		return s, "", errors.New("a token is made, not chosen: want no password")
+	case token:
+		made = NewToken()
+		return tokenSecret(made), made, nil
+	case password == "":
+		made = NewPassword()
+		return passwordSecret(made), made, nil
+	}
+	if err := CheckPassword(password); err != nil {
+		return s, "", err
+	}
+	return passwordSecret(password), "", nil
+}
+
+func at(all []*entry, name string) int {
+	return slices.IndexFunc(all, func(e *entry) bool { return e.Name == name })
+}
+
+// change changes one account.
+func change(file, name string, f func(*entry)) error {
+	return edit(file, func(all []*entry) ([]*entry, error) {
+		i := at(all, name)
+		if i < 0 {
+			return nil, fmt.Errorf("account %.80q: %w", name, ErrUnknown)
+		}
+		f(all[i])
+		all[i].Changed = wire.At(time.Now())
+		return all, nil
+	})
+}
+
+// edit reads the file, changes it and puts it back whole, alone in doing so. What was
+// there before stays beside it.
+func edit(file string, f func([]*entry) ([]*entry, error)) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return fmt.Errorf("make the folder for accounts: %w", err)
+	}
+	release, err := lock(file)
+	if err != nil {
+		return err
+	}
+	defer release()
+	sweep(file)
+	all, before, _, err := read(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if all, err = f(all); err != nil {
+		return err
+	}
+	for _, e := range all {
+		if e.Changed.IsZero() {
+			e.Changed = wire.At(time.Now())
+		}
+	}
+	after, err := text(all)
+	if err != nil {
+		return fmt.Errorf("write accounts: %w", err)
+	}
+	if before != nil {
+		if err := replace(file+backup, before); err != nil {
+			return fmt.Errorf("keep the accounts as they were: %w", err)
+		}
+	}
+	if err := replace(file, after); err != nil {
+		return fmt.Errorf("write accounts: %w", err)
+	}
+	return nil
+}

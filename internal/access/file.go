@@ -1,0 +1,247 @@
+package access
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"camqtt/internal/wire"
+)
+
+// FileName is the accounts file in the broker's data folder.
+const FileName = "accounts.json"
+
+const (
+	backup    = ".bak"  // the file as it was before the last change
+	newSuffix = ".new-" // a file being written
+	maxFile   = 16 << 20
+	version   = 1
+)
+
+// ErrDamaged is what reading a damaged accounts file wraps.
+var ErrDamaged = errors.New("accounts file is damaged")
+
+// record is an account as it stands in the file.
+type record struct {
+	Name string `json:"name"`
+	Role string `json:"role"`
+	// Cameras are ids, or "*" alone for all. A list that was lost is not all: it is
+	// an error.
+	Cameras []string  `json:"cameras,omitempty"`
+	Secret  string    `json:"secret"`
+	Changed wire.Time `json:"changed"`
+}
+
+type document struct {
+	Version  int      `json:"version"`
+	Accounts []record `json:"accounts"`
+}
+
+// entry is an account as it is used. One that did not change keeps its address when
+// the file is read again, so that the address says whether somebody is still who he
+// was. It is never written to.
+type entry struct {
+	Account
+	secret secret
+	text   string // of the secret, in the file
+}
+
+func (e *entry) principal() Principal {
+	return Principal{Name: e.Name, Role: e.Role, All: e.All || e.Role == Admin, Cameras: e.Cameras, entry: e}
+}
+
+func (e *entry) same(o *entry) bool {
+	return o != nil && e.Name == o.Name && e.Role == o.Role && e.All == o.All && e.text == o.text &&
+		slices.Equal(e.Cameras, o.Cameras)
+}
+
+// parse reads the file's text. It takes nothing that it does not understand.
+func parse(text []byte) ([]*entry, error) {
+	var doc document
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&doc); err != nil {
+		return nil, err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("there is something behind its end")
+	}
+	if doc.Version != version {
+		return nil, fmt.Errorf("version %d: want %d", doc.Version, version)
+	}
+	if doc.Accounts == nil {
+		return nil, errors.New("it has no list of accounts")
+	}
+	all := []*entry{}
+	seen := map[string]bool{}
+	for _, r := range doc.Accounts {
+		e, err := r.entry()
+		if err != nil {
+			return nil, err
+		}
+		if seen[e.Name] {
+			return nil, fmt.Errorf("account %s is there twice", e.Name)
+		}
+		seen[e.Name] = true
+		all = append(all, e)
+	}
+	return all, nil
+}
+
+func (r record) entry() (*entry, error) {
+	role, err := ParseRole(r.Role)
+	if err != nil {
+		return nil, fmt.Errorf("account %.80q: %w", r.Name, err)
+	}
+	e := &entry{Account: Account{Name: r.Name, Role: role, Changed: r.Changed}, text: r.Secret}
+	if len(r.Cameras) == 1 && r.Cameras[0] == "*" {
+		e.All = true
+	} else {
+		for _, id := range r.Cameras {
+			e.Cameras = append(e.Cameras, wire.ID(id))
+		}
+	}
+	if err := CheckAccount(e.Account); err != nil {
+		return nil, err
+	}
+	if e.secret, err = parseSecret(r.Secret); err != nil {
+		return nil, fmt.Errorf("account %s: %w", r.Name, err)
+	}
+	e.Token = e.secret.token
+	return e, nil
+}
+
+// text writes the file.
+func text(all []*entry) ([]byte, error) {
+	doc := document{Version: version, Accounts: []record{}}
+	for _, e := range all {
+		r := record{Name: e.Name, Role: e.Role.String(), Secret: e.text, Changed: e.Changed}
+		for _, id := range e.Cameras {
+			r.Cameras = append(r.Cameras, string(id))
+		}
+		if e.All {
+			r.Cameras = []string{"*"}
+		}
+		doc.Accounts = append(doc.Accounts, r)
+	}
+	b, err := json.MarshalIndent(doc, "", "  ")
+	return append(b, '\n'), err
+}
+
+// read reads the file and says of which one it is the content. A file that is missing
+// is [fs.ErrNotExist]; one that others may read is refused, because it is what the
+// accounts are worth.
+func read(name string) (_ []*entry, raw []byte, _ fs.FileInfo, err error) {
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, bad := os.Lstat(name + backup); bad == nil { // somebody had accounts here
+			return nil, nil, nil, fmt.Errorf("%w: %s is not there, but %s%s is. Try: cp -p %s%s %s, or remove both to begin anew",
+				ErrDamaged, name, name, backup, name, backup, name)
+		}
+	}
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("read accounts: %w", err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, nil, nil, fmt.Errorf("read accounts: %w", err)
+	case !st.Mode().IsRegular():
+		return nil, nil, st, fmt.Errorf("read accounts: %s is no ordinary file", name)
+	case runtime.GOOS != "windows" && st.Mode().Perm()&0o077 != 0:
+		return nil, nil, st, fmt.Errorf("accounts file %s has mode %04o, so others on this machine can use it: want 0600. Try: chmod 600 %s", name, st.Mode().Perm(), name)
+	}
+	raw, err = io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, nil, st, fmt.Errorf("read accounts: %w", err)
+	}
+	if len(raw) > maxFile {
+		return nil, nil, st, fmt.Errorf("%s: more than %d bytes: %w", name, maxFile, ErrDamaged)
+	}
+	all, err := parse(raw)
+	if err != nil {
+		return nil, raw, st, damaged(name, err)
+	}
+	return all, raw, st, nil
+}
+
+// damaged says what to do about a file that cannot be understood.
+func damaged(name string, why error) error {
+	cure := "there is no copy beside it: restore it from elsewhere"
+	if raw, err := os.ReadFile(name + backup); err == nil {
+		all, err := parse(raw)
+		if err != nil {
+			return fmt.Errorf("%w: %s: %w; %s%s is damaged too: restore it from elsewhere", ErrDamaged, name, why, name, backup)
+		}
+		cure = fmt.Sprintf("%s%s is how it was before the last change, with %d accounts. Try: cp -p %s%s %s", name, backup, len(all), name, backup, name)
+	}
+	return fmt.Errorf("%w: %s: %w; %s", ErrDamaged, name, why, cure)
+}
+
+// replace puts text into a file in such a way that a crash leaves the old one or the
+// new one whole, readable for its owner only.
+func replace(name string, text []byte) (err error) {
+	dir := filepath.Dir(name)
+	f, err := os.CreateTemp(dir, filepath.Base(name)+newSuffix+"*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close()
+			_ = os.Remove(f.Name())
+		}
+	}()
+	if err := inherit(f, dir); err != nil {
+		return err
+	}
+	if _, err := f.Write(text); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), name); err != nil {
+		return err
+	}
+	return syncFolder(dir)
+}
+
+// syncFolder makes a rename last. Windows has no such call.
+func syncFolder(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// sweep removes what a crash left half written. The caller holds the lock.
+func sweep(name string) {
+	dir, base := filepath.Dir(name), filepath.Base(name)
+	all, err := os.ReadDir(dir)
+	if err != nil {
+		return // writing will say so
+	}
+	for _, f := range all {
+		if strings.HasPrefix(f.Name(), base+newSuffix) {
+			_ = os.Remove(filepath.Join(dir, f.Name()))
+		}
+	}
+}
