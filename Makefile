@@ -21,7 +21,8 @@ test: setup ## every test, with the race detector, real brokers and a real brows
 test-vm: ## the camera driver's side, on Debian's kernels in virtual machines; downloads them once
 	go test -tags vm -count=1 -timeout 25m ./node/camera/vmtest
 
-check: ## vet, staticcheck, gofumpt, types and form of the page
+check: ## modules, vet, staticcheck, gofumpt, types and form of the page
+	go mod verify
 	go vet ./...
 	go vet -tags "vm vmguest" ./node/camera/...
 	$(STATICCHECK) ./...
@@ -55,6 +56,7 @@ bench: setup ## every figure of the README, beside mosquitto and the floor; abou
 	go test -run '^$$' -bench 'Snap|Page|Node|Bridge|DemoStart|Reconnect' -benchtime 1x -timeout 30m .
 	go test -run '^$$' -bench Delay -benchtime 500x ./node/camera
 	go test -run '^$$' -bench . ./internal/access
+	go test -run '^$$' -bench TLS -benchtime 1000x .
 	go test -run '^$$' -bench 'Fanout|Cameras' -benchtime 1x -timeout 30m ./broker
 	go test -run '^$$' -bench 'Stalled|Slow|Connects|Idle$$' -benchtime 1x -timeout 30m ./broker -args -stall 60s
 

@@ -32,14 +32,16 @@ var imports = map[string][]string{
 	"dashboard":                 {"internal/wire", "internal/access", "internal/link", "internal/viewer", "internal/jpeg"},
 	"internal/wire":             {},
 	"internal/access":           {"internal/wire"},
-	"internal/link":             {"internal/wire"},
+	"internal/link":             {"internal/wire", "internal/cert"},
 	"internal/viewer":           {"internal/wire", "internal/link", "internal/jpeg"},
-	"internal/config":           {"internal/wire"},
+	"internal/config":           {"internal/wire", "internal/cert", "internal/secret"},
+	"internal/cert":             {"internal/secret"},
+	"internal/secret":           {},
 	"internal/jpeg":             {},
 	"internal/hass":             {"internal/wire"},
 	"internal/run":              {},
 	"internal/testkit":          {"internal/wire", "internal/jpeg", "internal/link", "node/camera"},
-	"internal/cli":              {"node", "node/camera", "node/camera/push", "broker", "dashboard", "internal/wire", "internal/access", "internal/link", "internal/viewer", "internal/config", "internal/jpeg", "internal/hass", "internal/run"},
+	"internal/cli":              {"node", "node/camera", "node/camera/push", "broker", "dashboard", "internal/wire", "internal/access", "internal/link", "internal/viewer", "internal/config", "internal/jpeg", "internal/hass", "internal/run", "internal/cert", "internal/secret"},
 }
 
 // doors names, for each library, the one package that may import it, with the
@@ -58,6 +60,7 @@ var doors = map[string]string{
 	"github.com/chromedp/cdproto":         "internal/testkit",
 	"github.com/icholy/digest":            "node/camera",
 	"github.com/mattn/go-shellwords":      "node/camera",
+	"golang.org/x/crypto/acme":            "internal/cert",
 	"golang.org/x/sys":                    "node/camera",
 	"golang.org/x/image":                  "node/camera",
 	"golang.org/x/crypto/argon2":          "internal/access",

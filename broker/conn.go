@@ -37,6 +37,7 @@ type conn struct {
 
 	// Set while the engine handles CONNECT and constant from then on.
 	who     access.Principal
+	vouched string // name in the client's verified TLS certificate; "" for none
 	id      string
 	version byte
 	client  *mqtt.Client

@@ -109,6 +109,9 @@ func (c *conn) admissible(pk *packets.Packet) (packets.Code, error) {
 	if err := c.takeWill(pk); err != nil {
 		return packets.ErrTopicNameInvalid, fmt.Errorf("will: %w", err)
 	}
+	if err := c.vouch(pk); err != nil {
+		return packets.ErrBadUsernameOrPassword, err
+	}
 	return packets.CodeSuccess, nil
 }
 

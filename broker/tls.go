@@ -2,8 +2,11 @@ package broker
 
 import (
 	"crypto/tls"
+	"fmt"
 	"net"
 	"sync"
+
+	"github.com/mochi-mqtt/server/v2/packets"
 )
 
 // NewTLSListener is [tls.NewListener] for [Options].Listeners and for whoever brings
@@ -97,4 +100,23 @@ func (b *Broker) space() *[]byte {
 		return s
 	}
 	return new([]byte)
+}
+
+// vouch takes the name that the client's TLS certificate was verified for, on plain
+// connections and on WebSockets alike. A client may not give itself another: its
+// certificate is its account.
+func (c *conn) vouch(pk *packets.Packet) error {
+	t, ok := c.line.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	s := t.ConnectionState() // CONNECT was read, so the handshake is over
+	if len(s.VerifiedChains) == 0 {
+		return nil
+	}
+	c.vouched = s.PeerCertificates[0].Subject.CommonName
+	if user := string(pk.Connect.Username); user != "" && user != c.vouched {
+		return fmt.Errorf("its certificate is of %q, but it says it is %q", c.vouched, user)
+	}
+	return nil
 }

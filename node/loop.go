@@ -97,6 +97,10 @@ func (l *loop) serve(ctx context.Context) {
 
 // take handles one note from outside.
 func (l *loop) take(x note) {
+	if x.alive != nil {
+		close(x.alive)
+		return
+	}
 	switch x.link {
 	case linkUp:
 		l.linkUp()

@@ -27,6 +27,8 @@ type note struct {
 	msg  wire.Message
 	link linkChange
 	at   time.Time
+
+	alive chan struct{} // nil, or to be closed by the loop
 }
 
 type linkChange int

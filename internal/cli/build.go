@@ -2,18 +2,16 @@ package cli
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"syscall"
 
 	"camqtt/broker"
 	"camqtt/dashboard"
 	"camqtt/internal/access"
+	"camqtt/internal/cert"
 	"camqtt/internal/config"
 	"camqtt/internal/link"
 	"camqtt/internal/run"
@@ -28,9 +26,11 @@ type plant struct {
 	broker   *broker.Broker   // nil: somebody else's
 	accounts *access.Accounts // nil: there are none, and nobody else can come in
 	services []run.Named
+	checks   []run.Check // by which systemd knows that all this is alive
 
-	mqttAddr, httpAddr net.Addr // as bound
-	bound              []net.Listener
+	mqttAddr, tlsAddr, httpAddr net.Addr // as bound
+	bound                       []net.Listener
+	shared                      *cert.Source // the broker's certificate; nil until something needs it
 }
 
 // ports says how a person moves a taken port, for messages.
@@ -67,7 +67,7 @@ func (e *env) build(cfg *config.Config, log *slog.Logger, p ports) (_ *plant, er
 	if err := e.firstAccount(b); err != nil {
 		return nil, err
 	}
-	b.add("systemd", run.Notify{})
+	b.add("systemd", run.Notify{Checks: b.checks, Log: log})
 	return b, nil
 }
 
@@ -106,15 +106,15 @@ func (b *plant) addBroker(p ports) error {
 		o.Listeners = append(o.Listeners, l)
 	}
 	if c.TLS.Listen != "" {
-		conf, err := serverTLS(c.TLS.Cert, c.TLS.Key)
-		if err != nil {
-			return usage(fmt.Errorf("broker.tls: %w", err), "")
-		}
 		l, err := b.listen("MQTT over TLS", c.TLS.Listen, "another port for broker.tls.listen")
 		if err != nil {
 			return err
 		}
-		o.Listeners = append(o.Listeners, broker.NewTLSListener(l, conf))
+		b.tlsAddr = l.Addr()
+		if l, err = b.encryptBroker(l); err != nil {
+			return err
+		}
+		o.Listeners = append(o.Listeners, l)
 	}
 	if c.Unix != "" {
 		l, err := broker.ListenUnix(c.Unix)
@@ -129,6 +129,7 @@ func (b *plant) addBroker(p ports) error {
 		return err
 	}
 	b.broker = br
+	b.checks = append(b.checks, b.brokerCheck())
 	b.add("broker", br)
 	return nil
 }
@@ -143,31 +144,6 @@ func brokerLimits(c config.BrokerLimits) broker.Limits {
 		RetainedMessages: c.RetainedMessages, RetainedBytes: c.RetainedBytes, RetainedMessage: c.RetainedMessageBytes,
 		StoreEvery: c.StoreEvery, StoreSlow: c.StoreSlow, SystemEvery: c.SystemEvery,
 	}
-}
-
-func serverTLS(cert, key string) (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		return nil, fmt.Errorf("read certificate %s and key %s: %w", cert, key, err)
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}, nil
-}
-
-// linkOptions is how to reach the broker that the configuration names.
-func linkOptions(m config.MQTT) (link.Options, error) {
-	o := link.Options{URLs: m.URL, Username: m.Username, Password: string(m.Password)}
-	if m.CAFile != "" {
-		pem, err := os.ReadFile(m.CAFile)
-		if err != nil {
-			return o, fmt.Errorf("read the certificate authority: %w", err)
-		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
-			return o, fmt.Errorf("certificate authority %s: want a PEM file with a certificate", m.CAFile)
-		}
-		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
-	}
-	return o, nil
 }
 
 // linkOptions is how the parts of this plant reach the broker: by a pipe inside
@@ -211,13 +187,8 @@ func (b *plant) addDashboard(p ports) error {
 		return err
 	}
 	b.httpAddr = listener.Addr()
-	if c.TLS.Cert != "" {
-		conf, err := serverTLS(c.TLS.Cert, c.TLS.Key)
-		if err != nil {
-			return usage(fmt.Errorf("dashboard.tls: %w", err), "")
-		}
-		conf.NextProtos = []string{"http/1.1"}
-		listener = broker.NewTLSListener(listener, conf)
+	if listener, err = b.encryptDashboard(listener); err != nil {
+		return err
 	}
 	number, _ := version()
 	o := dashboard.Options{

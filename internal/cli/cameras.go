@@ -74,6 +74,7 @@ func (b *plant) camera(c config.Camera, host string, inbox *camera.Inbox) (run.S
 	if err != nil {
 		return nil, err
 	}
+	b.checks = append(b.checks, run.Check{Name: "camera " + string(c.ID), Alive: n.Alive})
 	will := n.Will()
 	lo.ClientID, lo.Log, lo.Will = n.ClientID(), log, &will
 	lo.Subscriptions = subscriptions(n.Filters(), b.cfg.MQTT)

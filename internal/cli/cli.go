@@ -45,6 +45,7 @@ func (e *env) execute(ctx context.Context) int {
 	root.SetArgs(p.Args[1:])
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
+	e.warnVisible()
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
@@ -153,7 +154,7 @@ func (e *env) root() *cobra.Command {
 		e.demoCommand(), e.runCommand(), e.nodeCommand(), e.checkCommand(),
 		e.lsCommand(), e.snapCommand(), e.watchCommand(),
 		e.startCommand(), e.stopCommand(), e.setCommand(),
-		e.userCommand(), e.forgetCommand(), e.detectCommand(), e.versionCommand(),
+		e.userCommand(), e.keyCommand(), e.forgetCommand(), e.detectCommand(), e.versionCommand(),
 	)
 	e.strict(root)
 	return root

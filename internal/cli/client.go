@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -13,6 +12,7 @@ import (
 
 	"camqtt/internal/config"
 	"camqtt/internal/link"
+	"camqtt/internal/secret"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
@@ -27,6 +27,8 @@ type target struct {
 	config       []string
 	passwordFile string
 	caFile       string
+	pins         []string
+	cert, key    string
 }
 
 func (t *target) flags(c *cobra.Command) {
@@ -36,32 +38,53 @@ func (t *target) flags(c *cobra.Command) {
 	f.StringArrayVarP(&t.config, "config", "c", nil, "configuration file that says where the broker is")
 	f.StringVar(&t.passwordFile, "password-file", "", "file that holds the password")
 	f.StringVar(&t.caFile, "ca-file", "", "file with the certificate authority of the broker (PEM)")
+	f.StringArrayVar(&t.pins, "pin", nil, "key of the broker, as camqtt key prints it on its machine: sha256:...")
+	f.StringVar(&t.cert, "cert-file", "", "file with a certificate to show to the broker (PEM)")
+	f.StringVar(&t.key, "key-file", "", "file with that certificate's private key (PEM)")
 }
 
-// settle finds out where the broker is: flag, environment, configuration,
-// default.
+// settle finds out where the broker is, and how to reach it.
 func (t *target) settle(e *env) (link.Options, wire.Base, error) {
-	m := config.MQTT{CommandQoS: 1}
-	base := t.base
-	if len(t.config) > 0 {
-		cfg, err := e.loadOptions(config.Options{Sources: t.config, Environ: e.Environ, ClientOnly: true})
-		if err != nil {
-			return link.Options{}, "", err
-		}
-		m = cfg.MQTT
-		if base == "" {
-			base = string(cfg.Base)
-		}
-		if len(m.URL) == 0 && cfg.Broker != nil {
-			m.URL = []string{"mqtt://" + cfg.Broker.Listen}
-		}
+	m, base, err := t.find(e)
+	if err != nil {
+		return link.Options{}, "", err
 	}
-	if base == "" {
-		base = e.lookup("CAMQTT_BASE")
-	}
-	b, err := wire.ParseBase(base)
+	o, err := linkOptions(m)
 	if err != nil {
 		return link.Options{}, "", usage(err, "")
+	}
+	return o, base, nil
+}
+
+// configured is what files and the environment say of the broker. Without a file
+// only those variables count that are about it.
+func (t *target) configured(e *env) (*config.Config, error) {
+	o := config.Options{Sources: t.config, Environ: e.Environ, ClientOnly: true}
+	if len(t.config) == 0 {
+		o.Environ = nil
+		for _, v := range e.Environ {
+			if strings.HasPrefix(v, "CAMQTT_MQTT_") || strings.HasPrefix(v, "CAMQTT_BASE=") || strings.HasPrefix(v, "CREDENTIALS_DIRECTORY=") {
+				o.Environ = append(o.Environ, v)
+			}
+		}
+	}
+	return e.loadOptions(o)
+}
+
+// find finds out where the broker is: flag, environment, configuration, default.
+func (t *target) find(e *env) (config.MQTT, wire.Base, error) {
+	cfg, err := t.configured(e)
+	if err != nil {
+		return config.MQTT{}, "", err
+	}
+	m, b := cfg.MQTT, cfg.Base
+	if t.base != "" {
+		if b, err = wire.ParseBase(t.base); err != nil {
+			return m, "", usage(err, "")
+		}
+	}
+	if len(m.URL) == 0 && cfg.Broker != nil {
+		m = nearby(cfg.Broker, m)
 	}
 	for _, url := range []string{t.broker, e.lookup("CAMQTT_BROKER")} {
 		if url != "" {
@@ -73,20 +96,41 @@ func (t *target) settle(e *env) (link.Options, wire.Base, error) {
 		m.URL = []string{defaultBroker}
 	}
 	if t.passwordFile != "" {
-		text, err := os.ReadFile(t.passwordFile)
+		file, err := secret.Locate(t.passwordFile, e.lookup("CREDENTIALS_DIRECTORY"))
 		if err != nil {
-			return link.Options{}, "", usage(fmt.Errorf("read the password: %w", err), "")
+			return m, "", usage(fmt.Errorf("read the password: %w", err), "")
+		}
+		text, err := secret.ReadFile(file)
+		if err != nil {
+			return m, "", usage(fmt.Errorf("read the password: %w", err), "")
 		}
 		m.Password = config.Secret(strings.TrimRight(string(text), "\r\n"))
 	}
-	if t.caFile != "" {
-		m.CAFile = t.caFile
+	if t.caFile != "" || len(t.pins) > 0 { // either replaces what the configuration trusts
+		m.CAFile, m.Pin = t.caFile, t.pins
 	}
-	o, err := linkOptions(m)
-	if err != nil {
-		return link.Options{}, "", usage(err, "")
+	if t.cert != "" || t.key != "" {
+		m.Cert, m.Key = t.cert, t.key
 	}
-	return o, b, nil
+	return m, b, nil
+}
+
+// nearby is how to reach the broker of a configuration from its own machine.
+func nearby(b *config.Broker, m config.MQTT) config.MQTT {
+	switch {
+	case b.Listen != "":
+		m.URL = []string{"mqtt://" + b.Listen}
+	case b.TLS.Listen != "":
+		m.URL = []string{"mqtts://" + b.TLS.Listen}
+		if m.CAFile != "" || len(m.Pin) > 0 || len(b.TLS.ACME.Domains) > 0 {
+			break
+		}
+		// Who may not read the key is told so when the broker is not trusted.
+		if _, pin, err := brokerKey(b); err == nil {
+			m.Pin = []string{pin.String()}
+		}
+	}
+	return m
 }
 
 // with connects, runs do, and disconnects. A broker that cannot be reached is

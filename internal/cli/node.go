@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"camqtt/internal/config"
 	"camqtt/internal/wire"
 )
 
@@ -69,7 +68,7 @@ func (e *env) nodeCommand() *cobra.Command {
 			if n.source == "" {
 				return usage(errors.New("node: where do pictures come from? want --source, such as \"--source test:\""), e.name+" node --help")
 			}
-			o, base, err := t.settle(e)
+			m, base, err := t.find(e)
 			if err != nil {
 				return err
 			}
@@ -80,8 +79,7 @@ func (e *env) nodeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			cfg.MQTT.URL, cfg.MQTT.Username, cfg.MQTT.Password = o.URLs, o.Username, config.Secret(o.Password)
-			cfg.MQTT.CAFile = t.caFile
+			cfg.MQTT = m
 			return e.serve(c.Context(), cfg)
 		},
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"camqtt/internal/cert"
 	"camqtt/internal/config"
 	"camqtt/node/camera"
 	"camqtt/node/camera/push"
@@ -37,7 +38,7 @@ func (b *plant) addPush(boards []push.Camera) error {
 	var err error
 	if c.Listen != "" {
 		if c.TLS.Cert != "" {
-			if o.TLS, err = pushTLS(c.TLS); err != nil {
+			if o.TLS, err = b.pushTLS(c.TLS); err != nil {
 				return err
 			}
 		}
@@ -60,13 +61,13 @@ func (b *plant) addPush(boards []push.Camera) error {
 	return nil
 }
 
-func pushTLS(c config.PushTLS) (*tls.Config, error) {
-	conf, err := serverTLS(c.Cert, c.Key)
+// pushTLS is the port's own certificate.
+func (b *plant) pushTLS(c config.PushTLS) (*tls.Config, error) {
+	s, err := b.source("push port's certificate", cert.Options{Cert: c.Cert, Key: c.Key})
 	if err != nil {
 		return nil, usage(fmt.Errorf("push.tls: %w", err), "")
 	}
-	conf.NextProtos = []string{"http/1.1"}
-	return conf, nil
+	return s.Config(cert.ServerOptions{Protocols: []string{"http/1.1"}})
 }
 
 func pushURL(c config.Push) string {

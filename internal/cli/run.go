@@ -91,17 +91,13 @@ func (e *env) serve(ctx context.Context, cfg *config.Config) error {
 	if p.mqttAddr != nil {
 		log.Info("broker listens", "url", "mqtt://"+p.mqttAddr.String())
 	}
+	if p.tlsAddr != nil {
+		log.Info("broker listens", "url", "mqtts://"+p.tlsAddr.String())
+	}
 	if p.httpAddr != nil {
-		log.Info("dashboard listens", "url", scheme(cfg)+p.httpAddr.String())
+		log.Info("dashboard listens", "url", schemeOf(cfg.Dashboard)+p.httpAddr.String())
 	}
 	return run.All(ctx, p.services...)
-}
-
-func scheme(cfg *config.Config) string {
-	if cfg.Dashboard.TLS.Cert != "" {
-		return "https://"
-	}
-	return "http://"
 }
 
 func (e *env) checkCommand() *cobra.Command {

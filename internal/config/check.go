@@ -1,8 +1,6 @@
 package config
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net"
 )
@@ -10,6 +8,7 @@ import (
 // check looks at what several keys make together. Values that were refused are
 // not judged a second time.
 func (l *loader) check(cfg *Config) {
+	l.locate(cfg)
 	if !l.opts.ClientOnly {
 		l.checkSomething(cfg)
 	}
@@ -70,14 +69,7 @@ func (l *loader) checkBroker(cfg *Config) {
 		}
 		l.checkReach(brokerEntrance(b, key, addr))
 	}
-	l.checkPair("broker.tls", b.TLS.Cert, b.TLS.Key)
-	certs := b.TLS.Cert != "" || b.TLS.Key != "" || l.bad["broker.tls.cert"] || l.bad["broker.tls.key"]
-	switch {
-	case b.TLS.Listen != "" && !certs:
-		l.report(l.at("broker.tls.listen"), "TLS needs a certificate: want broker.tls.cert and broker.tls.key as well")
-	case b.TLS.Listen == "" && b.TLS.Cert != "" && b.TLS.Key != "" && l.sound("broker.tls.listen"):
-		l.report(l.at("broker.tls.cert"), "a certificate, but no port to use it on: want broker.tls.listen as well, such as 127.0.0.1:8883")
-	}
+	l.checkBrokerTLS(cfg)
 	if sharePort(b.Listen, b.TLS.Listen) && l.sound("broker.listen", "broker.tls.listen") {
 		l.report(l.at("broker.tls.listen"), inTheWay(b.TLS.Listen, "broker.listen", b.Listen))
 	}
@@ -136,7 +128,7 @@ func (l *loader) checkDashboard(cfg *Config) {
 	default:
 		l.checkReach(brokerEntrance(cfg.Broker, "dashboard.listen", d.Listen))
 	}
-	l.checkPair("dashboard.tls", d.TLS.Cert, d.TLS.Key)
+	l.checkDashboardTLS(cfg)
 	if cfg.Broker == nil || !l.sound("dashboard.listen") {
 		return
 	}
@@ -154,53 +146,17 @@ func inTheWay(addr, otherKey, other string) string {
 	return fmt.Sprintf("%s is in the way of %s (%s): want another port", addr, otherKey, other)
 }
 
-// checkPair looks at a certificate and its key.
-func (l *loader) checkPair(section, certFile, keyFile string) {
-	certKey, keyKey := section+".cert", section+".key"
-	switch {
-	case !l.sound(certKey, keyKey) || certFile == "" && keyFile == "":
-		return
-	case keyFile == "":
-		l.reportf(l.at(certKey), "a certificate without its private key: want %s as well", keyKey)
-		return
-	case certFile == "":
-		l.reportf(l.at(keyKey), "a private key without its certificate: want %s as well", certKey)
-		return
-	case l.opts.ClientOnly:
-		return
-	}
-	cert, certOK := l.contents(certKey, certFile)
-	key, keyOK := l.contents(keyKey, keyFile)
-	if !certOK || !keyOK {
-		return
-	}
-	if _, err := tls.X509KeyPair(cert, key); err != nil {
-		l.reportf(l.at(certKey), "%s and %s are no certificate with its key: %v", certFile, keyFile, err)
-	}
-}
-
-// contents reads the file that a key names.
-func (l *loader) contents(key, file string) ([]byte, bool) {
-	b, err := l.opts.ReadFile(file)
-	if err != nil {
-		l.reportf(l.at(key), "%s cannot be read: %s", file, reason(err))
-	}
-	return b, err == nil
-}
-
 func (l *loader) checkMQTT(cfg *Config) {
 	m := &cfg.MQTT
-	withUser, encrypted := 0, 0
+	withUser := 0
 	for _, u := range m.URL {
 		if hasUser(u) {
 			withUser++
 		}
-		if isTLS(u) {
-			encrypted++
-		}
 	}
+	l.checkTrust(m)
 	secret := "mqtt.password"
-	if m.PasswordFile != "" {
+	if m.PasswordFile != "" && l.sound("mqtt.password_file") {
 		if m.Password != "" {
 			l.report(l.at("mqtt.password"), "given as well as mqtt.password_file: want one of them")
 			return
@@ -208,18 +164,9 @@ func (l *loader) checkMQTT(cfg *Config) {
 		secret = "mqtt.password_file"
 		l.readPassword(m)
 	}
-	if l.given(secret) && (m.Password != "" || m.PasswordFile != "") && m.Username == "" &&
+	if !l.opts.ClientOnly && l.given(secret) && (m.Password != "" || m.PasswordFile != "") && m.Username == "" &&
 		withUser == 0 && l.sound("mqtt.username", "mqtt.url") {
 		l.report(l.at(secret), "a password without a user: want mqtt.username as well")
-	}
-	if m.CAFile == "" {
-		return
-	}
-	if len(m.URL) > 0 && encrypted == 0 {
-		l.report(l.at("mqtt.ca_file"), "has no effect, because no mqtt.url is encrypted: want mqtts:// or wss:// there")
-	}
-	if b, ok := l.contents("mqtt.ca_file", m.CAFile); ok && !x509.NewCertPool().AppendCertsFromPEM(b) {
-		l.reportf(l.at("mqtt.ca_file"), "%s has no certificate in it: want PEM", m.CAFile)
 	}
 }
 
@@ -234,7 +181,7 @@ func (l *loader) readPassword(m *MQTT) {
 
 // secret is the only line of the file that a key names.
 func (l *loader) secret(key, file, what string) Secret {
-	b, ok := l.contents(key, file)
+	b, ok := l.secretFile(key, file)
 	if !ok {
 		return ""
 	}

@@ -66,12 +66,24 @@ type BrokerLimits struct {
 	SystemEvery time.Duration `key:"system_every"` // between messages under $SYS
 }
 
-// BrokerTLS is the broker's encrypted port. Its three fields are given together
-// or not at all.
+// BrokerTLS is the broker's encrypted port. Its certificate is that of the files, or
+// ACME's, or else of a key that the broker makes itself in Data.
 type BrokerTLS struct {
-	Listen string `key:"listen"` // host:port; "" is no encrypted port
-	Cert   string `key:"cert"`   // PEM file, the server's own certificate first
-	Key    string `key:"key"`    // PEM file
+	Listen     string `key:"listen"`      // host:port; "" is no encrypted port
+	Cert       string `key:"cert"`        // PEM file, the server's own certificate first
+	Key        string `key:"key"`         // PEM file
+	ACME       ACME   `key:"acme"`        // certificates from an authority
+	ClientCA   string `key:"client_ca"`   // PEM file of who vouches for clients; "" asks for no certificate
+	ClientAuth string `key:"client_auth"` // "require" or "optional"
+}
+
+// ACME is an authority that gives certificates to whoever answers on port 443 of a
+// domain (RFC 8555, RFC 8737). Without domains it is not used.
+type ACME struct {
+	Domains   []string `key:"domains"`
+	Email     string   `key:"email"`     // for the authority's warnings; "" is none
+	Directory string   `key:"directory"` // https URL; "" is Let's Encrypt
+	CAFile    string   `key:"ca_file"`   // PEM file of who vouches for Directory; "" is the system's authorities
 }
 
 // Dashboard is the web page with its pictures and metrics.
@@ -91,11 +103,18 @@ type Dashboard struct {
 	Anonymous string `key:"anonymous"`
 }
 
-// DashboardTLS makes the dashboard's port speak HTTPS. Both are given or none.
+// DashboardTLS makes the dashboard's port speak HTTPS: with the broker's certificate
+// when Shared, else with Cert and Key when they are given.
 type DashboardTLS struct {
-	Cert string `key:"cert"` // PEM file, the server's own certificate first
-	Key  string `key:"key"`  // PEM file
+	Shared     bool   `key:"shared"`
+	Cert       string `key:"cert"`        // PEM file, the server's own certificate first
+	Key        string `key:"key"`         // PEM file
+	ClientCA   string `key:"client_ca"`   // PEM file of who vouches for clients; "" asks for no certificate
+	ClientAuth string `key:"client_auth"` // "require" or "optional"
 }
+
+// On reports whether the port speaks HTTPS.
+func (d DashboardTLS) On() bool { return d.Shared || d.Cert != "" }
 
 // MQTT says how cameras, the dashboard and commands reach the broker.
 type MQTT struct {
@@ -105,10 +124,13 @@ type MQTT struct {
 	Username string   `key:"username"` // for URLs without a user
 	// Password belongs to Username. It is what was in PasswordFile when that is
 	// given, without the line end.
-	Password     Secret `key:"password"`
-	PasswordFile string `key:"password_file"`
-	CAFile       string `key:"ca_file"`     // PEM file of the only authorities trusted; "" trusts the system's
-	CommandQoS   int    `key:"command_qos"` // of subscriptions to commands: 0 or 1
+	Password     Secret   `key:"password"`
+	PasswordFile string   `key:"password_file"`
+	Pin          []string `key:"pin"`         // sha256:... of keys that the broker may have; empty trusts authorities
+	CAFile       string   `key:"ca_file"`     // PEM file of the only authorities trusted; "" trusts the system's
+	Cert         string   `key:"cert"`        // PEM file shown to the broker; "" is none
+	Key          string   `key:"key"`         // PEM file
+	CommandQoS   int      `key:"command_qos"` // of subscriptions to commands: 0 or 1
 }
 
 // HomeAssistant says how cameras announce themselves to Home Assistant.

@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -48,7 +49,8 @@ func TestCertificates(t *testing.T) {
 		ReadFile: f.read,
 		Sources:  append(tls, "dashboard.tls.cert=cert.pem", "dashboard.tls.key=key.pem", "mqtt.url=wss://host", "mqtt.ca_file=cert.pem"),
 	})
-	if got, want := cfg.Broker.TLS, (config.BrokerTLS{Listen: "127.0.0.1:8883", Cert: "cert.pem", Key: "key.pem"}); got != want {
+	want := config.BrokerTLS{Listen: "127.0.0.1:8883", Cert: "cert.pem", Key: "key.pem", ClientAuth: "require", ACME: config.ACME{Domains: []string{}}}
+	if got := cfg.Broker.TLS; !reflect.DeepEqual(got, want) {
 		t.Errorf("broker.tls %+v, want %+v", got, want)
 	}
 	_, err := config.Load(config.Options{ReadFile: f.read, Sources: append(tls, "broker.tls.key=other.pem")})

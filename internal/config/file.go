@@ -88,10 +88,6 @@ func (d doc) member(n *yaml.Node, p place, at origin) {
 		d.scalar(n, p, at)
 	case d.shape.isSection(p.name):
 		d.section(n, p, at)
-	case p.name == "broker.tls.acme":
-		if !isEmpty(n, 4) {
-			d.report(at, "certificates by ACME are not built yet: want the files in broker.tls.cert and broker.tls.key")
-		}
 	default:
 		d.report(at, d.unknown(p))
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
+
+	"camqtt/internal/secret"
 )
 
 // Options says what a configuration is made of. The zero value is one of
@@ -33,7 +35,7 @@ type Options struct {
 	Environ []string
 	// ReadFile reads configuration files, secrets and certificates; names are as
 	// given, so relative ones are relative to the working directory. nil reads
-	// the file system, up to 1 MiB.
+	// the file system, up to 1 MiB, and refuses secrets that others may read.
 	ReadFile func(name string) ([]byte, error)
 	// CheckSource looks closer at a source whose scheme is known, with the
 	// camera's rotate; nil accepts all. Its errors must hold no password.
@@ -51,11 +53,12 @@ const maxFile = 1 << 20
 // back as [Problems], all of it at once; any other error is a fault of the
 // program.
 func Load(o Options) (*Config, error) {
+	readSecret := o.ReadFile
 	if o.ReadFile == nil {
-		o.ReadFile = readFile
+		o.ReadFile, readSecret = readFile, secret.ReadFile
 	}
 	l := &loader{
-		opts: o, shape: newShape(),
+		opts: o, readSecret: readSecret, shape: newShape(),
 		origins: map[string]origin{}, bad: map[string]bool{},
 	}
 	var arguments []assignment
@@ -85,7 +88,9 @@ func Load(o Options) (*Config, error) {
 
 // loader collects values and what is wrong with them.
 type loader struct {
-	opts    Options
+	opts       Options
+	readSecret func(name string) ([]byte, error)
+
 	shape   shape
 	layers  []map[string]any  // of each source but for cameras, later ones overrule
 	cameras []*camera         // in the order of appearance

@@ -47,15 +47,18 @@ var limits = config.BrokerLimits{
 // push is what the configuration says of boards that send when it says nothing.
 var push = config.Push{MaxBytes: 1 << 20, Connections: 64, ConnectionsPerAddress: 16}
 
+// brokerTLS is that of a file that does not mention it.
+var brokerTLS = config.BrokerTLS{ACME: config.ACME{Domains: []string{}}, ClientAuth: "require"}
+
 func TestDefaults(t *testing.T) {
 	got := load(t, config.Options{
 		ReadFile: files{"a.yaml": "broker:\ndashboard: {}\ncameras:\n  - id: front\n    source: 'test:'\n"}.read,
 		Sources:  []string{"a.yaml"},
 	})
 	want := &config.Config{
-		Broker:        &config.Broker{Listen: "127.0.0.1:1883", Data: "./data", Anonymous: "loopback", Limits: limits},
-		Dashboard:     &config.Dashboard{Listen: "127.0.0.1:8080", Origins: []string{}, Anonymous: "loopback"},
-		MQTT:          config.MQTT{URL: []string{}, CommandQoS: 1},
+		Broker:        &config.Broker{Listen: "127.0.0.1:1883", Data: "./data", Anonymous: "loopback", TLS: brokerTLS, Limits: limits},
+		Dashboard:     &config.Dashboard{Listen: "127.0.0.1:8080", Origins: []string{}, Anonymous: "loopback", TLS: config.DashboardTLS{ClientAuth: "require"}},
+		MQTT:          config.MQTT{URL: []string{}, Pin: []string{}, CommandQoS: 1},
 		Base:          "cam",
 		HomeAssistant: config.HomeAssistant{Discovery: "device", Prefix: "homeassistant"},
 		Push:          push,
@@ -114,10 +117,11 @@ log: {level: debug, format: json}
 	lower := limits
 	lower.Connections, lower.PacketBytes, lower.Keepalive, lower.StoreSlow = 20, 4_000_000, 90*time.Second, 5*time.Minute
 	want := &config.Config{
-		Broker: &config.Broker{Unix: "/run/camqtt.sock", Anonymous: "never", Limits: lower},
+		Broker: &config.Broker{Unix: "/run/camqtt.sock", Anonymous: "never", TLS: brokerTLS, Limits: lower},
 		MQTT: config.MQTT{
 			URL:      []string{"mqtts://a.example", "wss://user:pass@b.example/ws"},
 			Username: "007", Password: "hunter2", PasswordFile: "secret",
+			Pin: []string{},
 		},
 		Base:          "site/a/cam",
 		HomeAssistant: config.HomeAssistant{Discovery: "off", Prefix: "ha"},

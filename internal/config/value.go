@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"camqtt/internal/cert"
 	"camqtt/internal/wire"
 )
 
@@ -82,6 +84,45 @@ func isLoopback(addr string) bool {
 	}
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// domain takes a name that a public authority can check: no address, no wildcard.
+func domain(s string) (any, error) {
+	labels := strings.Split(strings.ToLower(s), ".")
+	ok := len(labels) > 1 && len(s) <= 253 // RFC 1035 section 2.3.4
+	for _, l := range labels {
+		ok = ok && l != "" && len(l) <= 63 && strings.Trim(l, "abcdefghijklmnopqrstuvwxyz0123456789-") == "" &&
+			l[0] != '-' && l[len(l)-1] != '-'
+	}
+	if _, err := netip.ParseAddr(s); err == nil || !ok {
+		return nil, fmt.Errorf("%.60q: want a whole name such as cams.example.org, without *", s)
+	}
+	return strings.ToLower(s), nil
+}
+
+func email(s string) (any, error) {
+	a, err := mail.ParseAddress(s)
+	if err != nil || a.Address != s {
+		return nil, fmt.Errorf("%.60q: want an address such as you@example.org", s)
+	}
+	return s, nil
+}
+
+func httpsURL(s string) (any, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
+		return nil, fmt.Errorf("%.60q: want such as https://ca.example/acme/acme/directory", mask(s))
+	}
+	return s, nil
+}
+
+// pin takes a pin and gives it in the form that camqtt key prints.
+func pin(s string) (any, error) {
+	p, err := cert.ParsePin(s)
+	if err != nil {
+		return nil, err
+	}
+	return p.String(), nil
 }
 
 func webOrigin(s string) (any, error) {

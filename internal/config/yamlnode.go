@@ -16,27 +16,6 @@ func isNull(n *yaml.Node) bool {
 	return n == nil || n.Kind == yaml.ScalarNode && n.Tag == "!!null"
 }
 
-// isEmpty reports whether there is no value in n, which is not looked into
-// deeper than depth.
-func isEmpty(n *yaml.Node, depth int) bool {
-	if depth == 0 {
-		return false
-	}
-	n = follow(n)
-	switch n.Kind {
-	case yaml.ScalarNode:
-		return isNull(n) || n.Value == ""
-	case yaml.MappingNode:
-		for i := 1; i < len(n.Content); i += 2 {
-			if !isEmpty(n.Content[i], depth-1) {
-				return false
-			}
-		}
-		return true
-	}
-	return len(n.Content) == 0
-}
-
 // notPlain is what keeps a node from being a single value, "" if nothing does.
 // The value is not repeated, it may be a secret.
 func notPlain(n *yaml.Node) string {

@@ -9,6 +9,8 @@ import (
 	"net/url"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"camqtt/internal/cert"
 )
 
 // Dial opens a connection of its own to the broker, on which MQTT can begin at
@@ -43,7 +45,7 @@ func (l *Link) dial(ctx context.Context, turn int) (conn net.Conn, where string,
 	where = (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 	conn, err = l.dialURL(ctx, u)
 	if err != nil {
-		return nil, "", fmt.Errorf("connect to %s: %w", where, err)
+		return nil, "", fmt.Errorf("connect to %s: %w", where, cert.Explain(err))
 	}
 	keepUnsentSmall(conn)
 	return conn, where, nil

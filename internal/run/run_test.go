@@ -3,13 +3,10 @@ package run_test
 import (
 	"context"
 	"errors"
-	"net"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"camqtt/internal/run"
 )
@@ -62,45 +59,6 @@ func TestEndingByItselfIsAFailure(t *testing.T) {
 	err := run.All(t.Context(), run.Named{Name: "link", Service: run.Func(func(context.Context) error { return nil })})
 	if err == nil || !strings.Contains(err.Error(), "link: ended by itself") {
 		t.Errorf("got %v, want that the link ended by itself", err)
-	}
-}
-
-func TestNotifiesSystemd(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "notify")
-	sock, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sock.Close()
-	sock.SetReadDeadline(time.Now().Add(10 * time.Second))
-	t.Setenv("NOTIFY_SOCKET", path)
-	t.Setenv("WATCHDOG_USEC", "20000")
-	t.Setenv("WATCHDOG_PID", "")
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- run.Notify{}.Serve(ctx) }()
-	read := func() string {
-		b := make([]byte, 100)
-		n, err := sock.Read(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b[:n])
-	}
-	if got := read(); got != "READY=1" {
-		t.Errorf("first said %q, want READY=1", got)
-	}
-	if got := read(); got != "WATCHDOG=1" {
-		t.Errorf("then said %q, want WATCHDOG=1", got)
-	}
-	stop()
-	for got := read(); got != "STOPPING=1"; got = read() {
-		if got != "WATCHDOG=1" {
-			t.Fatalf("said %q, want WATCHDOG=1 or STOPPING=1", got)
-		}
-	}
-	if err := <-done; err != nil {
-		t.Error(err)
 	}
 }
 

@@ -46,6 +46,7 @@ func OpenBrowser(t testing.TB, page string, width, height int) *Browser {
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
 		chromedp.Flag("disable-background-timer-throttling", false),
+		chromedp.Flag("ignore-certificate-errors", u.Scheme == "https"), // as a person does who clicks the warning away
 		chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(width, height),
 		chromedp.CombinedOutput(io.Discard), chromedp.WSURLReadTimeout(60*time.Second))
 	ctx, stop := chromedp.NewContext(alloc)

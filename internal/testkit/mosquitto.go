@@ -69,6 +69,9 @@ func (m *Mosquitto) Start() {
 	})
 }
 
+// Pid is its process.
+func (m *Mosquitto) Pid() int { return m.cmd.Process.Pid }
+
 // Stop kills it.
 func (m *Mosquitto) Stop() {
 	if m.cmd == nil {
