@@ -157,3 +157,17 @@ func TestPageWithoutCameras(t *testing.T) {
 	b.Wait(patience, `document.querySelector('#empty').offsetHeight > 0 && document.querySelector('#empty').textContent.includes('camqtt node')`)
 	shot(t, b, "page-empty")
 }
+
+// TestPageLinks opens links as Home Assistant has them on a
+// device's page.
+func TestPageLinks(t *testing.T) {
+	d := startDemo(t)
+	b := testkit.OpenBrowser(t, d.http+"/#garden", 0, 0)
+	b.Wait(patience, `document.querySelector('dialog[open] #focus-name')?.textContent === 'Garden'`)
+	b.Press("\x1b")
+	b.Wait(patience, `!document.querySelector('dialog[open]') && location.hash === ''`)
+	testkit.Eval[bool](b, `(location.hash = '#nosuch') !== ''`)
+	b.Wait(patience, `!document.getElementById('unknown').hidden && document.getElementById('unknown-text').textContent.includes('nosuch')`)
+	b.Click(`#unknown a`)
+	b.Wait(patience, `document.getElementById('unknown').hidden`)
+}

@@ -26,6 +26,10 @@ func (d *Dashboard) snapshot(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "%s", err)
 		return
 	}
+	if r.Method == http.MethodHead { // who only looks whether it is there gets no picture taken
+		pictureHeader(w.Header())
+		return
+	}
 	leave, ok := d.snaps.enter()
 	if !ok {
 		w.Header().Set("Retry-After", "1")
@@ -42,13 +46,17 @@ func (d *Dashboard) snapshot(w http.ResponseWriter, r *http.Request) {
 	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d.opts.Limits.WriteTimeout))
 	h := w.Header()
-	h.Set("Content-Type", "image/jpeg")
+	pictureHeader(h)
 	h.Set("Content-Length", strconv.Itoa(len(p.JPEG)))
-	h.Set("Cache-Control", "no-store")
 	h.Set("Last-Modified", p.At.UTC().Format(http.TimeFormat))
 	h.Set("X-Camqtt-Age-Ms", strconv.FormatInt(max(time.Since(p.At).Milliseconds(), 0), 10))
 	h.Set("X-Camqtt-Seq", strconv.FormatUint(p.Meta.Seq, 10))
 	_, _ = w.Write(p.JPEG) // who has gone needs no picture
+}
+
+func pictureHeader(h http.Header) {
+	h.Set("Content-Type", "image/jpeg")
+	h.Set("Cache-Control", "no-store")
 }
 
 // take is one capture, shared by all who ask for the same at the same time.

@@ -46,9 +46,17 @@ func TestSnapshot(t *testing.T) {
 	if at, err := http.ParseTime(h.Get("Last-Modified")); err != nil || time.Since(at) > time.Minute {
 		t.Errorf("Last-Modified %q: %v", h.Get("Last-Modified"), err)
 	}
+	before := got
+	got = viewer.Ask{}
 	head, none := ask(t, "HEAD", url)
-	if head.StatusCode != 200 || none != "" || head.Header.Get("X-Camqtt-Seq") != "7" || head.ContentLength != int64(len(body)) {
+	if head.StatusCode != 200 || none != "" || head.Header.Get("Content-Type") != "image/jpeg" {
 		t.Errorf("HEAD = %d, %d bytes, %v", head.StatusCode, len(none), head.Header)
+	}
+	if got == before {
+		t.Error("HEAD had a picture taken")
+	}
+	if head, _ := ask(t, "HEAD", s.url+"/cam/nosuch/snapshot.jpg"); head.StatusCode != 404 {
+		t.Errorf("HEAD of a camera that is not there = %d, want 404", head.StatusCode)
 	}
 }
 

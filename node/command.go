@@ -11,10 +11,6 @@ import (
 // receive handles one MQTT message.
 func (l *loop) receive(x note) {
 	m := x.msg
-	if m.Topic == l.opts.AnnounceOn && m.Topic != "" {
-		l.announceAgain(m)
-		return
-	}
 	if m.Topic == l.opts.Base.AllCmd() {
 		l.command(x, true)
 		return

@@ -326,28 +326,3 @@ func TestTwins(t *testing.T) {
 		b.end()
 	})
 }
-
-func TestAnnounceAgain(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		b := start(t, func(o *node.Options, _ *testkit.Camera) {
-			o.AnnounceOn = "homeassistant/status"
-			o.Announce = func(wire.Info) []wire.Message { return []wire.Message{{Topic: "cam/porch/../hass"}} }
-		})
-		b.broker.take()
-		b.node.Handle(wire.Message{Topic: "homeassistant/status", Payload: []byte("online"), Retained: true})
-		b.pass(6 * time.Second)
-		if got := b.broker.take(); len(got) != 0 {
-			t.Errorf("a retained birth message was answered: %v", kinds(got))
-		}
-		b.node.Handle(wire.Message{Topic: "homeassistant/status", Payload: []byte("online")})
-		b.pass(900 * time.Millisecond)
-		if got := b.broker.take(); len(got) != 0 {
-			t.Errorf("answered within a second: %v", kinds(got))
-		}
-		b.pass(5 * time.Second)
-		if got := b.broker.take(); len(got) == 0 || got[0].Topic != "cam/porch/../hass" {
-			t.Errorf("not announced again: %v", kinds(got))
-		}
-		b.end()
-	})
-}

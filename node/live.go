@@ -15,6 +15,7 @@ type live struct {
 	box   slot[[]wire.Message] // a frame and perhaps a preview
 	gate  gate                 // at most one picture is on its way
 	open  atomic.Bool          // the greeting has been sent on this connection
+	muted atomic.Bool          // privacy is on: what waits is thrown away
 	debug *slog.Logger
 }
 
@@ -49,6 +50,9 @@ func (l *live) send(ctx context.Context, msgs []wire.Message) {
 		return
 	}
 	defer l.gate.leave()
+	if l.muted.Load() {
+		return
+	}
 	if !l.open.Load() {
 		l.node.count.unsent.Add(1)
 		return

@@ -39,8 +39,10 @@ type loop struct {
 	dozes    bool // and sleeps in between: each of its pictures is a snapshot
 	asleep   bool // status says sleeping
 	stated   stated
-	replies  []reply // hellos to answer later
-	renaming bool    // a new name will be announced
+	replies  []reply   // hellos to answer later
+	told     wire.Info // as last published
+	onClosed []func()  // what to say when the camera has been closed
+	sensors  []string  // what stats will have
 	snapNext time.Time
 	statNext time.Time
 	statPrev statPoint
@@ -69,6 +71,7 @@ func newLoop(n *Node) *loop {
 	}
 	p := l.profile()
 	l.sends, l.dozes, l.asleep = p.Unasked, p.Deliberate, p.Deliberate
+	l.sensors = sensors()
 	l.schedule(now)
 	return l
 }
@@ -194,6 +197,7 @@ func (l *loop) stop() {
 		l.run.cancel()
 	}
 	l.refuseAll(wire.NoCamera, "the node is stopping")
+	l.closed()
 	if !l.presence.online || l.presence.standby {
 		return
 	}

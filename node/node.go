@@ -74,15 +74,11 @@ func (n *Node) Will() wire.Message { return n.message(wire.KindStatus, []byte(wi
 // and info are among them: that is how it meets a second node of the same id.
 func (n *Node) Filters() []string {
 	base, id := n.opts.Base, n.opts.ID
-	f := []string{
+	return []string{
 		base.Topic(id, wire.KindCmd), base.AllCmd(),
 		base.Topic(id, wire.KindSet), base.SetTopic(id, "+"),
 		base.Topic(id, wire.KindStatus), base.Topic(id, wire.KindInfo),
 	}
-	if n.opts.AnnounceOn != "" {
-		f = append(f, n.opts.AnnounceOn)
-	}
-	return f
 }
 
 // Handle takes one message. It never blocks: when more than a thousand wait,

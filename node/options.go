@@ -47,10 +47,11 @@ type Options struct {
 	Version string // of the program
 	Host    string // where the node runs
 
-	// Announce returns what else to publish on connect, such as Home Assistant
-	// discovery; AnnounceOn is a topic whose message "online" asks for it again.
-	Announce   func(wire.Info) []wire.Message
-	AnnounceOn string
+	Bridge wire.ID // goes into info; "" is none
+
+	// Informed, if set, is told what info says whenever it is published, and nil
+	// when another node serves this id. It must not block.
+	Informed func(*wire.Info)
 }
 
 // Defaults and limits of a node.

@@ -19,10 +19,30 @@ type item struct {
 	shot *shot
 	// picture marks a state that is a picture: the last preview of a stream.
 	picture bool
+	// barrier makes it wait for a live picture that is on its way.
+	barrier bool
 	// greeting marks what must be the first thing on a connection.
 	greeting bool
 	// done, if set, is closed when the item has been sent or dropped.
 	done chan struct{}
+}
+
+// private returns what is left of an item while no picture may leave: who asked
+// for it is refused. ok is false when nothing is.
+func (it item) private() (_ item, ok bool) {
+	if it.picture {
+		return it, false
+	}
+	if it.shot == nil || it.shot.jpeg == nil {
+		return it, true
+	}
+	s := shot{results: slices.Clone(it.shot.results), late: it.shot.late}
+	for i := range s.results {
+		r := &s.results[i]
+		*r = wire.Result{Cmd: r.Cmd, ID: r.ID, Code: wire.Privacy, Text: "privacy was switched on", TS: r.TS, TookMS: r.TookMS}
+	}
+	it.shot = &s
+	return it, len(s.results) > 0
 }
 
 // pictured reports whether a picture is among the messages.
@@ -49,6 +69,7 @@ type outbox struct {
 	mu    sync.Mutex
 	queue []item
 	open  bool
+	muted bool          // privacy is on: no picture leaves
 	epoch int           // greetings so far: tells this connection from the last
 	ring  chan struct{} // rung when there may be something to do
 }
@@ -83,6 +104,27 @@ func (o *outbox) greet(msgs []wire.Message) {
 	o.epoch++
 	o.mu.Unlock()
 	o.wake()
+}
+
+// mute takes the pictures out of what waits, and lets none through until it is
+// told otherwise.
+func (o *outbox) mute(on bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.muted = on
+	if !on {
+		return
+	}
+	o.queue = keep(o.queue, func(it item) bool {
+		_, ok := it.private()
+		if !ok {
+			it.finish()
+		}
+		return ok
+	})
+	for i, it := range o.queue {
+		o.queue[i], _ = it.private()
+	}
 }
 
 // shut keeps the outbox from sending until the next greeting.
@@ -174,15 +216,24 @@ func (o *outbox) serve(ctx context.Context) {
 // send publishes an item. Pictures pass the gate, so that a live one cannot be
 // on its way at the same time.
 func (o *outbox) send(ctx context.Context, it item) error {
-	msgs := it.msgs
-	if it.shot != nil {
-		msgs = it.shot.messages(o.node)
-	}
-	if it.pictured() {
+	if it.pictured() || it.barrier {
 		if !o.gate.enter(ctx) {
 			return context.Cause(ctx)
 		}
 		defer o.gate.leave()
+	}
+	o.mu.Lock()
+	muted := o.muted
+	o.mu.Unlock()
+	if muted {
+		var ok bool
+		if it, ok = it.private(); !ok {
+			return nil
+		}
+	}
+	msgs := it.msgs
+	if it.shot != nil {
+		msgs = it.shot.messages(o.node)
 	}
 	if err := o.node.opts.Link.Publish(ctx, msgs...); err != nil {
 		return err
@@ -212,6 +263,12 @@ func (o *outbox) keep(it item, epoch int) {
 	}
 	if it.shot != nil {
 		it.shot.late = true
+	}
+	if o.muted {
+		var ok bool
+		if it, ok = it.private(); !ok {
+			return
+		}
 	}
 	at := 0
 	if len(o.queue) > 0 && o.queue[0].greeting {

@@ -3,6 +3,7 @@ package node
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -19,7 +20,7 @@ type presence struct {
 	twin    string // what to tell people about the other node
 }
 
-// linkUp greets: topics.md says status, info, state, discovery, in this order.
+// linkUp greets: topics.md says status, info, state, in this order.
 func (l *loop) linkUp() {
 	l.count.connects.Add(1)
 	l.presence.online, l.presence.standby = true, false
@@ -28,11 +29,7 @@ func (l *loop) linkUp() {
 
 func (l *loop) greet() {
 	l.stated.at, l.stated.due, l.stated.dirty = time.Now(), time.Time{}, false
-	msgs := l.greeting()
-	if l.opts.Announce != nil {
-		msgs = append(msgs, l.opts.Announce(l.info())...)
-	}
-	l.outbox.greet(msgs)
+	l.outbox.greet(l.greeting())
 	l.live.open.Store(true)
 }
 
@@ -45,7 +42,23 @@ func (l *loop) greeting() []wire.Message {
 	}
 }
 
-func (l *loop) infoMessage() wire.Message { return l.json(wire.KindInfo, l.info()) }
+// infoMessage is to be published at once: everybody else is told the same.
+func (l *loop) infoMessage() wire.Message {
+	i := l.info()
+	l.told = i
+	if l.opts.Informed != nil {
+		l.opts.Informed(&i)
+	}
+	return l.json(wire.KindInfo, i)
+}
+
+// grown publishes info again when the camera has turned out to be something
+// else than was known before it was open.
+func (l *loop) grown() {
+	if l.presence.online && !l.presence.standby && !reflect.DeepEqual(l.info(), l.told) {
+		l.outbox.add(item{msgs: []wire.Message{l.infoMessage()}, state: true})
+	}
+}
 
 func (l *loop) info() wire.Info {
 	p := l.profile()
@@ -53,6 +66,7 @@ func (l *loop) info() wire.Info {
 		Schema: wire.Schema, ID: l.opts.ID, Name: l.settings.name, Model: p.Model, Source: p.Kind,
 		MaxFPS: l.settings.fps, Caps: caps(p), Version: l.opts.Version, Host: l.opts.Host,
 		Instance: l.instance, Started: wire.At(l.started),
+		TopFPS: p.MaxFPS, StatsEvery: l.opts.StatsEvery.Seconds(), Sensors: l.sensors, Bridge: l.opts.Bridge,
 	}
 	if p.MaxFPS > 0 {
 		i.MaxFPS = min(i.MaxFPS, p.MaxFPS)
@@ -121,6 +135,9 @@ func (l *loop) standBy(text string) {
 	clear(l.leases)
 	l.pending = nil // the other node answers
 	l.closeRun()
+	if l.opts.Informed != nil {
+		l.opts.Informed(nil)
+	}
 }
 
 // sawStatus corrects what a second node's will or exit has said of this one,
@@ -136,26 +153,4 @@ func (l *loop) sawStatus(m wire.Message) {
 		return
 	}
 	l.outbox.add(item{msgs: []wire.Message{l.status()}, state: true})
-}
-
-// announce publishes discovery.
-func (l *loop) announce() {
-	if l.opts.Announce == nil || !l.presence.online || l.presence.standby {
-		return
-	}
-	for _, m := range l.opts.Announce(l.info()) {
-		l.outbox.add(item{msgs: []wire.Message{m}, state: true})
-	}
-}
-
-// announceAgain publishes discovery again a random moment after Home Assistant
-// has come up. A retained birth message is old: connecting has announced.
-func (l *loop) announceAgain(m wire.Message) {
-	if m.Retained || string(m.Payload) != wire.Online || l.opts.Announce == nil || l.presence.standby {
-		return
-	}
-	l.later(time.Second, 4*time.Second, func() {
-		l.announce()
-		l.outbox.add(item{msgs: []wire.Message{l.json(wire.KindState, l.state())}, state: true})
-	})
 }

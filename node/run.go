@@ -304,6 +304,8 @@ func (l *loop) cameraEnded(err error) {
 	r.cancel()
 	l.run = nil
 	l.stated.dirty = true
+	l.closed()
+	l.grown()
 	if r.closing {
 		l.opts.Log.Info("camera closed")
 		return
@@ -335,4 +337,13 @@ func (l *loop) trouble(f fault) {
 		}}})
 	}
 	l.refuseAll(f.code, f.text)
+}
+
+// closed says what was to be said when the camera is closed.
+func (l *loop) closed() {
+	todo := l.onClosed
+	l.onClosed = nil
+	for _, do := range todo {
+		do()
+	}
 }

@@ -74,7 +74,19 @@ func (l *loop) set(x note, kind wire.Kind) {
 	l.opts.Log.Info("settings changed", "keys", strings.Join(names, " "))
 	l.arrange(time.Now())
 	l.stated.dirty = true
-	l.reply(result)
+	if !l.settings.privacy {
+		l.reply(result)
+		return
+	}
+	// The answer is a promise: the camera is closed, no picture follows.
+	answer := func() {
+		l.outbox.add(item{shot: &shot{results: []wire.Result{result}}, barrier: true})
+	}
+	if l.run == nil {
+		answer()
+		return
+	}
+	l.onClosed = append(l.onClosed, answer)
 }
 
 // cannot says why this camera cannot do what a setting asks, or "".
@@ -120,18 +132,14 @@ func (l *loop) apply(c wire.Change) {
 	case wire.SetName, wire.SetFPS:
 		l.outbox.add(item{msgs: []wire.Message{l.infoMessage()}, state: true})
 	}
-	if c.Setting == wire.SetName { // several changes in a second are announced once
-		if !l.renaming {
-			l.renaming = true
-			l.later(time.Second, time.Second, func() { l.renaming = false; l.announce() })
-		}
-	}
 }
 
-// privacy closes the camera, forgets its last picture and refuses those who
-// wait; or lets it be opened again.
+// privacy closes the camera, forgets every picture that has not left yet and
+// refuses those who wait; or lets it be opened again.
 func (l *loop) privacy(on bool) {
 	l.settings.privacy = on
+	l.live.muted.Store(on)
+	l.outbox.mute(on)
 	if !on {
 		return
 	}

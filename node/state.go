@@ -29,7 +29,7 @@ func (l *loop) state() wire.State {
 		Width:     l.stated.width,
 		Height:    l.stated.height,
 		Quality:   l.settings.quality,
-		Privacy:   l.settings.privacy,
+		Privacy:   l.settings.privacy && l.run == nil, // topics.md: when the camera has been closed
 		Warm:      l.run != nil && l.run.warm(),
 	}
 	if s.Streaming {
@@ -40,6 +40,9 @@ func (l *loop) state() wire.State {
 	}
 	if l.run != nil && l.run.mode.Quality > 0 {
 		s.Quality = l.run.mode.Quality
+	}
+	if l.settings.size != (wire.Size{}) {
+		s.Size = l.settings.size.String()
 	}
 	if !l.lastAt.IsZero() {
 		at := wire.At(l.lastAt)

@@ -20,6 +20,10 @@ type statPoint struct {
 func (l *loop) publishStats(now time.Time) {
 	every := l.opts.StatsEvery
 	l.statNext = now.Add(every)
+	l.grown()
+	if l.run != nil { // a live stream changes nothing else in state but the time of its newest picture
+		l.stated.dirty = true
+	}
 	if !l.presence.online || l.presence.standby {
 		return
 	}
@@ -28,7 +32,7 @@ func (l *loop) publishStats(now time.Time) {
 		TS: wire.At(now), Every: every.Seconds(), Uptime: int64(now.Sub(l.started).Seconds()),
 		Captured: c.captured.Load(), Sent: c.sent.Load(), Snapshots: c.snapshots.Load(), Bytes: c.bytes.Load(),
 		Replaced: c.replaced.Load(), Unsent: c.unsent.Load(), TooLarge: c.tooLarge.Load(),
-		Commands: c.commands.Load(), Restarts: c.restarts.Load(), Memory: memory(), Temperature: temperature(),
+		Commands: c.commands.Load(), Restarts: c.restarts.Load(), Memory: memory(), Temperature: temperature(), Signal: signal(wireless),
 	}
 	s.Broken, _ = l.broken()
 	if n := c.connects.Load(); n > 0 {
@@ -62,4 +66,41 @@ func temperature() *float64 {
 	}
 	c := float64(milli/100) / 10
 	return &c
+}
+
+// wireless is where the kernel lists the strength of wireless networks
+// (Documentation/networking: /proc/net/wireless).
+const wireless = "/proc/net/wireless"
+
+// signal returns the strength of the first wireless network in a table of that
+// form, in dBm, or nil: a positive number is of another scale.
+func signal(path string) *int {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	for line := range strings.Lines(string(b)) {
+		// "wlan0: 0000   54.  -56.  -256 ...": status, link quality, level
+		name, rest, ok := strings.Cut(line, ":")
+		cells := strings.Fields(rest)
+		if !ok || strings.Contains(name, "|") || len(cells) < 3 {
+			continue
+		}
+		if level, err := strconv.Atoi(strings.TrimSuffix(cells[2], ".")); err == nil && level < 0 && level > -200 {
+			return &level
+		}
+	}
+	return nil
+}
+
+// sensors lists what this machine can tell of itself.
+func sensors() []string {
+	var all []string
+	if temperature() != nil {
+		all = append(all, wire.SensorTemperature)
+	}
+	if signal(wireless) != nil {
+		all = append(all, wire.SensorSignal)
+	}
+	return all
 }

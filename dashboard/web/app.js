@@ -155,6 +155,19 @@ function banner() {
 	root.dataset.broker = state === 'idle' ? 'down' : state;
 	const waited = upSince > 0 && Date.now() - upSince > EMPTY_AFTER;
 	element('empty', HTMLElement).hidden = shown.size > 0 || !waited || denied;
+	stranger(waited);
+}
+
+/**
+ * stranger says when the address names a camera that is not there, as a link
+ * from elsewhere may.
+ * @param {boolean} waited whether cameras have had time to answer
+ */
+function stranger(waited) {
+	const id = location.hash.slice(1);
+	const lost = waited && !denied && id !== '' && !shown.has(id);
+	if (lost) put(element('unknown-text', HTMLElement), `There is no camera ${clean(id, 40)} on this broker.`);
+	element('unknown', HTMLElement).hidden = !lost;
 }
 
 function connection() {
@@ -215,7 +228,10 @@ document.addEventListener('state', (e) => {
 	if (e instanceof CustomEvent) announcer.say(e.detail.name, e.detail.text);
 });
 document.addEventListener('visibilitychange', visibility);
-addEventListener('hashchange', followHash);
+addEventListener('hashchange', () => {
+	followHash();
+	banner();
+});
 addEventListener('online', () => client.nudge());
 addEventListener('pagehide', () => {
 	wake(false);

@@ -68,6 +68,9 @@ func (s Space) Allowed(p Principal, a Action, topic string) bool {
 		return a == Receive
 	}
 	if rest, ok := below(topic, s.base()); ok {
+		if rest == hub {
+			return a == Receive && p.device()
+		}
 		id, kind, _ := strings.Cut(rest, "/")
 		return camera(p, a, id, sortOf(kind))
 	}
@@ -81,6 +84,13 @@ func (s Space) Allowed(p Principal, a Action, topic string) bool {
 	}
 	return false
 }
+
+// hub is where the program says, below the base, that it describes cameras to Home
+// Assistant, so that they need not [wire.Base.Hub].
+const hub = "_hub/discovery"
+
+// device reports whether p is one or more cameras.
+func (p Principal) device() bool { return p.Role == Camera || p.Role == Bridge }
 
 // system reports whether a topic or filter is about the broker itself.
 func system(topic string) bool { return topic == "$SYS" || strings.HasPrefix(topic, "$SYS/") }
@@ -133,7 +143,7 @@ func camera(p Principal, a Action, id string, s sort) bool {
 	switch {
 	case all && (s != command || !p.All && len(p.Cameras) == 0), !all && !p.has(id):
 		return false
-	case p.Role == Camera || p.Role == Bridge:
+	case p.device():
 		switch a {
 		case Publish:
 			return s&fromCamera != 0
@@ -208,8 +218,10 @@ func (s Space) cameraFilter(p Principal, filter string) bool {
 	if id == "#" {
 		return true
 	}
-	device := p.Role == Camera || p.Role == Bridge
+	device := p.device()
 	switch {
+	case device && meet(rest, hub):
+		return true
 	case !more:
 		return false
 	case id == wire.All:

@@ -59,6 +59,11 @@ func (e *env) build(cfg *config.Config, log *slog.Logger, p ports) (_ *plant, er
 			return nil, err
 		}
 	}
+	if cfg.Broker != nil {
+		if err := b.addAnnouncer(); err != nil {
+			return nil, err
+		}
+	}
 	if len(cfg.Cameras) > 0 {
 		if err := b.addCameras(); err != nil {
 			return nil, err
@@ -149,7 +154,7 @@ func brokerLimits(c config.BrokerLimits) broker.Limits {
 // linkOptions is how the parts of this plant reach the broker: by a pipe inside
 // the process when it is embedded and no other is named.
 func (b *plant) linkOptions() (link.Options, error) {
-	if b.broker != nil && len(b.cfg.MQTT.URL) == 0 {
+	if b.embedded() {
 		return link.Options{Dial: b.pipe}, nil
 	}
 	return linkOptions(b.cfg.MQTT)
@@ -198,7 +203,7 @@ func (b *plant) addDashboard(p ports) error {
 	if b.accounts != nil { // the zero pointer would be an Access too
 		o.Access = b.accounts
 	}
-	if b.broker != nil && len(b.cfg.MQTT.URL) == 0 {
+	if b.embedded() {
 		o.Attach, o.Broker = b.broker.Attach, b.counters
 	} else {
 		counts := new(dashboard.RemoteCounts)

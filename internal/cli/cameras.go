@@ -7,11 +7,10 @@ import (
 	"slices"
 	"time"
 
+	"camqtt/internal/announce"
 	"camqtt/internal/config"
-	"camqtt/internal/hass"
 	"camqtt/internal/link"
 	"camqtt/internal/run"
-	"camqtt/internal/wire"
 	"camqtt/node"
 	"camqtt/node/camera"
 	"camqtt/node/camera/push"
@@ -25,9 +24,9 @@ func (b *plant) addCameras() error {
 	}
 	var all []run.Named
 	var boards []push.Camera
+	bridge := bridgeOf(b.cfg.Cameras, host)
 	for _, c := range b.cfg.Cameras {
-		inbox := b.inbox(c, &boards)
-		s, err := b.camera(c, host, inbox)
+		s, err := b.camera(c, site{host, bridge, b.inbox(c, &boards)})
 		if err != nil {
 			return usage(fmt.Errorf("camera %s: %w", c.ID, err), "")
 		}
@@ -37,10 +36,17 @@ func (b *plant) addCameras() error {
 	return b.addPush(boards)
 }
 
+// site is where a camera's node runs.
+type site struct {
+	host   string
+	bridge bridge
+	inbox  *camera.Inbox // nil unless the camera's board sends its pictures
+}
+
 // camera makes one camera's node and connection.
-func (b *plant) camera(c config.Camera, host string, inbox *camera.Inbox) (run.Service, error) {
+func (b *plant) camera(c config.Camera, at site) (run.Service, error) {
 	log := b.log.With("cam", string(c.ID))
-	source, err := camera.Open(c.Source, camera.Options{Rotate: c.Rotate, Log: log, Check: c.Check, Settle: settle(c.Settle), Inbox: inbox})
+	source, err := camera.Open(c.Source, camera.Options{Rotate: c.Rotate, Log: log, Check: c.Check, Settle: settle(c.Settle), Inbox: at.inbox})
 	if err != nil {
 		return nil, err
 	}
@@ -55,20 +61,21 @@ func (b *plant) camera(c config.Camera, host string, inbox *camera.Inbox) (run.S
 		Size: c.Size, FPS: c.FPS, Quality: c.Quality, Orientation: orientation(c.Rotate, source),
 		KeepWarm: orNone(c.KeepWarm), MaxStream: orNone(c.MaxStream), PreviewEvery: c.PreviewEvery, StatsEvery: c.StatsEvery,
 		SnapEvery: c.SnapEvery, MaxImageBytes: c.MaxImageBytes, ForgetPictures: !c.RetainPictures,
-		Version: number, Host: host,
+		Version: number, Host: at.host,
 	}
-	if h := b.hass(c); h.Mode != hass.Off {
-		if err := h.Check(); err != nil {
+	var a *announce.Announcer
+	if remote(c.Source) {
+		o.Bridge = at.bridge.id
+	} else {
+		at.bridge.shared = nil
+	}
+	if !b.embedded() { // else the broker's own process announces it
+		if a, err = announce.New(announce.Options{
+			Hass: b.hass(), Link: lateLink{&l}, Log: log, Camera: c.ID, Bridge: at.bridge.shared,
+		}); err != nil {
 			return nil, err
 		}
-		o.AnnounceOn = h.BirthTopic()
-		o.Announce = func(i wire.Info) []wire.Message {
-			msgs, err := h.Messages(i)
-			if err != nil {
-				log.Error("not announced to Home Assistant", "err", err)
-			}
-			return msgs
-		}
+		o.Informed = a.Info
 	}
 	n, err := node.New(o)
 	if err != nil {
@@ -79,21 +86,17 @@ func (b *plant) camera(c config.Camera, host string, inbox *camera.Inbox) (run.S
 	lo.ClientID, lo.Log, lo.Will = n.ClientID(), log, &will
 	lo.Subscriptions = subscriptions(n.Filters(), b.cfg.MQTT)
 	lo.Receive, lo.Up, lo.Down = n.Handle, n.LinkUp, n.LinkDown
+	parts := []run.Named{{Name: "node", Service: n}}
+	if a != nil {
+		b.listens(&lo, a)
+		parts = append(parts, run.Named{Name: "announcer", Service: a})
+	}
 	if l, err = link.New(lo); err != nil {
 		return nil, err
 	}
 	return run.Func(func(ctx context.Context) error {
-		return run.All(ctx, run.Named{Name: "connection", Service: l}, run.Named{Name: "node", Service: n})
+		return run.All(ctx, append([]run.Named{{Name: "connection", Service: l}}, parts...)...)
 	}), nil
-}
-
-// hass is how a camera announces itself to Home Assistant.
-func (b *plant) hass(c config.Camera) hass.Options {
-	number, _ := version()
-	return hass.Options{
-		Mode: hass.Mode(b.cfg.HomeAssistant.Discovery), Prefix: b.cfg.HomeAssistant.Prefix,
-		Base: b.cfg.Base, Version: number, StatsEvery: c.StatsEvery,
-	}
 }
 
 // orientation is the EXIF Orientation that turns a picture as configured (EXIF

@@ -44,8 +44,19 @@ func (e *env) forgetCommand() *cobra.Command {
 						e.name + " forget --force " + string(id),
 					}
 				}
-				msgs := append(retained(base, id), h.Clear(id)...)
-				if err := l.Publish(ctx, msgs...); err != nil {
+				// Home Assistant first loses the entities, also where the broker's
+				// process removes them when info has gone, and then what they show.
+				first := append(h.Clear(id), h.ClearBridge(lastOf(v, id))...)
+				first = append(first, wire.Message{Topic: base.Topic(id, wire.KindInfo), QoS: 1, Retained: true})
+				if err := l.Publish(ctx, first...); err != nil {
+					return err
+				}
+				select {
+				case <-time.After(forgetPause):
+				case <-ctx.Done(): // whoever is in a hurry gets it all the same
+					ctx = context.WithoutCancel(ctx)
+				}
+				if err := l.Publish(ctx, retained(base, id)...); err != nil {
 					return err
 				}
 				fmt.Fprintf(e.Stdout, "%s is forgotten\n", id)
@@ -57,6 +68,20 @@ func (e *env) forgetCommand() *cobra.Command {
 	c.Flags().StringVar(&prefix, "discovery-prefix", hass.DefaultPrefix, "topic prefix that Home Assistant listens to")
 	c.Flags().BoolVar(&force, "force", false, "also if the camera is online")
 	return c
+}
+
+// forgetPause is longer than the broker's process takes to notice.
+const forgetPause = 1500 * time.Millisecond
+
+// lastOf returns the bridge that only this camera hangs from, or "".
+func lastOf(v *viewer.Viewer, id wire.ID) wire.ID {
+	c, _ := v.Camera(id)
+	for _, other := range v.Cameras() {
+		if other.ID != id && other.Info.Bridge == c.Info.Bridge {
+			return ""
+		}
+	}
+	return c.Info.Bridge
 }
 
 // answers reports whether the camera's node is there.

@@ -137,6 +137,7 @@ type MQTT struct {
 type HomeAssistant struct {
 	Discovery string `key:"discovery"` // "device", "component" or "off"
 	Prefix    string `key:"prefix"`    // topic prefix that Home Assistant listens to
+	URL       string `key:"url"`       // of the dashboard, for links; "" was not given
 }
 
 // Push is where boards send their pictures to: cameras whose source is push.

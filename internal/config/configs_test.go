@@ -90,15 +90,16 @@ func TestExamples(t *testing.T) {
 		cameras, alternative int
 	}
 	want := map[string]has{
-		"full.yaml":         {true, true, 1, 0},
-		"all-in-one.yaml":   {true, true, 1, 0},
-		"hub.yaml":          {true, true, 0, 0},
-		"node.yaml":         {false, false, 1, 4},
-		"bridge.yaml":       {false, false, 4, 0},
-		"rpicam.yaml":       {true, true, 1, 0},
-		"rtsp.yaml":         {true, true, 1, 0},
-		"other-broker.yaml": {false, true, 0, 7},
-		"push.yaml":         {true, true, 3, 0},
+		"full.yaml":          {true, true, 1, 0},
+		"all-in-one.yaml":    {true, true, 1, 0},
+		"hub.yaml":           {true, true, 0, 0},
+		"node.yaml":          {false, false, 1, 4},
+		"bridge.yaml":        {false, false, 4, 0},
+		"rpicam.yaml":        {true, true, 1, 0},
+		"rtsp.yaml":          {true, true, 1, 0},
+		"other-broker.yaml":  {false, true, 0, 7},
+		"push.yaml":          {true, true, 3, 0},
+		"homeassistant.yaml": {false, false, 1, 3},
 	}
 	if len(paths) != len(want) {
 		t.Errorf("files %q, want %d", paths, len(want))

@@ -121,6 +121,7 @@ func mqttKeys() []Key {
 		{Name: "base", Default: wire.DefaultBase, Meaning: "first part of every topic; may have several levels", parse: base},
 		{Name: "homeassistant.discovery", Default: "device", Meaning: "announcement to Home Assistant: device (2024.11 and later), component (older) or off", parse: oneOf("device", "component", "off")},
 		{Name: "homeassistant.prefix", Default: "homeassistant", Meaning: "topic prefix that Home Assistant listens to", parse: topicPrefix},
+		{Name: "homeassistant.url", Default: `""`, Meaning: `address of the dashboard for links in Home Assistant, such as https://cams.example; "" takes it from dashboard.listen`, parse: optional(pageURL)},
 	}
 }
 

@@ -134,6 +134,20 @@ func webOrigin(s string) (any, error) {
 	return strings.ToLower(s), nil // as browsers write it
 }
 
+// pageURL takes the address of a web page that people are sent to.
+func pageURL(s string) (any, error) {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		return nil, fmt.Errorf("%.60q: want http or https and a host, such as https://cams.example", mask(s))
+	case u.User != nil:
+		return nil, errors.New("holds a user or a password, which everybody would see: want the address alone")
+	case strings.ContainsAny(s, "?#"):
+		return nil, fmt.Errorf("%.60q: want an address without ? and #", mask(s))
+	}
+	return s, nil
+}
+
 // brokerURL takes what the MQTT connection understands. Its errors repeat
 // nothing but the scheme, because what is not a URL may still hold a password.
 func brokerURL(s string) (any, error) {

@@ -34,6 +34,7 @@ func catalogue() []entry {
 		{place{"frame_rate", "sensor"}, frameRate},
 		{place{"bandwidth", "sensor"}, bandwidth},
 		{place{"temperature", "sensor"}, temperature},
+		{place{"signal", "sensor"}, signal},
 		{place{"started", "sensor"}, started},
 		{place{"viewers", "sensor"}, viewers},
 		{place{"reconnects", "sensor"}, reconnects},

@@ -42,7 +42,7 @@ func TestCommandsAreObeyed(t *testing.T) {
 	send("privacy", text("privacy", "payload_on"), "front privacy 0 0  true")
 	send("privacy", text("privacy", "payload_off"), "front privacy 0 0  false")
 	send("fps", text("fps", "min"), "front fps 0.1 0  false")
-	send("fps", text("fps", "max"), "front fps 120 0  false")
+	send("fps", text("fps", "max"), "front fps 30 0  false")
 	send("quality", text("quality", "min"), "front quality 0 1  false")
 	send("quality", text("quality", "max"), "front quality 0 100  false")
 	options := comps["size"]["options"].([]any)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"camqtt/internal/testkit/homeassistant"
 	"camqtt/internal/wire"
 )
 
@@ -23,6 +24,7 @@ func fullInfo() wire.Info {
 		Sizes: []string{"640x480", "1280x720", "1920x1080"}, MaxFPS: 10,
 		Caps: []string{"size", "fps", "quality", "motion"}, Version: "1.2.3", Host: "pi", Instance: "aabbccdd",
 		Started: wire.At(time.Date(2026, 11, 20, 4, 0, 0, 0, time.UTC)),
+		TopFPS:  30, StatsEvery: 30, Sensors: []string{"temperature", "signal"}, Bridge: "cellar",
 	}
 }
 
@@ -30,7 +32,7 @@ func fullInfo() wire.Info {
 func bareInfo() wire.Info { return wire.Info{ID: "gate-2", Source: "push", Caps: []string{}} }
 
 func fullOptions(m Mode) Options {
-	return Options{Mode: m, URL: "https://cams.example:8443/", Version: "1.2.3", Via: "cellar", StatsEvery: 30 * time.Second}
+	return Options{Mode: m, URL: "https://cams.example:8443/", Version: "1.2.3"}
 }
 
 func mustMessages(t *testing.T, o Options, i wire.Info) []wire.Message {
@@ -44,7 +46,7 @@ func mustMessages(t *testing.T, o Options, i wire.Info) []wire.Message {
 
 func mustBridge(t *testing.T, o Options) []wire.Message {
 	t.Helper()
-	msgs, err := o.Bridge("Cellar")
+	msgs, err := o.Bridge("cellar", "Cellar")
 	if err != nil {
 		t.Fatalf("Bridge: %v", err)
 	}
@@ -93,7 +95,7 @@ func TestMessagesAreGoldenAndValid(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			msgs := mustMessages(t, c.opts, c.info)
-			if err := validate(c.opts, msgs); err != nil {
+			if err := homeassistant.Check(c.opts.prefix(), c.opts.Base, msgs); err != nil {
 				t.Error(err)
 			}
 			golden(t, name, msgs)
@@ -106,7 +108,7 @@ func TestBridgeIsGoldenAndValid(t *testing.T) {
 		t.Run(string(m), func(t *testing.T) {
 			o := fullOptions(m)
 			msgs := mustBridge(t, o)
-			if err := validate(o, msgs); err != nil {
+			if err := homeassistant.Check(o.prefix(), o.Base, msgs); err != nil {
 				t.Error(err)
 			}
 			golden(t, "bridge-"+string(m)+".txt", msgs)
@@ -117,9 +119,6 @@ func TestBridgeIsGoldenAndValid(t *testing.T) {
 				t.Errorf("camera %s\nbridge %s\nwant %s to be the bridge", camera.Payload, msgs[0].Payload, via)
 			}
 		})
-	}
-	if msgs, err := (Options{}).Bridge("x"); len(msgs) != 0 || err != nil {
-		t.Errorf("Bridge without Via = %v, %v, want nothing", msgs, err)
 	}
 }
 
@@ -134,7 +133,7 @@ func TestDeviceModeIsOneMessage(t *testing.T) {
 }
 
 func TestOffSaysNothing(t *testing.T) {
-	o := Options{Mode: Off, Via: "cellar"}
+	o := Options{Mode: Off}
 	if msgs := mustMessages(t, o, fullInfo()); len(msgs) != 0 {
 		t.Errorf("Messages when off = %v, want none", msgs)
 	}
@@ -201,7 +200,7 @@ func TestOnlyWhatTheCameraCanDoIsOffered(t *testing.T) {
 				single++
 			}
 		}
-		if want := len(catalogue()) - 4 + len(got); single != want {
+		if want := len(catalogue()) - 6 + len(got); single != want { // nor has it sensors
 			t.Errorf("caps %v: %d entities in component mode, want %d", c.caps, single, want)
 		}
 	}
@@ -230,10 +229,10 @@ func TestSlowCameraGetsFinerSteps(t *testing.T) {
 }
 
 func TestReadingsExpire(t *testing.T) {
-	for every, want := range map[time.Duration]any{0: nil, -time.Second: nil, 100 * time.Millisecond: 1.0, 30 * time.Second: 90.0} {
-		comps := components(t, Options{StatsEvery: every}, wire.Info{ID: "a"})
+	for every, want := range map[float64]any{0: nil, -1: nil, 0.1: 1.0, 30: 90.0, 1e300: nil} {
+		comps := components(t, Options{}, wire.Info{ID: "a", StatsEvery: every})
 		if got := comps["frame_rate"]["expire_after"]; got != want {
-			t.Errorf("stats every %s: expire_after %v, want %v", every, got, want)
+			t.Errorf("stats every %v: expire_after %v, want %v", every, got, want)
 		}
 		if got, has := comps["last_picture"]["expire_after"]; has {
 			t.Errorf("last_picture, which is not from stats, expires after %v", got)
@@ -284,8 +283,6 @@ func TestCheck(t *testing.T) {
 		"empty fragment":     {Options{URL: "http://a/#"}, "dashboard url"},
 		"query":              {Options{URL: "http://a/?token=x"}, "dashboard url"},
 		"password":           {Options{URL: "http://u:hunter2@a/"}, "without user"},
-		"bridge":             {Options{Via: "Cellar"}, "home assistant bridge"},
-		"bridge with slash":  {Options{Via: "a/b"}, "home assistant bridge"},
 		"name that overlaps": {Options{Prefix: "camera"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -299,7 +296,7 @@ func TestCheck(t *testing.T) {
 			if _, merr := c.opts.Messages(fullInfo()); (merr == nil) != (err == nil) {
 				t.Errorf("Messages: %v, but Check: %v", merr, err)
 			}
-			if _, berr := c.opts.Bridge(""); (berr == nil) != (err == nil) {
+			if _, berr := c.opts.Bridge("cellar", ""); (berr == nil) != (err == nil) {
 				t.Errorf("Bridge: %v, but Check: %v", berr, err)
 			}
 		})
@@ -307,6 +304,14 @@ func TestCheck(t *testing.T) {
 }
 
 func TestBadIDs(t *testing.T) {
+	if msgs, err := (Options{}).Bridge("a/b", ""); err == nil {
+		t.Errorf("Bridge a/b = %v, want an error", msgs)
+	}
+	i := fullInfo()
+	i.Bridge = "a/b"
+	if p := string(mustMessages(t, Options{}, i)[0].Payload); strings.Contains(p, "via_device") {
+		t.Errorf("a bridge that cannot be described is referred to: %s", p)
+	}
 	for _, id := range []wire.ID{"", "+", "#", "a/b", "Front", "_all", "a b", wire.ID(strings.Repeat("a", 33))} {
 		if msgs, err := (Options{}).Messages(wire.Info{ID: id}); err == nil {
 			t.Errorf("Messages for id %q = %v, want an error", id, msgs)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"camqtt/internal/testkit/homeassistant"
 	"camqtt/internal/wire"
 )
 
@@ -24,7 +25,7 @@ func TestHostileTextBreaksNothing(t *testing.T) {
 		for _, m := range []Mode{Device, Component} {
 			o := Options{Mode: m, Version: s}
 			msgs := mustMessages(t, o, i)
-			if err := validate(o, msgs); err != nil {
+			if err := homeassistant.Check(o.prefix(), o.Base, msgs); err != nil {
 				t.Errorf("%.40q: %v", s, err)
 			}
 			if m == Device && (len(msgs) != 1 || msgs[0].Topic != want) {
@@ -111,7 +112,7 @@ func FuzzMessages(f *testing.F) {
 			if _, bad := wire.ParseID(id); (err != nil) != (bad != nil) {
 				t.Fatalf("Messages: %v, id: %v", err, bad)
 			}
-			if err := validate(o, msgs); err != nil {
+			if err := homeassistant.Check(o.prefix(), o.Base, msgs); err != nil {
 				t.Fatal(err)
 			}
 			for _, msg := range msgs {

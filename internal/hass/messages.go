@@ -2,6 +2,7 @@ package hass
 
 import (
 	"fmt"
+	"strings"
 
 	"camqtt/internal/wire"
 )
@@ -146,6 +147,39 @@ func (o Options) deviceTopic(object string) string {
 
 func (o Options) entityTopic(object string, p place) string {
 	return o.prefix() + "/" + p.platform + "/" + object + "/" + p.key + "/config"
+}
+
+// Filters returns what to subscribe to in order to see all that any mode has
+// published for a camera, and nothing of another's; without an id, for every
+// camera and bridge, and what others have published there.
+func (o Options) Filters(id wire.ID) []string {
+	object := "+"
+	if id != "" {
+		object = objectOf(id)
+	}
+	return []string{o.deviceTopic(object), o.prefix() + "/+/" + object + "/+/config"}
+}
+
+// BridgeFilters is [Options.Filters] for a bridge.
+func (o Options) BridgeFilters(id wire.ID) []string {
+	return []string{o.deviceTopic(bridgeOf(id)), o.entityTopic(bridgeOf(id), bridgePlace())}
+}
+
+// Ours reports whether a discovery topic is of the form that this package
+// publishes on, and to which camera or bridge it belongs; one of them is "".
+func (o Options) Ours(topic string) (camera, bridge wire.ID, ok bool) {
+	rest, below := strings.CutPrefix(topic, o.prefix()+"/")
+	levels := strings.Split(rest, "/")
+	if !below || len(levels) < 3 || len(levels) > 4 || levels[len(levels)-1] != "config" || (levels[0] == "device") != (len(levels) == 3) {
+		return "", "", false
+	}
+	if name, is := strings.CutPrefix(levels[1], vendor+"_"); is {
+		id, err := wire.ParseID(name)
+		return id, "", err == nil
+	}
+	name, is := strings.CutPrefix(levels[1], vendor+"-")
+	id, err := wire.ParseID(name)
+	return "", id, is && err == nil
 }
 
 func retained(topic string, payload []byte) wire.Message {

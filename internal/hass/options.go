@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -42,14 +41,6 @@ type Options struct {
 	// added for the link on a camera's device page; "" gives no link.
 	URL     string
 	Version string // of the program that writes the description; "" says none
-	// Via is the id of the bridge through which the cameras are reached, in the
-	// form of a camera id; "" is none. Publish [Options.Bridge] before the
-	// cameras: Home Assistant makes an unnamed device of a bridge it does not
-	// know.
-	Via string
-	// StatsEvery is how often the cameras send stats. What is read from stats
-	// becomes unavailable after three of these; 0 lets it stand for ever.
-	StatsEvery time.Duration
 }
 
 // Check reports what is wrong with the options. The other methods can be used
@@ -73,11 +64,6 @@ func (o Options) Check() error {
 	}
 	if _, err := o.dashboard(); err != nil {
 		return err
-	}
-	if o.Via != "" {
-		if _, err := wire.ParseID(o.Via); err != nil {
-			return fmt.Errorf("home assistant bridge: %w", err)
-		}
 	}
 	return nil
 }

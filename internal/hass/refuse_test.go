@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"camqtt/internal/testkit/homeassistant"
 	"camqtt/internal/wire"
 )
 
@@ -54,7 +55,7 @@ func TestRulesRefuse(t *testing.T) {
 			}
 			spoil(v)
 			m.Payload, _ = json.Marshal(v)
-			if validate(o, []wire.Message{m}) == nil {
+			if homeassistant.Check(o.prefix(), o.Base, []wire.Message{m}) == nil {
 				t.Error("accepted")
 			}
 		})
@@ -63,7 +64,7 @@ func TestRulesRefuse(t *testing.T) {
 	m := mustMessages(t, o, fullInfo())[0]
 	m.Payload = []byte(`{"device":{"identifiers":["x"],"name":"x","model_id":"y"},"origin":{"name":"x"},"unique_id":"u","name":null,"qos":0,` +
 		`"object_id":"x","default_entity_id":"camera.x","topic":"cam/front/preview"}`)
-	if validate(o, []wire.Message{m}) == nil {
+	if homeassistant.Check(o.prefix(), o.Base, []wire.Message{m}) == nil {
 		t.Error("a device key that is younger than component mode's Home Assistants is accepted")
 	}
 }

@@ -113,13 +113,13 @@ func TestClearBridge(t *testing.T) {
 		if len(s) != 1 {
 			t.Fatalf("%s: bridge retains %d messages, want 1", m, len(s))
 		}
-		s.publish(fullOptions(Off).ClearBridge())
+		s.publish(fullOptions(Off).ClearBridge("cellar"))
 		if len(s) != 0 {
 			t.Errorf("%s: left %v", m, slices.Collect(maps.Keys(s)))
 		}
 	}
-	if msgs := (Options{}).ClearBridge(); len(msgs) != 0 {
-		t.Errorf("ClearBridge without Via = %v, want none", msgs)
+	if msgs := (Options{}).ClearBridge("Not an id"); len(msgs) != 0 {
+		t.Errorf("ClearBridge without an id = %v, want none", msgs)
 	}
 }
 
@@ -155,5 +155,47 @@ func TestKeysArePermanentNames(t *testing.T) {
 			t.Errorf("key %s is there twice: a new entity needs a new key", p.key)
 		}
 		keys[p.key] = true
+	}
+}
+
+// Everything that is published is recognised as ours and falls under the
+// filters; what others publish there is not ours.
+func TestOursAndFilters(t *testing.T) {
+	covers := func(filters []string, topic string) bool {
+		for _, f := range filters {
+			fl, tl := strings.Split(f, "/"), strings.Split(topic, "/")
+			same := len(fl) == len(tl)
+			for i := 0; same && i < len(fl); i++ {
+				same = fl[i] == "+" || fl[i] == tl[i]
+			}
+			if same {
+				return true
+			}
+		}
+		return false
+	}
+	o := Options{Prefix: "ha/disco"}
+	for _, topic := range topicsOf(o.Clear("front")) {
+		camera, bridge, ok := o.Ours(topic)
+		if !ok || camera != "front" || bridge != "" || !covers(o.Filters("front"), topic) || !covers(o.Filters(""), topic) {
+			t.Errorf("%s: camera %q, bridge %q, %v", topic, camera, bridge, ok)
+		}
+		if covers(o.Filters("fronte"), topic) {
+			t.Errorf("%s is under the filters of another camera", topic)
+		}
+	}
+	for _, topic := range topicsOf(o.ClearBridge("cellar")) {
+		camera, bridge, ok := o.Ours(topic)
+		if !ok || camera != "" || bridge != "cellar" || !covers(o.BridgeFilters("cellar"), topic) || !covers(o.Filters(""), topic) {
+			t.Errorf("%s: camera %q, bridge %q, %v", topic, camera, bridge, ok)
+		}
+	}
+	for _, topic := range []string{
+		"homeassistant/device/camqtt_front/config", "ha/disco/device/zigbee_front/config", "ha/disco/device/camqtt_front", "ha/disco/status",
+		"ha/disco/switch/camqtt_front/config", "ha/disco/device/camqtt_front/live/config", "ha/disco/switch/camqtt_Front/live/config", "",
+	} {
+		if camera, bridge, ok := o.Ours(topic); ok {
+			t.Errorf("%q is taken for ours: %q %q", topic, camera, bridge)
+		}
 	}
 }

@@ -57,8 +57,21 @@ func bandwidth(s subject) *component {
 }
 
 func temperature(s subject) *component {
+	if !s.senses(wire.SensorTemperature) {
+		return nil
+	}
 	c := s.reading("Processor temperature", field("temperature"))
 	c.DeviceClass, c.Unit, c.Precision = "temperature", "°C", 1
+	return c
+}
+
+func signal(s subject) *component {
+	if !s.senses(wire.SensorSignal) {
+		return nil
+	}
+	c := s.reading("Wi-Fi signal", field("signal"))
+	c.DeviceClass, c.Unit = "signal_strength", "dBm"
+	c.EnabledByDefault = off()
 	return c
 }
 
@@ -86,7 +99,7 @@ func (s subject) reading(name, template string) *component {
 // a count of seconds would be a row in Home Assistant's history every time.
 func started(s subject) *component {
 	return &component{
-		Name:             named("Started"),
+		Name:             named("Uptime"),
 		DeviceClass:      "timestamp",
 		EntityCategory:   diagnostic,
 		EnabledByDefault: off(),

@@ -19,9 +19,10 @@ func fps(s subject) *component {
 		return nil
 	}
 	least := leastFPS
-	if s.maxFPS > 0 && s.maxFPS < leastFPS {
+	if s.maxFPS > 0 && s.maxFPS < leastFPS || s.topFPS <= leastFPS {
 		least = finestFPS
 	}
+	number := func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 	return &component{
 		Name:           named("Frame rate limit"),
 		Icon:           "mdi:speedometer",
@@ -30,11 +31,11 @@ func fps(s subject) *component {
 		StateTopic:     s.topic(wire.KindInfo),
 		// A number out of its range is an error in Home Assistant's log each
 		// time it comes; unknown is not.
-		ValueTemplate: "{% set fps = value_json.max_fps | default(0, true) %}{{ fps if fps >= " +
-			strconv.FormatFloat(least, 'f', -1, 64) + " else none }}",
+		ValueTemplate: "{% set fps = value_json.max_fps | default(0, true) %}{{ fps if " +
+			number(least) + " <= fps <= " + number(s.topFPS) + " else none }}",
 		CommandTopic: s.setTopic(wire.SetFPS),
 		Min:          least,
-		Max:          wire.MaxFPS,
+		Max:          max(s.topFPS, 2*least),
 		Step:         least,
 		Mode:         "box",
 		Unit:         "fps",
@@ -63,8 +64,8 @@ func quality(s subject) *component {
 	}
 }
 
-// size shows the size of the newest picture, which is what was chosen once a
-// picture has come; one that was never for choice is unknown, not an error.
+// size shows what was chosen, or else the size of the newest picture; one that
+// was never for choice is unknown, not an error.
 func size(s subject) *component {
 	if !s.can(capSize) || len(s.sizes) < 2 {
 		return nil
@@ -75,7 +76,7 @@ func size(s subject) *component {
 		EntityCategory: configuration,
 		Availability:   s.awake(),
 		StateTopic:     s.topic(wire.KindState),
-		ValueTemplate: "{% set size = value_json.width ~ 'x' ~ value_json.height %}{{ size if size in ['" +
+		ValueTemplate: "{% set size = value_json.size | default(value_json.width ~ 'x' ~ value_json.height, true) %}{{ size if size in ['" +
 			strings.Join(s.sizes, "', '") + "'] else none }}",
 		CommandTopic: s.setTopic(wire.SetSize),
 		Options:      s.sizes,

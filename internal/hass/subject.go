@@ -1,9 +1,9 @@
 package hass
 
 import (
+	"math"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 
 	"camqtt/internal/wire"
@@ -13,6 +13,7 @@ const (
 	vendor   = "camqtt"
 	maxText  = wire.MaxNameLength // of a text for people, in characters
 	maxSizes = 32                 // offered for choice
+	maxEvery = 7 * 86400          // longest time between stats that is believed, in seconds
 )
 
 // What may be in wire.Info.Caps, as far as Home Assistant is concerned.
@@ -33,7 +34,11 @@ type subject struct {
 	version string
 	sizes   []string
 	caps    []string
+	sensors []string
 	maxFPS  float64
+	topFPS  float64
+	every   float64 // seconds between stats; 0 is not known
+	bridge  wire.ID // "" is none
 }
 
 func (o Options) subject(info wire.Info) (subject, error) {
@@ -43,7 +48,16 @@ func (o Options) subject(info wire.Info) (subject, error) {
 	}
 	s := subject{
 		opts: o, id: id, name: clean(info.Name), model: clean(info.Model), version: clean(info.Version),
-		caps: info.Caps, maxFPS: info.MaxFPS,
+		caps: info.Caps, sensors: info.Sensors, maxFPS: info.MaxFPS, topFPS: wire.MaxFPS,
+	}
+	if f := info.TopFPS; f > 0 && f < wire.MaxFPS {
+		s.topFPS = f
+	}
+	if e := info.StatsEvery; e > 0 && e < maxEvery {
+		s.every = e
+	}
+	if bridge, err := wire.ParseID(string(info.Bridge)); err == nil {
+		s.bridge = bridge
 	}
 	if s.name == "" {
 		s.name = string(id)
@@ -68,6 +82,9 @@ func (s subject) setTopic(key wire.Setting) string { return s.opts.Base.SetTopic
 
 func (s subject) can(what string) bool { return slices.Contains(s.caps, what) }
 
+// senses reports whether the camera's stats have a reading.
+func (s subject) senses(what string) bool { return slices.Contains(s.sensors, what) }
+
 // device returns what the entities of the camera have in common.
 func (s subject) device() (device, error) {
 	d := device{Identifiers: []string{objectOf(s.id)}, Name: s.name, Model: s.model, SWVersion: s.version}
@@ -78,8 +95,8 @@ func (s subject) device() (device, error) {
 	if link != "" {
 		d.ConfigurationURL = link + "/#" + string(s.id)
 	}
-	if s.opts.Via != "" {
-		d.ViaDevice = bridgeOf(s.opts.Via)
+	if s.bridge != "" {
+		d.ViaDevice = bridgeOf(s.bridge)
 	}
 	return d, nil
 }
@@ -122,7 +139,7 @@ func qos(kinds ...wire.Kind) (q byte) {
 
 // expiry returns after how many seconds a value from stats is too old, or 0.
 func (s subject) expiry() int {
-	return max(0, int((3*s.opts.StatsEvery+time.Second-1)/time.Second))
+	return int(math.Ceil(3 * s.every))
 }
 
 // either is a template that is one of two texts.

@@ -23,6 +23,8 @@ var ErrDown = errors.New("not connected to the broker")
 type Subscription struct {
 	Filter string
 	QoS    byte
+	// Optional ones may be refused: the connection is used without them.
+	Optional bool
 }
 
 // Options says where to connect and what to do with what arrives. URLs (or

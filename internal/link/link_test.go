@@ -254,7 +254,8 @@ func TestSlowRefusal(t *testing.T) {
 
 // TestRefusedSubscription asks for more than the broker allows: that must not
 // look like a connection on which nothing happens.
-func TestRefusedSubscription(t *testing.T) {
+// refusing is a broker that refuses every subscription.
+func refusing(context.Context) (net.Conn, error) {
 	near, far := net.Pipe()
 	go func() { // ends with the pipe
 		defer far.Close()
@@ -273,15 +274,29 @@ func TestRefusedSubscription(t *testing.T) {
 			_ = n
 		}
 	}()
+	return near, nil
+}
+
+func TestRefusedSubscription(t *testing.T) {
 	l, err := link.New(link.Options{
 		ClientID: "a", OneShot: true, Log: testkit.Log(t), Subscriptions: []link.Subscription{{Filter: "secret/#", QoS: 1}},
-		Dial: func(context.Context) (net.Conn, error) { return near, nil },
+		Dial: refusing,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Serve(t.Context()); err == nil || !strings.Contains(err.Error(), "secret/#") || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("got %v, want which filter was refused", err)
+	}
+}
+
+func TestRefusedOptionalSubscription(t *testing.T) {
+	l := serve(t, link.Options{
+		ClientID: "a", Dial: refusing, Subscriptions: []link.Subscription{{Filter: "secret/#", QoS: 1, Optional: true}},
+	})
+	await(t, l)
+	if l.Connects() != 1 {
+		t.Errorf("connected %d times, want once", l.Connects())
 	}
 }
 

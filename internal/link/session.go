@@ -130,9 +130,9 @@ func (s *session) subscribe(ctx context.Context, subs ...Subscription) error {
 	if len(subs) == 0 {
 		return nil
 	}
-	filters := make(map[string]byte, len(subs))
+	filters, optional := make(map[string]byte, len(subs)), map[string]bool{}
 	for _, sub := range subs {
-		filters[sub.Filter] = sub.QoS
+		filters[sub.Filter], optional[sub.Filter] = sub.QoS, sub.Optional
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.limit, errors.New("the broker did not answer in time"))
 	defer cancel()
@@ -142,7 +142,7 @@ func (s *session) subscribe(ctx context.Context, subs ...Subscription) error {
 	}
 	if st, ok := t.(*mqtt.SubscribeToken); ok {
 		for f, code := range st.Result() {
-			if code > 2 { // [MQTT-3.9.3-2]: 0x80 is a failure
+			if code > 2 && !optional[f] { // [MQTT-3.9.3-2]: 0x80 is a failure
 				return fmt.Errorf("subscribe to %s: refused by the broker (code 0x%02x): this account may not read it", f, code)
 			}
 		}

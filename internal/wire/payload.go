@@ -23,7 +23,18 @@ type Info struct {
 	Host     string   `json:"host"`              // where the node runs
 	Instance string   `json:"instance"`          // differs for every start of a node
 	Started  Time     `json:"started"`           // when the node started
+
+	TopFPS     float64  `json:"top_fps,omitempty"`     // most pictures per second of the camera itself, where known
+	StatsEvery float64  `json:"stats_every,omitempty"` // seconds between heartbeats
+	Sensors    []string `json:"sensors,omitempty"`     // which of temperature and signal its stats have
+	Bridge     ID       `json:"bridge,omitempty"`      // the machine that fetches its pictures from elsewhere
 }
+
+// What may be in [Info].Sensors.
+const (
+	SensorTemperature = "temperature"
+	SensorSignal      = "signal"
+)
 
 // Problem is the error in a camera's state.
 type Problem struct {
@@ -43,6 +54,7 @@ type State struct {
 	Warm      bool     `json:"warm"` // the camera is open: a snap is its next picture
 	LastFrame *Time    `json:"last_frame"`
 	Error     *Problem `json:"error"`
+	Size      string   `json:"size,omitempty"` // greatest size chosen, "1280x720"
 }
 
 // Meta describes the snapshot that follows it, on cam/<id>/snapshot/meta.
@@ -121,9 +133,17 @@ type Stats struct {
 	TooLarge       uint64   `json:"too_large"` // over max_image_bytes
 	Commands       uint64   `json:"commands"`
 	Reconnects     uint64   `json:"reconnects"`
-	Restarts       uint64   `json:"restarts"`    // of the camera after a fault
-	Temperature    *float64 `json:"temperature"` // of the processor, degrees Celsius; null where unknown
-	Memory         uint64   `json:"memory"`      // of the process, bytes obtained from the system
+	Restarts       uint64   `json:"restarts"`         // of the camera after a fault
+	Temperature    *float64 `json:"temperature"`      // of the processor, degrees Celsius; null where unknown
+	Memory         uint64   `json:"memory"`           // of the process, bytes obtained from the system
+	Signal         *int     `json:"signal,omitempty"` // of the wireless network, dBm
+}
+
+// Hub is what an embedded broker's own announcer says on [Base.Hub], retained.
+type Hub struct {
+	Discovery string `json:"discovery"` // device, component or off: how it describes every camera to Home Assistant
+	Prefix    string `json:"prefix"`    // below which topic
+	Version   string `json:"version"`   // of its program
 }
 
 // Message is one MQTT message as topics.md describes it.

@@ -131,6 +131,11 @@ func (b Base) Every(k Kind) string { return b.prefix() + "+/" + string(k) }
 // AllCmd returns the command topic that every camera obeys.
 func (b Base) AllCmd() string { return b.prefix() + All + "/" + string(KindCmd) }
 
+// Hub returns the topic on which an embedded broker says that it describes the
+// cameras to Home Assistant itself. It cannot be a camera's, whose id begins
+// with a letter or digit.
+func (b Base) Hub() string { return b.prefix() + "_hub/discovery" }
+
 // SetTopic returns the topic of one setting of one camera.
 func (b Base) SetTopic(id ID, key string) string { return b.Topic(id, KindSet) + "/" + key }
 

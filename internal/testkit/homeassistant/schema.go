@@ -1,4 +1,4 @@
-package hass
+package homeassistant
 
 import (
 	"encoding/json"
@@ -42,7 +42,7 @@ func rules() map[string]rule {
 		"select": {required: "command_topic options", optional: writeKeys + " command_template value_template"},
 		"sensor": {
 			required: "state_topic", optional: "value_template device_class state_class unit_of_measurement suggested_display_precision expire_after force_update options last_reset_value_template",
-			classes: "timestamp data_rate temperature",
+			classes: "timestamp data_rate temperature signal_strength",
 		},
 		"binary_sensor": {
 			required: "state_topic", optional: "value_template payload_on payload_off device_class off_delay expire_after force_update",
@@ -54,20 +54,24 @@ func rules() map[string]rule {
 
 // checker collects what is wrong with discovery messages.
 type checker struct {
-	opts Options
-	errs []error
-	seen map[string]string // unique id and entity id to topic and key
+	prefix string
+	base   wire.Base
+	errs   []error
+	seen   map[string]string // unique id and entity id to topic and key
 }
 
 func (c *checker) errorf(format string, args ...any) {
 	c.errs = append(c.errs, fmt.Errorf(format, args...))
 }
 
-// validate returns all that Home Assistant would refuse, drop or log about the
-// retained messages that are in msgs.
-func validate(o Options, msgs []wire.Message) error {
-	c := &checker{opts: o, seen: map[string]string{}}
+// Check returns all that Home Assistant would refuse, drop or log about the
+// discovery messages below prefix that are in msgs, of cameras below base.
+func Check(prefix string, base wire.Base, msgs []wire.Message) error {
+	c := &checker{prefix: prefix, base: base, seen: map[string]string{}}
 	for _, m := range msgs {
+		if !m.Retained || m.QoS != 1 {
+			c.errorf("%s: retained %v, qos %d: want retained, qos 1", m.Topic, m.Retained, m.QoS)
+		}
 		c.message(m)
 	}
 	return errors.Join(c.errs...)
@@ -76,10 +80,7 @@ func validate(o Options, msgs []wire.Message) error {
 var topicForm = regexp.MustCompile(`^(\w+)/(?:([a-zA-Z0-9_-]+)/)?([a-zA-Z0-9_-]+)/config$`)
 
 func (c *checker) message(m wire.Message) {
-	if !m.Retained || m.QoS != 1 {
-		c.errorf("%s: retained %v, qos %d: want retained, qos 1", m.Topic, m.Retained, m.QoS)
-	}
-	rest, _ := strings.CutPrefix(m.Topic, c.opts.prefix()+"/")
+	rest, _ := strings.CutPrefix(m.Topic, c.prefix+"/")
 	parts := topicForm.FindStringSubmatch(rest)
 	if parts == nil {
 		c.errorf("topic %q is not a discovery topic", m.Topic)
@@ -263,7 +264,7 @@ func (c *checker) values(at, platform string, v map[string]any) {
 		}
 	case "sensor":
 		units := map[any][]any{
-			"timestamp": {nil}, "data_rate": {"B/s", "kB/s", "MB/s"}, "temperature": {"°C", "°F", "K"},
+			"timestamp": {nil}, "data_rate": {"B/s", "kB/s", "MB/s"}, "temperature": {"°C", "°F", "K"}, "signal_strength": {"dB", "dBm"},
 		}
 		if allowed := units[v["device_class"]]; allowed != nil && !slices.Contains(allowed, v["unit_of_measurement"]) {
 			c.errorf("%s: %v in %v", at, v["device_class"], v["unit_of_measurement"])
@@ -291,7 +292,7 @@ func (c *checker) from(at string, topic any) {
 }
 
 func (c *checker) to(at string, topic any) {
-	if topic == c.opts.Base.AllCmd() {
+	if topic == c.base.AllCmd() {
 		return
 	}
 	if ch, ok := c.channel(topic); !ok || ch.FromCamera {
@@ -301,7 +302,7 @@ func (c *checker) to(at string, topic any) {
 
 func (c *checker) channel(topic any) (wire.Channel, bool) {
 	s, _ := topic.(string)
-	_, kind, ok := c.opts.Base.Split(s)
+	_, kind, ok := c.base.Split(s)
 	if key, set := strings.CutPrefix(string(kind), "set/"); set {
 		return wire.ChannelOf(wire.KindSetKey), ok && slices.Contains(wire.Settings(), wire.Setting(key))
 	}

@@ -1,0 +1,291 @@
+package announce
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"camqtt/internal/wire"
+)
+
+// sum stands for a payload that the broker keeps.
+type sum [sha256.Size]byte
+
+// Announcer publishes discovery. Make one with [New].
+type Announcer struct {
+	opts Options
+	ring chan struct{} // rung when there may be something to do
+
+	mu      sync.Mutex
+	up      bool
+	infos   map[wire.ID]wire.Info
+	dirty   map[wire.ID]bool // what is kept for them must be looked at; true: published in any case
+	kept    map[string]sum   // what the broker keeps, by topic, as far as it has told
+	graves  map[string]bool  // topics that were cleared: Home Assistant may have been away
+	foreign bool             // the hub describes the cameras: not this announcer's turn
+	strikes int              // connections lost over discovery, in a row
+
+	due      time.Time // when to look at what is dirty; zero: nothing is
+	birth    time.Time // when Home Assistant is told everything again; zero: never
+	orphans  time.Time // when cameras that have not come are forgotten; zero: never
+	flushed  time.Time // when something was last published
+	overrode time.Time // when somebody else's was last overwritten
+}
+
+// Info tells what the camera says of itself, whenever it says so; nil while
+// another node serves it.
+func (a *Announcer) Info(i *wire.Info) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if i == nil {
+		delete(a.infos, a.opts.Camera)
+		return
+	}
+	a.infos[a.opts.Camera] = *i
+	a.look(a.opts.Camera)
+}
+
+// LinkUp says that the connection is up and the filters are subscribed.
+func (a *Announcer) LinkUp() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.up = true
+	a.birth, a.due = time.Time{}, time.Time{}
+	if a.opts.hub() {
+		a.orphans = time.Now().Add(orphanGrace)
+	}
+	for id := range a.infos {
+		a.touch(id)
+	}
+	a.soon()
+}
+
+// LinkDown says that the connection has ended. What the broker told is forgotten
+// now and not when the connection is up again: what it keeps may be told before
+// anybody has noticed that it is up.
+func (a *Announcer) LinkDown(error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.up, a.foreign = false, false
+	clear(a.kept)
+	if a.opts.hub() {
+		clear(a.infos)
+	}
+	a.opts.Bridge.release(a)
+}
+
+// Handle takes a message, and reports whether it was for the announcer only. It
+// never blocks.
+func (a *Announcer) Handle(m wire.Message) bool {
+	o := a.opts
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch m.Topic {
+	case o.Hass.BirthTopic():
+		// A retained one is old: connecting has announced.
+		if !m.Retained && string(m.Payload) == wire.Online && a.birth.IsZero() {
+			a.birth = time.Now().Add(leastBirth + rand.N(birthSpread))
+			a.wake()
+		}
+		return true
+	case o.Hass.Base.Hub():
+		a.sawHub(m)
+		return true
+	}
+	if camera, _, ok := o.Hass.Ours(m.Topic); ok { // bridges are looked at whenever anything is
+		a.sawDiscovery(m, camera)
+		return true
+	}
+	if id, kind, ok := o.Hass.Base.Split(m.Topic); ok && kind == wire.KindInfo && o.hub() {
+		a.sawInfo(id, m)
+		return true
+	}
+	return false
+}
+
+// sawHub learns whether the broker's own process speaks for all cameras.
+func (a *Announcer) sawHub(m wire.Message) {
+	if a.opts.hub() {
+		a.keep(m)
+		return
+	}
+	var h wire.Hub
+	a.foreign = len(m.Payload) > 0 && len(m.Payload) <= maxInfo && json.Unmarshal(m.Payload, &h) == nil && h.Discovery != ""
+	if !a.foreign {
+		a.look(a.opts.Camera)
+	}
+}
+
+// sawDiscovery learns what the broker keeps. What others write over it is put
+// right by the hub, now and then; what they remove stays removed until Home
+// Assistant or the camera starts again, for that is how people remove a device.
+func (a *Announcer) sawDiscovery(m wire.Message, camera wire.ID) {
+	before, had := a.kept[m.Topic]
+	a.keep(m)
+	if now := a.kept[m.Topic]; len(m.Payload) == 0 || had && now == before {
+		return
+	}
+	if m.Retained || !a.opts.hub() {
+		a.soonAfter(settle)
+	} else {
+		a.soonAfter(max(settle, time.Until(a.overrode.Add(correction))))
+		a.overrode = time.Now()
+	}
+	if camera != "" && (a.opts.hub() || camera == a.opts.Camera) {
+		if a.known(camera) {
+			a.touch(camera)
+		}
+	}
+}
+
+func (a *Announcer) known(id wire.ID) bool {
+	_, ok := a.infos[id]
+	return ok
+}
+
+// keep notes what the broker keeps under a topic.
+func (a *Announcer) keep(m wire.Message) {
+	if len(m.Payload) == 0 {
+		delete(a.kept, m.Topic)
+		return
+	}
+	a.kept[m.Topic] = sha256.Sum256(m.Payload)
+}
+
+// sawInfo learns of a camera, or that it is forgotten.
+func (a *Announcer) sawInfo(id wire.ID, m wire.Message) {
+	if len(m.Payload) == 0 {
+		delete(a.infos, id)
+		a.look(id)
+		return
+	}
+	var i wire.Info
+	if len(m.Payload) > maxInfo || json.Unmarshal(m.Payload, &i) != nil || i.ID != "" && i.ID != id {
+		a.opts.Log.Debug("info not understood", "cam", string(id), "bytes", len(m.Payload))
+		return
+	}
+	if !a.known(id) && len(a.infos) >= maxCameras {
+		a.opts.Log.Debug("not announced: too many cameras", "cam", string(id))
+		return
+	}
+	i.ID = id
+	a.infos[id] = i
+	a.look(id)
+}
+
+// look has a camera looked at, together with what else happens in a moment.
+func (a *Announcer) look(id wire.ID) {
+	a.touch(id)
+	a.soon()
+}
+
+// touch has a camera looked at when it is time.
+func (a *Announcer) touch(id wire.ID) {
+	if _, is := a.dirty[id]; !is {
+		a.dirty[id] = false
+	}
+}
+
+func (a *Announcer) soon() {
+	wait := settle
+	if a.opts.Bridge != nil && !a.opts.Bridge.hold(a) {
+		wait += afterBridge
+	}
+	a.soonAfter(wait)
+}
+
+func (a *Announcer) soonAfter(wait time.Duration) {
+	if a.due.IsZero() {
+		a.due = time.Now().Add(wait)
+	}
+	a.wake()
+}
+
+func (a *Announcer) wake() {
+	select {
+	case a.ring <- struct{}{}:
+	default:
+	}
+}
+
+// Serve announces until ctx is done.
+func (a *Announcer) Serve(ctx context.Context) error {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		timer.Reset(a.wait())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-a.ring:
+		case <-timer.C:
+		}
+		if msgs := a.plan(time.Now()); len(msgs) > 0 {
+			a.publish(ctx, msgs)
+		}
+	}
+}
+
+// wait returns how long nothing is to be done.
+func (a *Announcer) wait() time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	wait := time.Hour
+	if !a.up {
+		return wait
+	}
+	for _, at := range []time.Time{a.due, a.birth, a.orphans} {
+		if !at.IsZero() {
+			wait = min(wait, time.Until(a.spaced(at)))
+		}
+	}
+	return wait
+}
+
+// spaced moves a time so that no two messages of one device come within settle.
+func (a *Announcer) spaced(at time.Time) time.Time {
+	if least := a.flushed.Add(settle); at.Before(least) {
+		return least
+	}
+	return at
+}
+
+// publish sends what was planned, as long as the connection carries it.
+func (a *Announcer) publish(ctx context.Context, msgs []wire.Message) {
+	for at := 0; at < len(msgs); at += batch {
+		part := msgs[at:min(at+batch, len(msgs))]
+		if err := a.opts.Link.Publish(ctx, part...); err != nil {
+			if ctx.Err() == nil {
+				a.failed(err)
+			}
+			return
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.strikes, a.flushed = 0, time.Now()
+}
+
+// failed counts the connections that ended over discovery: some brokers end
+// one that publishes what it may not, and then the camera would come and go
+// for ever.
+func (a *Announcer) failed(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.strikes++
+	a.flushed = time.Now()
+	clear(a.kept) // unknown now
+	for id := range a.infos {
+		a.touch(id)
+	}
+	a.due = time.Now().Add(again)
+	if a.strikes == maxStrikes {
+		a.opts.Log.Error("not announced to Home Assistant any more: the broker ends the connection over it; allow this account to publish below the discovery prefix, or set homeassistant.discovery to off",
+			"prefix", a.opts.Hass.BirthTopic(), "err", err)
+		return
+	}
+	a.opts.Log.Debug("discovery not acknowledged", "err", err)
+}

@@ -1,0 +1,154 @@
+package homeassistant
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"camqtt/internal/testkit"
+	"camqtt/internal/wire"
+)
+
+// Entity returns what it knows of an entity; false: there is none.
+func (h *Home) Entity(id string) (Entity, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, e := range h.entities {
+		if e.ID == id {
+			c := e.Entity
+			c.Attributes = maps.Clone(c.Attributes)
+			return c, true
+		}
+	}
+	return Entity{}, false
+}
+
+// State returns an entity's state, "" when there is none.
+func (h *Home) State(id string) string {
+	e, _ := h.Entity(id)
+	return e.State
+}
+
+// Entities returns the ids of all.
+func (h *Home) Entities() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var ids []string
+	for _, e := range h.entities {
+		ids = append(ids, e.ID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Devices returns all, by identifier.
+func (h *Home) Devices() map[string]Device {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.devices)
+}
+
+// Heard returns how many discovery messages came on each topic since the start.
+func (h *Home) Heard() map[string]int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.heard)
+}
+
+// Await waits until an entity has a state.
+func (h *Home) Await(id, state string, limit time.Duration) {
+	h.t.Helper()
+	h.Until(limit, id+" is "+state, func() bool { return h.State(id) == state })
+}
+
+// Until waits for a condition, and says what it knows when that does not come.
+func (h *Home) Until(limit time.Duration, what string, ok func() bool) {
+	h.t.Helper()
+	defer func() {
+		if h.t.Failed() {
+			for _, id := range h.Entities() {
+				h.t.Logf("%s is %s", id, h.State(id))
+			}
+		}
+	}()
+	testkit.Until(testing.TB(h.t), limit, what, ok)
+}
+
+// Enable does what a person does to an entity that is disabled by default. Home
+// Assistant then loads it anew.
+func (h *Home) Enable(id string) {
+	h.t.Helper()
+	h.mu.Lock()
+	var topics []string
+	qos := byte(0)
+	for _, e := range h.entities {
+		if e.ID == id {
+			e.Enabled = true
+			topics, qos = e.topics(), e.qos()
+		}
+	}
+	h.mu.Unlock()
+	h.subscribe(qos, topics...)
+}
+
+// Press presses a button; TurnOn, TurnOff, Set and Select do what their names
+// say. Each returns the command that was sent.
+func (h *Home) Press(id string) wire.Message {
+	h.t.Helper()
+	return h.command(id, "button", "payload_press", "PRESS")
+}
+
+// TurnOn turns a switch on.
+func (h *Home) TurnOn(id string) wire.Message {
+	h.t.Helper()
+	return h.command(id, "switch", "payload_on", "ON")
+}
+
+// TurnOff turns a switch off.
+func (h *Home) TurnOff(id string) wire.Message {
+	h.t.Helper()
+	return h.command(id, "switch", "payload_off", "OFF")
+}
+
+// Set sets a number.
+func (h *Home) Set(id string, value float64) wire.Message {
+	h.t.Helper()
+	return h.command(id, "number", "", strconv.FormatFloat(value, 'f', -1, 64))
+}
+
+// Select chooses an option.
+func (h *Home) Select(id, option string) wire.Message {
+	h.t.Helper()
+	return h.command(id, "select", "", option)
+}
+
+func (h *Home) command(id, platform, option, otherwise string) wire.Message {
+	h.t.Helper()
+	m, err := h.prepare(id, platform, option, otherwise)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.say(m)
+	return m
+}
+
+func (h *Home) prepare(id, platform, option, otherwise string) (wire.Message, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, e := range h.entities {
+		switch {
+		case e.ID != id:
+			continue
+		case e.Platform != platform:
+			return wire.Message{}, fmt.Errorf("%s is a %s, no %s", id, e.Platform, platform)
+		case e.State == Unavailable:
+			return wire.Message{}, fmt.Errorf("%s is unavailable: nobody can use it", id)
+		}
+		payload, err := Render(e.text("command_template", ""), []byte(e.text(option, otherwise)))
+		return wire.Message{Topic: e.text("command_topic", ""), Payload: []byte(payload), QoS: e.qos()}, err
+	}
+	return wire.Message{}, fmt.Errorf("there is no entity %s", id)
+}

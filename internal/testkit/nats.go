@@ -1,0 +1,84 @@
+package testkit
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+const natsServer = "github.com/nats-io/nats-server/v2@v2.15.2"
+
+// GoTool builds a program of another Go module once, into the user's cache, and
+// returns its path; what cannot be fetched is missing, as in [Tool].
+func GoTool(t testing.TB, name, module string) string {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(cache, "camqtt-tools", name+"-"+filepath.Base(module))
+	path := filepath.Join(dir, name)
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "go", "install", module)
+	cmd.Dir = t.TempDir() // outside of this module
+	cmd.Env = append(os.Environ(), "GOBIN="+dir, "GOFLAGS=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("go install %s: %v\n%s", module, err, out)
+		}
+		t.Skipf("go install %s: %v\n%s", module, err, out)
+	}
+	return path
+}
+
+// NATS is a running NATS server with its MQTT side.
+type NATS struct {
+	Addr string // host:port of MQTT
+
+	t    testing.TB
+	conf string
+	p    *Program
+}
+
+// StartNATS runs nats-server on loopback until the test ends.
+func StartNATS(t testing.TB) *NATS {
+	t.Helper()
+	dir := t.TempDir()
+	n := &NATS{Addr: fmt.Sprintf("127.0.0.1:%d", FreePort(t)), t: t, conf: filepath.Join(dir, "nats.conf")}
+	conf := fmt.Sprintf("server_name: test\nlisten: \"127.0.0.1:-1\"\nmax_payload: 8MB\n"+
+		"jetstream { store_dir: %q, max_memory_store: 64MB, max_file_store: 256MB }\nmqtt { listen: %q }\n", dir, n.Addr)
+	if err := os.WriteFile(n.conf, []byte(conf), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	n.Start()
+	return n
+}
+
+// Start starts it again after [NATS.Stop], on the same port and data.
+func (n *NATS) Start() {
+	n.t.Helper()
+	n.p = Start(n.t, GoTool(n.t, "nats-server", natsServer), "-c", n.conf)
+	Until(n.t, 20*time.Second, "NATS listens", func() bool {
+		c, err := net.Dial("tcp", n.Addr)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+}
+
+// Stop kills it.
+func (n *NATS) Stop() {
+	n.t.Helper()
+	_ = n.p.Cmd.Process.Kill()
+	n.p.Wait(20 * time.Second)
+}

@@ -1,0 +1,144 @@
+package node_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"camqtt/internal/testkit"
+	"camqtt/internal/wire"
+	"camqtt/node"
+	"camqtt/node/camera"
+)
+
+// shown counts those among messages.
+func shown(all []sent) int {
+	return len(of(all, wire.KindFrame)) + len(of(all, wire.KindPreview)) + len(of(all, wire.KindSnapshot))
+}
+
+// slowToClose is a camera that takes its time to end.
+type slowToClose struct {
+	*testkit.Camera
+	takes time.Duration
+}
+
+func (c slowToClose) Stream(ctx context.Context, m camera.Mode, emit func(camera.Frame)) error {
+	err := c.Camera.Stream(ctx, m, emit)
+	time.Sleep(c.takes)
+	return err
+}
+
+// The answer to privacy is a promise: the camera is closed by then, and no
+// picture comes after it, not even one that was on its way.
+func TestPrivacyAnswersWhenItIsTrue(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := start(t, func(o *node.Options, c *testkit.Camera) {
+			o.Source = slowToClose{c, 3 * time.Second}
+		})
+		b.broker.set(func(x *broker) { x.slow = 700 * time.Millisecond }) // a bad line
+		b.say("porch/cmd", "start viewer=w for=1h")
+		b.pass(3 * time.Second)
+		b.broker.take()
+		b.say("porch/cmd", "snap id=late")
+		b.say("porch/set/privacy", "on")
+		b.pass(2500 * time.Millisecond)
+		for _, r := range results(t, b.broker.take()) {
+			if r.Cmd == "set" {
+				t.Error("answered while the camera was still open")
+			}
+		}
+		b.pass(10 * time.Second)
+		got := b.broker.take()
+		after := false
+		for _, m := range got {
+			_, kind, _ := wire.Base("").Split(m.Topic)
+			if kind == wire.KindResult && strings.Contains(string(m.Payload), `"cmd":"set"`) {
+				after = true
+			}
+			if after && kind.IsPicture() {
+				t.Errorf("%s after the answer", kind)
+			}
+		}
+		if !after {
+			t.Errorf("no answer: %v", kinds(got))
+		}
+		if s := state(t, got); !s.Privacy {
+			t.Errorf("state %+v", s)
+		}
+		b.end()
+	})
+}
+
+// What was kept through an outage does not leave once privacy is on, and who
+// asked for it is told.
+func TestPrivacyThrowsAwayWhatIsKept(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := start(t, nil)
+		b.broker.take()
+		b.broker.set(func(x *broker) { x.fail = true })
+		b.say("porch/cmd", "snap id=a1")
+		b.pass(time.Second)
+		b.say("porch/set/privacy", "on") // heard before the connection is known to be lost
+		b.cut()
+		b.pass(time.Second)
+		b.broker.take()
+		b.broker.set(func(x *broker) { x.fail = false })
+		b.connect()
+		b.pass(5 * time.Second)
+		got := b.broker.take()
+		if n := shown(got); n != 0 {
+			t.Errorf("%d pictures left in privacy: %v", n, kinds(got))
+		}
+		rs := results(t, got)
+		if len(rs) != 2 || rs[0].ID != "a1" || rs[0].Code != wire.Privacy || rs[0].OK {
+			t.Errorf("results %+v, want that of the snap to say privacy", rs)
+		}
+		b.say("porch/set/privacy", "off")
+		b.pass(5 * time.Second)
+		if n := shown(b.broker.take()); n != 0 {
+			t.Errorf("%d pictures of before came after privacy", n)
+		}
+		b.end()
+	})
+}
+
+// A camera that turns out to be more than was known before its first picture
+// says so, without being asked.
+func TestInfoGrowsWithTheCamera(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var told []*wire.Info
+		b := start(t, func(o *node.Options, c *testkit.Camera) {
+			o.Source = growing{c}
+			o.Informed = func(i *wire.Info) { told = append(told, i) }
+			o.Bridge = "cellar"
+		})
+		b.broker.take()
+		b.say("porch/cmd", "snap")
+		b.pass(time.Second)
+		infos := of(b.broker.take(), wire.KindInfo)
+		if len(infos) != 1 || !strings.Contains(string(infos[0].Payload), `"sizes":["640x480"]`) || !strings.Contains(string(infos[0].Payload), `"bridge":"cellar"`) {
+			t.Errorf("%d infos: %v", len(infos), infos)
+		}
+		b.pass(time.Minute)
+		if infos := of(b.broker.take(), wire.KindInfo); len(infos) != 0 {
+			t.Errorf("said again: %v", infos)
+		}
+		if len(told) != 2 || told[0].Sizes != nil || told[1].Sizes == nil || told[1].StatsEvery != 30 || told[1].TopFPS != 25 {
+			t.Errorf("told %+v", told)
+		}
+		b.end()
+	})
+}
+
+// growing knows its sizes once it has been open.
+type growing struct{ *testkit.Camera }
+
+func (g growing) Profile() camera.Profile {
+	p := g.Camera.Profile()
+	p.MaxFPS = 25
+	if g.Opens.Load() > 0 {
+		p.Sizes, p.Caps = []camera.Size{{Width: 640, Height: 480}}, []string{camera.CapSize}
+	}
+	return p
+}
