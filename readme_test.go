@@ -37,7 +37,7 @@ func TestReadme(t *testing.T) {
 			}
 		}
 	}
-	for _, cmd := range strings.Fields("demo run node check detect ls snap watch start forget key version") {
+	for _, cmd := range strings.Fields("demo run node check detect ls snap watch start acl forget key version") {
 		if help[cmd] == "" {
 			t.Errorf("README does not show camqtt %s", cmd)
 		}

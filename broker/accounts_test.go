@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"camqtt/internal/access"
+	"camqtt/internal/testkit/rights"
 	"camqtt/internal/wire"
 )
 
@@ -334,8 +335,8 @@ func TestOneLimit(t *testing.T) {
 // A8 through the broker: whatever is delivered, live, retained or sent again, was
 // allowed, whoever subscribed to whatever.
 func TestDeliveredWasAllowed(t *testing.T) {
-	_, table := rightsTable(t)
-	g := startGuarded(t, access.AnonymousNever, staff()...)
+	_, table := rights.Table(t)
+	g := startGuarded(t, access.AnonymousNever, rights.Accounts()...)
 	hub := g.hub(t, "hub")
 	var topics []string
 	for topic := range table {
@@ -343,7 +344,7 @@ func TestDeliveredWasAllowed(t *testing.T) {
 	}
 	slices.Sort(topics)
 	names := []string{}
-	for _, a := range staff() {
+	for _, a := range rights.Accounts() {
 		names = append(names, a.Name)
 	}
 	levels := []string{"cam", "front", "side", "other", "_all", "frame", "cmd", "set", "status", "result", "homeassistant", "+", "+"}

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,8 +16,8 @@ import (
 
 	"camqtt/dashboard"
 	"camqtt/internal/access"
+	"camqtt/internal/testkit/rights"
 	"camqtt/internal/viewer"
-	"camqtt/internal/wire"
 )
 
 // password gives a CONNECT credentials.
@@ -26,22 +25,6 @@ func password(user, secret string) option {
 	return func(p *packets.Packet) {
 		p.Connect.UsernameFlag, p.Connect.Username = true, []byte(user)
 		p.Connect.PasswordFlag, p.Connect.Password = true, []byte(secret)
-	}
-}
-
-// staff are the columns of rights.txt that have an account.
-func staff() []access.Account {
-	front, both := []wire.ID{"front"}, []wire.ID{"front", "side"}
-	return []access.Account{
-		{Name: "camera", Role: access.Camera, Cameras: front},
-		{Name: "bridge", Role: access.Bridge, Cameras: both},
-		{Name: "viewer1", Role: access.Viewer, Cameras: front},
-		{Name: "viewer", Role: access.Viewer, All: true},
-		{Name: "operator1", Role: access.Operator, Cameras: front},
-		{Name: "operator", Role: access.Operator, All: true},
-		{Name: "hass1", Role: access.HomeAssistant, Cameras: front},
-		{Name: "hass", Role: access.HomeAssistant, All: true},
-		{Name: "admin", Role: access.Admin},
 	}
 }
 
@@ -137,32 +120,6 @@ func (g *guarded) line(t testing.TB, web bool, header http.Header) *client {
 	}
 	t.Cleanup(func() { _ = ws.Close() })
 	return newClient(&webLine{Conn: ws.NetConn(), ws: ws})
-}
-
-// rightsTable reads what is allowed: topic, column, letters.
-func rightsTable(t *testing.T) (topics []string, table map[string]map[string]string) {
-	t.Helper()
-	text, err := os.ReadFile("../internal/access/testdata/rights.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var head []string
-	table = map[string]map[string]string{}
-	for line := range strings.Lines(string(text)) {
-		cells := strings.Fields(line)
-		switch {
-		case strings.HasPrefix(line, "#"):
-		case head == nil:
-			head = cells[1:]
-		default:
-			topics = append(topics, cells[0])
-			table[cells[0]] = map[string]string{}
-			for i, c := range cells[1:] {
-				table[cells[0]][head[i]] = c
-			}
-		}
-	}
-	return topics, table
 }
 
 // hub is a part of the program on a pipe.
@@ -387,17 +344,17 @@ func (r *role) wills(t *testing.T) {
 // A2. Every role on every topic, in every way a client has, in both versions of the
 // protocol and by both transports, is as rights.txt has it.
 func TestRightsTable(t *testing.T) {
-	topics, table := rightsTable(t)
+	topics, table := rights.Table(t)
 	cases := 0
 	columns := []string{"reader", "anyone"}
-	for _, a := range staff() {
+	for _, a := range rights.Accounts() {
 		columns = append(columns, a.Name)
 	}
 	for _, name := range columns {
 		for _, v := range []byte{4, 5} {
 			for _, web := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s-v%d-web-%t", name, v, web), func(t *testing.T) {
-					g := startGuarded(t, access.AnonymousAll, staff()...)
+					g := startGuarded(t, access.AnonymousAll, rights.Accounts()...)
 					if name == "reader" {
 						g.identify = func(c *conn, user, secret string) (access.Principal, error) {
 							p, err := g.knows(c, user, secret)

@@ -10,10 +10,11 @@ import (
 	"pgregory.net/rapid"
 
 	"camqtt/internal/access"
+	"camqtt/internal/testkit/rights"
 	"camqtt/internal/wire"
 )
 
-// people are the columns of testdata/rights.txt.
+// people are the columns of rights.txt.
 func people() map[string]access.Principal {
 	front := []wire.ID{"front"}
 	return map[string]access.Principal{
@@ -31,36 +32,9 @@ func people() map[string]access.Principal {
 	}
 }
 
-// rights reads testdata/rights.txt: topic, column, cell.
-func rights(t testing.TB) map[string]map[string]string {
-	t.Helper()
-	text, err := os.ReadFile("testdata/rights.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var head []string
-	table := map[string]map[string]string{}
-	for line := range strings.Lines(string(text)) {
-		cells := strings.Fields(line)
-		switch {
-		case strings.HasPrefix(line, "#"):
-		case head == nil:
-			head = cells
-		case len(cells) != len(head):
-			t.Fatalf("row %q has %d cells, want %d", cells[0], len(cells), len(head))
-		default:
-			table[cells[0]] = map[string]string{}
-			for i, c := range cells[1:] {
-				table[cells[0]][head[i+1]] = c
-			}
-		}
-	}
-	return table
-}
-
 func TestRights(t *testing.T) {
 	letters := map[access.Action]string{access.Publish: "p", access.Retain: "r", access.Will: "w", access.Receive: "s"}
-	table := rights(t)
+	_, table := rights.Table(t)
 	for _, c := range wire.Channels() {
 		for _, id := range []wire.ID{"front", "other"} {
 			topic := wire.Base("").Topic(id, wire.Kind(strings.ReplaceAll(string(c.Kind), "<key>", "fps")))

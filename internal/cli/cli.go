@@ -154,7 +154,7 @@ func (e *env) root() *cobra.Command {
 		e.demoCommand(), e.runCommand(), e.nodeCommand(), e.checkCommand(),
 		e.lsCommand(), e.snapCommand(), e.watchCommand(),
 		e.startCommand(), e.stopCommand(), e.setCommand(),
-		e.userCommand(), e.keyCommand(), e.forgetCommand(), e.detectCommand(), e.versionCommand(),
+		e.userCommand(), e.keyCommand(), e.aclCommand(), e.forgetCommand(), e.detectCommand(), e.versionCommand(),
 	)
 	e.strict(root)
 	return root

@@ -23,6 +23,7 @@ type MQTT struct {
 	mu     sync.Mutex
 	id     uint16
 	acks   map[uint16]chan []byte // body of SUBACK or PUBACK, without the id
+	pongs  chan struct{}
 	closed chan struct{}
 	err    error
 }
@@ -33,6 +34,7 @@ type MQTTOptions struct {
 	V5             bool   // MQTT 5, else 3.1.1
 	ID             string // client id
 	User, Password string
+	Will           *wire.Message // nil: none
 	// Receive gets every message, one at a time, on a goroutine of its own.
 	Receive func(wire.Message)
 }
@@ -56,13 +58,20 @@ func NewMQTT(o MQTTOptions) (*MQTT, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &MQTT{conn: conn, v5: o.V5, acks: map[uint16]chan []byte{}, closed: make(chan struct{})}
+	m := &MQTT{conn: conn, v5: o.V5, acks: map[uint16]chan []byte{}, pongs: make(chan struct{}, 1), closed: make(chan struct{})}
 	level, flags := byte(4), byte(2) // clean session [MQTT-3.1.2-4]
 	var props []byte
 	if o.V5 {
 		level, props = 5, []byte{0}
 	}
 	payload := text(nil, o.ID)
+	if w := o.Will; w != nil {
+		flags |= 4 | w.QoS<<3
+		if w.Retained {
+			flags |= 0x20
+		}
+		payload = text(text(append(payload, props...), w.Topic), string(w.Payload))
+	}
 	if o.User != "" {
 		flags |= 0xc0
 		payload = text(text(payload, o.User), o.Password)
@@ -91,6 +100,28 @@ func (m *MQTT) Close() {
 	_ = m.write(0xe0, nil)
 	m.conn.Close()
 	<-m.closed
+}
+
+// Drop ends the connection without a word, so that the broker sends the will.
+func (m *MQTT) Drop() {
+	m.conn.Close()
+	<-m.closed
+}
+
+// Ping returns when the broker has answered, and so has read all that was sent
+// before. What it had to send by then has been received.
+func (m *MQTT) Ping() error {
+	if err := m.write(0xc0, nil); err != nil {
+		return err
+	}
+	select {
+	case <-m.pongs:
+		return nil
+	case <-m.closed:
+		return fmt.Errorf("connection ended: %w", m.err)
+	case <-time.After(mqttPatience):
+		return errors.New("not answered")
+	}
 }
 
 // Gone is closed when the connection has ended.
@@ -208,6 +239,11 @@ func (m *MQTT) read(r *bufio.Reader, receive func(wire.Message)) {
 		switch head >> 4 {
 		case 3:
 			m.message(head, body, receive)
+		case 13: // PINGRESP
+			select {
+			case m.pongs <- struct{}{}:
+			default: // nobody asked
+			}
 		case 4, 9, 11: // PUBACK, SUBACK, UNSUBACK
 			m.mu.Lock()
 			if ack := m.acks[binary.BigEndian.Uint16(body)]; ack != nil {

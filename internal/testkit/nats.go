@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-const natsServer = "github.com/nats-io/nats-server/v2@v2.15.2"
+// NATSServer is the module of the NATS server that is tested with.
+const NATSServer = "github.com/nats-io/nats-server/v2@v2.15.2"
 
 // GoTool builds a program of another Go module once, into the user's cache, and
 // returns its path; what cannot be fetched is missing, as in [Tool].
@@ -49,13 +50,17 @@ type NATS struct {
 	p    *Program
 }
 
-// StartNATS runs nats-server on loopback until the test ends.
-func StartNATS(t testing.TB) *NATS {
+// StartNATS runs nats-server on loopback until the test ends, with further lines of
+// configuration, if any.
+func StartNATS(t testing.TB, extra ...string) *NATS {
 	t.Helper()
 	dir := t.TempDir()
 	n := &NATS{Addr: fmt.Sprintf("127.0.0.1:%d", FreePort(t)), t: t, conf: filepath.Join(dir, "nats.conf")}
 	conf := fmt.Sprintf("server_name: test\nlisten: \"127.0.0.1:-1\"\nmax_payload: 8MB\n"+
 		"jetstream { store_dir: %q, max_memory_store: 64MB, max_file_store: 256MB }\nmqtt { listen: %q }\n", dir, n.Addr)
+	for _, line := range extra {
+		conf += line + "\n"
+	}
 	if err := os.WriteFile(n.conf, []byte(conf), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +71,7 @@ func StartNATS(t testing.TB) *NATS {
 // Start starts it again after [NATS.Stop], on the same port and data.
 func (n *NATS) Start() {
 	n.t.Helper()
-	n.p = Start(n.t, GoTool(n.t, "nats-server", natsServer), "-c", n.conf)
+	n.p = Start(n.t, GoTool(n.t, "nats-server", NATSServer), "-c", n.conf)
 	Until(n.t, 20*time.Second, "NATS listens", func() bool {
 		c, err := net.Dial("tcp", n.Addr)
 		if err == nil {

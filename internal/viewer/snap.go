@@ -48,8 +48,8 @@ func (v *Viewer) Snap(ctx context.Context, id wire.ID, a Ask) (Picture, error) {
 }
 
 // snapWait collects the three messages that make a snapshot: its description,
-// the picture, and the result that names it by seq. Brokers keep their order;
-// should one not, the picture is awaited after the result.
+// the picture, and the result that names it by seq. They belong together whatever
+// order they come in: NATS keeps it within a topic only.
 type snapWait struct {
 	id   string
 	done chan struct{}
@@ -90,7 +90,10 @@ func (s *snapWait) hear(kind wire.Kind, m wire.Message) {
 		}
 		s.wanted = r.Seq
 	}
-	if s.wanted > 0 && s.newest.JPEG != nil && s.newest.Meta.Seq >= s.wanted {
+	if n := len(s.newest.JPEG); n > 0 && s.meta.Bytes == n {
+		s.newest.Meta = s.meta // which may have come after its picture
+	}
+	if m := s.newest.Meta; s.wanted > 0 && s.newest.JPEG != nil && m.Seq >= s.wanted && (m.Bytes == 0 || m.Bytes == len(s.newest.JPEG)) {
 		if err := jpeg.CheckSize(s.newest.JPEG); err != nil {
 			s.finish(Picture{}, fmt.Errorf("the picture is not passed on: %w", err))
 			return

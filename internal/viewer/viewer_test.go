@@ -131,6 +131,12 @@ func TestSnap(t *testing.T) {
 			say(v, wire.KindMeta, wire.Meta{Seq: 7}, false)
 			say(v, wire.KindSnapshot, pic, false)
 		}, ""},
+		"description last": {func(v *viewer.Viewer, id string) {
+			say(v, wire.KindMeta, wire.Meta{Seq: 6, Bytes: 5}, false)
+			say(v, wire.KindSnapshot, pic, false)
+			say(v, wire.KindResult, wire.Result{ID: id, OK: true, Seq: 7}, false)
+			say(v, wire.KindMeta, wire.Meta{Seq: 7, Bytes: len(pic)}, false)
+		}, ""},
 		"an old one is kept by the broker": {func(v *viewer.Viewer, id string) {
 			say(v, wire.KindMeta, wire.Meta{Seq: 6}, true)
 			say(v, wire.KindSnapshot, []byte("old"), true)
