@@ -54,9 +54,10 @@ fuzz: ## each fuzz target for FUZZTIME
 bench: setup ## every figure of the README, beside mosquitto and the floor; about 12 minutes
 	go test -run '^$$' -bench 'Scan|Walk|Splitter$$|Damage' ./internal/jpeg
 	go test -run '^$$' -bench 'Snap|Page|Node|Bridge|DemoStart|Reconnect' -benchtime 1x -timeout 30m .
-	go test -run '^$$' -bench Delay -benchtime 500x ./node/camera
+	go test -run '^$$' -bench 'Delay' -benchtime 500x ./node/camera
 	go test -run '^$$' -bench . ./internal/access
 	go test -run '^$$' -bench TLS -benchtime 1000x .
+	go test -run '^$$' -bench HTTPDelay -benchtime 60x ./node/camera
 	go test -run '^$$' -bench 'Fanout|Cameras' -benchtime 1x -timeout 30m ./broker
 	go test -run '^$$' -bench 'Stalled|Slow|Connects|Idle$$' -benchtime 1x -timeout 30m ./broker -args -stall 60s
 

@@ -22,7 +22,7 @@ const module = "camqtt"
 var imports = map[string][]string{
 	"":                               {"internal/cli"},
 	"node":                           {"internal/wire", "internal/jpeg", "node/camera"},
-	"node/camera":                    {"internal/jpeg", "node/camera/v4l2"},
+	"node/camera":                    {"internal/jpeg", "node/camera/v4l2", "node/camera/board"},
 	"node/camera/v4l2":               {},
 	"node/camera/push":               {"internal/jpeg"},
 	"node/camera/vmtest":             {},
@@ -46,6 +46,7 @@ var imports = map[string][]string{
 	"internal/testkit/homeassistant": {"internal/wire", "internal/testkit"},
 	"internal/testkit/rights":        {"internal/wire", "internal/access"},
 	"internal/engine":                {"internal/wire", "internal/access"},
+	"node/camera/board":              {},
 }
 
 // doors names, for each library, the one package that may import it, with the

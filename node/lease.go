@@ -125,9 +125,12 @@ func (l *loop) mode() camera.Mode {
 	if best || l.settings.quality > 0 && quality > l.settings.quality {
 		quality = l.settings.quality
 	}
-	m := camera.Mode{Width: s.Width, Height: s.Height, Quality: quality, FPS: l.rate()}
+	m := camera.Mode{Width: s.Width, Height: s.Height, Quality: quality, FPS: l.rate(), Flash: l.settings.flash, Still: len(l.leases) == 0}
 	if snaps && m.FPS < 1 && !l.profile().Prompted { // a slow stream must not make a snap slow
 		m.FPS = l.settings.fps
+		if !m.Still && slices.Contains(l.profile().Caps, camera.CapStill) {
+			m.FPS = min(m.FPS, 1) // fast enough, and it need not open its stream for it
+		}
 	}
 	if most := l.profile().MaxFPS; most > 0 {
 		m.FPS = min(m.FPS, most)
@@ -177,6 +180,10 @@ func (l *loop) obeyed(m camera.Mode) camera.Mode {
 	if !slices.Contains(caps, "quality") {
 		m.Quality = 0
 	}
+	if !slices.Contains(caps, camera.CapFlash) {
+		m.Flash = 0
+	}
+	m.Still = m.Still && slices.Contains(caps, camera.CapStill)
 	return m
 }
 

@@ -61,12 +61,9 @@ func (l *loop) picture(f camera.Frame) {
 	if !l.run.warm() {
 		l.stated.dirty = true
 	}
-	first := l.run.newest.IsZero()
 	broken, _ := l.broken()
 	l.run.saw(now, broken)
-	if first {
-		l.grown()
-	}
+	l.learned()
 	p := &picture{at: f.At, raw: f.JPEG, info: info}
 	if (l.wanted() || l.dozes) && !l.fits(p) {
 		l.tooLarge(len(l.bytes(p)), now)

@@ -60,6 +60,24 @@ func (l *loop) grown() {
 	}
 }
 
+// knownOf is what a camera's info says that the camera may find out only when it
+// is open, in a form that can be compared.
+func knownOf(p camera.Profile) string {
+	return fmt.Sprint(p.Model, p.MaxFPS, caps(p), p.Sizes)
+}
+
+// learned publishes what has been found out about the camera.
+func (l *loop) learned() {
+	p := l.profile()
+	if p.Warning != l.stated.warning {
+		l.stated.warning, l.stated.dirty = p.Warning, true
+	}
+	if known := knownOf(p); known != l.stated.known {
+		l.stated.known = known
+		l.grown()
+	}
+}
+
 func (l *loop) info() wire.Info {
 	p := l.profile()
 	i := wire.Info{
@@ -83,7 +101,7 @@ func (l *loop) info() wire.Info {
 // not slow down by itself, the node thins out.
 func caps(p camera.Profile) []string {
 	all := []string{camera.CapFPS}
-	for _, c := range []string{camera.CapQuality, camera.CapSize} {
+	for _, c := range []string{camera.CapFlash, camera.CapQuality, camera.CapSize} {
 		if slices.Contains(p.Caps, c) {
 			all = append(all, c)
 		}

@@ -224,10 +224,11 @@ func (l *loop) linger(now time.Time) {
 
 // serves reports whether a camera open with mode have suits want. A rate that
 // is too high does not matter: the node thins it out, which is better than the
-// gap of reopening.
+// gap of reopening; and who streams can give single pictures too.
 func serves(have, want camera.Mode) bool {
 	return have.Width == want.Width && have.Height == want.Height &&
-		have.Quality == want.Quality && have.FPS >= want.FPS
+		have.Quality == want.Quality && have.Flash == want.Flash &&
+		(!have.Still || want.Still) && have.FPS >= want.FPS
 }
 
 func (l *loop) openRun(now time.Time) {
@@ -301,6 +302,7 @@ func (l *loop) forgive(r *run) {
 // cameraEnded is called when Stream has returned, asked to or not.
 func (l *loop) cameraEnded(err error) {
 	r, now := l.run, time.Now()
+	l.learned()
 	r.cancel()
 	l.run = nil
 	l.stated.dirty = true

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"camqtt/internal/wire"
+	"camqtt/node/camera"
 )
 
 // settings are what cam/<id>/set can change while the node runs.
@@ -13,6 +14,7 @@ type settings struct {
 	fps          float64
 	size         wire.Size
 	quality      int
+	flash        int // as in camera.Mode
 	privacy      bool
 	name         string
 	previewEvery time.Duration
@@ -66,9 +68,14 @@ func (l *loop) set(x note, kind wire.Kind) {
 		}
 	}
 	var names []string
+	informs := false
 	for _, c := range changes {
 		l.apply(c)
 		names = append(names, string(c.Setting))
+		informs = informs || c.Setting == wire.SetName || c.Setting == wire.SetFPS
+	}
+	if informs { // once, when all are set
+		l.outbox.add(item{msgs: []wire.Message{l.infoMessage()}, state: true})
 	}
 	result.Text = strings.Join(names, " ") + " set"
 	l.opts.Log.Info("settings changed", "keys", strings.Join(names, " "))
@@ -99,6 +106,8 @@ func (l *loop) cannot(c wire.Change) string {
 		return "the size of this camera cannot be changed"
 	case c.Setting == wire.SetQuality && !obeys("quality"):
 		return "the quality of this camera cannot be changed"
+	case c.Setting == wire.SetFlash && !obeys("flash"):
+		return "this camera has no lamp that can be set, or none is known before its first picture"
 	}
 	return ""
 }
@@ -112,6 +121,10 @@ func (l *loop) apply(c wire.Change) {
 		s.size = c.Size
 	case wire.SetQuality:
 		s.quality = c.Quality
+	case wire.SetFlash:
+		if s.flash = c.Flash; s.flash == 0 {
+			s.flash = camera.FlashOff
+		}
 	case wire.SetPrivacy:
 		l.privacy(c.On)
 	case wire.SetName:

@@ -12,6 +12,8 @@ type stated struct {
 	due           time.Time // when a change may be published; zero: nothing to say
 	at            time.Time
 	width, height int
+	warning       string // of the camera, when last looked at
+	known         string // what the last info said of the camera
 }
 
 // sized notes the size of the newest picture.
@@ -38,6 +40,10 @@ func (l *loop) state() wire.State {
 			s.FPS = min(s.FPS, most)
 		}
 	}
+	if f := l.settings.flash; f != 0 {
+		f = max(f, 0)
+		s.Flash = &f
+	}
 	if l.run != nil && l.run.mode.Quality > 0 {
 		s.Quality = l.run.mode.Quality
 	}
@@ -48,6 +54,7 @@ func (l *loop) state() wire.State {
 		at := wire.At(l.lastAt)
 		s.LastFrame = &at
 	}
+	s.Warning = l.profile().Warning
 	switch {
 	case l.presence.twin != "":
 		s.Error = &wire.Problem{Code: wire.Config, Text: l.presence.twin}

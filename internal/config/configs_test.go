@@ -100,6 +100,7 @@ func TestExamples(t *testing.T) {
 		"other-broker.yaml":  {false, true, 0, 7},
 		"push.yaml":          {true, true, 3, 0},
 		"homeassistant.yaml": {false, false, 1, 3},
+		"esp32.yaml":         {false, false, 6, 0},
 	}
 	if len(paths) != len(want) {
 		t.Errorf("files %q, want %d", paths, len(want))

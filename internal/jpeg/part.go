@@ -13,6 +13,13 @@ type partHeader struct {
 	seen   bool  // a boundary or a header of a part has been seen
 	length int64 // Content-Length; 0: none that can be read
 	other  bool  // Content-Type says it is no JPEG
+	stamp  stamp // X-Timestamp
+}
+
+// stamp is the value of X-Timestamp: the time by the camera's own clock.
+type stamp struct {
+	text [24]byte
+	n    int // bytes of text; a longer value is none
 }
 
 func (h *partHeader) keep(b []byte) { h.n += copy(h.line[h.n:], b) }
@@ -56,6 +63,9 @@ func (h *partHeader) endLine() bool {
 	case bytes.EqualFold(name, []byte("content-type")):
 		h.seen = true
 		h.other = !maybeJPEG(value)
+	case bytes.EqualFold(name, []byte("x-timestamp")) && len(value) <= len(h.stamp.text):
+		h.seen = true
+		h.stamp.n = copy(h.stamp.text[:], value)
 	}
 	return false
 }

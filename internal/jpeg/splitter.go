@@ -48,6 +48,7 @@ type Splitter struct {
 	doubt   bool // the last length given was wrong
 	chances int
 
+	next, stamp      stamp // of the picture that comes, and of the one returned
 	first            time.Time
 	skipped, dropped int64
 }
@@ -112,6 +113,10 @@ func (s *Splitter) Next() ([]byte, error) {
 // when Read returned it. It may be earlier, never later, when many reads had to
 // be remembered.
 func (s *Splitter) First() time.Time { return s.first }
+
+// Stamp is what the header of the picture last returned by Next said as
+// X-Timestamp, which is in the camera's own measure; "" when it said nothing.
+func (s *Splitter) Stamp() string { return string(s.stamp.text[:s.stamp.n]) }
 
 // Skipped is how many bytes so far belonged to no picture: boundaries, headers,
 // padding, rubbish, and pictures that were dropped.
@@ -228,7 +233,7 @@ func (s *Splitter) hunt() bool {
 func (s *Splitter) enter() {
 	h := s.head
 	s.head = partHeader{}
-	s.claim = -1
+	s.claim, s.next = -1, h.stamp
 	if h.length == 0 || h.length > int64(s.max) {
 		return // none, or not sane
 	}
@@ -326,6 +331,7 @@ func (s *Splitter) complete(b []byte) (pic []byte, more bool) {
 		s.doubt = n != s.claim
 	}
 	pic = bytes.Clone(b[:n])
+	s.stamp, s.next = s.next, stamp{}
 	s.first = s.marks.at(s.base + int64(s.lo))
 	s.lo += n
 	s.abandon(s.pad)

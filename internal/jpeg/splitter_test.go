@@ -299,11 +299,29 @@ func TestSplitterAllocations(t *testing.T) {
 	}
 }
 
+// A stamp belongs to the picture of its own part, and to no other.
+func TestSplitterStamp(t *testing.T) {
+	a := encode(t, 32, 32, 1)
+	stamped := func(stamp string) []byte {
+		return part(fmt.Sprintf("Content-Type: image/jpeg\r\nx-timestamp:%s\r\nContent-Length: %d", stamp, len(a)), a)
+	}
+	stream := slices.Concat(stamped("1.5"), measured(a), a, stamped(" 3.25 "), stamped(strings.Repeat("9", 25)), part("X-Timestamp: 7.0", a))
+	for name, r := range map[string]io.Reader{"whole": bytes.NewReader(stream), "byte by byte": iotest.OneByteReader(bytes.NewReader(stream))} {
+		s := NewSplitter(r, SplitterOptions{})
+		for i, want := range []string{"1.5", "", "", "3.25", "", "7.0"} {
+			if _, err := s.Next(); err != nil || s.Stamp() != want {
+				t.Errorf("%s: picture %d has stamp %q, want %q; %v", name, i, s.Stamp(), want, err)
+			}
+		}
+	}
+}
+
 func FuzzSplitter(f *testing.F) {
 	a, b := encode(f, 16, 16, 1), without(f, encode(f, 16, 16, 2), mDHT)
 	f.Add(slices.Concat(a, b), uint8(7))
 	f.Add(slices.Concat(measured(a), part("", b), lied(9, a), lied(5000, b), measured(a)), uint8(1))
 	f.Add(slices.Concat(part("Content-Type: text/plain\r\nContent-Length: 4", []byte("abcd")), measured(progressive())), uint8(3))
+	f.Add(slices.Concat(part("X-Timestamp: 12.345678\r\nContent-Length: 9", a), part("x-timestamp:"+strings.Repeat("1", 40), b)), uint8(5))
 	f.Add(slices.Concat([]byte("\xff\xd8\xff\xe0\x10\x00\xff\xd8\xff"), a[:200], b), uint8(200))
 	f.Fuzz(func(t *testing.T, data []byte, chunk uint8) {
 		whole, s, err := splitAll(t, bytes.NewReader(data), SplitterOptions{})

@@ -28,6 +28,7 @@ type Camera struct {
 	sift  uint64
 	why   string
 	modes []camera.Mode
+	turns *camera.Profile
 	fault error
 	hang  bool
 }
@@ -60,6 +61,14 @@ func (c *Camera) Broken() (n uint64, why string) {
 	return c.sift, c.why
 }
 
+// Become makes the camera know something else of itself than Prof, as one does
+// that has answered.
+func (c *Camera) Become(p camera.Profile) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.turns = &p
+}
+
 // Modes returns what the camera was opened with, each time.
 func (c *Camera) Modes() []camera.Mode {
 	c.mu.Lock()
@@ -73,9 +82,15 @@ func (c *Camera) broken() (error, bool) {
 	return c.fault, c.hang
 }
 
-// Profile returns Prof, with the kind "fake" unless it says otherwise.
+// Profile returns Prof, or what the camera has become, with the kind "fake" unless
+// it says otherwise.
 func (c *Camera) Profile() camera.Profile {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	p := c.Prof
+	if c.turns != nil {
+		p = *c.turns
+	}
 	if p.Kind == "" {
 		p.Kind = "fake"
 	}

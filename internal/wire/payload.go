@@ -18,7 +18,7 @@ type Info struct {
 	Source   string   `json:"source"`            // the kind of source only: an address may hold secrets
 	Sizes    []string `json:"sizes,omitempty"`   // sizes it can be asked for, "640x480"
 	MaxFPS   float64  `json:"max_fps,omitempty"` // most pictures per second it will send
-	Caps     []string `json:"caps"`              // what of size, fps, quality it obeys
+	Caps     []string `json:"caps"`              // what of size, fps, quality, flash it obeys
 	Version  string   `json:"version"`           // of the node's program
 	Host     string   `json:"host"`              // where the node runs
 	Instance string   `json:"instance"`          // differs for every start of a node
@@ -50,11 +50,13 @@ type State struct {
 	Width     int      `json:"width"`   // of the newest picture, pixels
 	Height    int      `json:"height"`
 	Quality   int      `json:"quality,omitempty"` // JPEG quality asked for
+	Flash     *int     `json:"flash,omitempty"`   // percent asked for; missing until it was
 	Privacy   bool     `json:"privacy"`
 	Warm      bool     `json:"warm"` // the camera is open: a snap is its next picture
 	LastFrame *Time    `json:"last_frame"`
 	Error     *Problem `json:"error"`
-	Size      string   `json:"size,omitempty"` // greatest size chosen, "1280x720"
+	Size      string   `json:"size,omitempty"`    // greatest size chosen, "1280x720"
+	Warning   string   `json:"warning,omitempty"` // what the camera does not do although asked, or does otherwise than usual
 }
 
 // Meta describes the snapshot that follows it, on cam/<id>/snapshot/meta.

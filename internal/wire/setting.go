@@ -21,6 +21,7 @@ const (
 	SetFPS            Setting = "fps"             // most pictures per second
 	SetSize           Setting = "size"            // greatest size, WIDTHxHEIGHT
 	SetQuality        Setting = "quality"         // 1 to 100
+	SetFlash          Setting = "flash"           // brightness of the lamp in percent, 0 to 100, or on or off
 	SetPrivacy        Setting = "privacy"         // on: camera closed, everything refused
 	SetName           Setting = "name"            // what people read, 1 to 64 characters
 	SetPreviewEvery   Setting = "preview_every"   // duration, 1s to 24h
@@ -34,7 +35,7 @@ const (
 // Settings returns every setting in the order of topics.md.
 func Settings() []Setting {
 	return []Setting{
-		SetFPS, SetSize, SetQuality, SetPrivacy, SetName, SetPreviewEvery,
+		SetFPS, SetSize, SetQuality, SetFlash, SetPrivacy, SetName, SetPreviewEvery,
 		SetKeepWarm, SetMaxStream, SetSnapEvery, SetRetainPictures, SetMotion,
 	}
 }
@@ -49,6 +50,7 @@ type Change struct {
 	FPS      float64
 	Size     Size
 	Quality  int
+	Flash    int // percent, 0 is off
 	On       bool
 	Name     string
 	Duration time.Duration
@@ -66,6 +68,8 @@ func ParseChange(key, value string) (c Change, err error) {
 		c.Size, err = ParseSize(value)
 	case SetQuality:
 		c.Quality, err = ParseQuality(value)
+	case SetFlash:
+		c.Flash, err = ParseFlash(value)
 	case SetPrivacy, SetRetainPictures, SetMotion:
 		c.On, err = ParseBool(value)
 	case SetName:

@@ -109,6 +109,22 @@ func ParseQuality(s string) (int, error) {
 	return q, nil
 }
 
+// ParseFlash reads the brightness of a lamp in percent, 0 to 100. A light switch
+// sends on, which is 100, and off.
+func ParseFlash(s string) (int, error) {
+	switch strings.ToLower(s) {
+	case "on":
+		return 100, nil
+	case "off":
+		return 0, nil
+	}
+	p, err := strconv.Atoi(s)
+	if err != nil || p < 0 || p > 100 {
+		return 0, fmt.Errorf("flash %.40q: want 0 (off) to 100 percent, on or off", s)
+	}
+	return p, nil
+}
+
 // ParseBool reads true/false, on/off, yes/no and 1/0 in any case, which is
 // what people and Home Assistant switches send.
 func ParseBool(s string) (bool, error) {

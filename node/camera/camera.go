@@ -25,7 +25,16 @@ type Mode struct {
 	// Prompt asks a source whose Profile is Prompted for one picture each time
 	// something comes, exposed after that. Others leave it alone; nil is nobody.
 	Prompt <-chan struct{}
+	// Flash is the brightness of the camera's lamp in percent, 1 to 100; FlashOff
+	// is dark.
+	Flash int
+	// Still: nobody watches live, single pictures are waited for. Then a source
+	// that lists CapStill need not open its stream.
+	Still bool
 }
+
+// FlashOff is the Mode.Flash of a lamp that is not to be lit.
+const FlashOff = -1
 
 // Frame is one whole picture. Whoever holds a Frame owns its bytes; the source
 // never touches them again.
@@ -34,8 +43,9 @@ type Frame struct {
 	JPEG []byte
 	// At is a time before which the picture was not exposed, as well as the
 	// source can know: for a drawn picture when it was drawn, for a stream when
-	// its first byte arrived, for a snapshot URL when the request was sent, for
-	// a file when it was read.
+	// its first byte arrived, for a snapshot URL when the request was sent that
+	// made the camera take it, for a board whose pictures carry the time by its own
+	// clock that time, for a file when it was read.
 	At time.Time
 
 	// bad says what is wrong with a picture that was no whole JPEG, and then it
@@ -58,7 +68,8 @@ type Profile struct {
 	// MaxFPS is in pictures per second; 0: not known.
 	MaxFPS float64
 	// Caps says which fields of Mode the source obeys: CapSize, CapFPS,
-	// CapQuality; and CapRotate when it turns the picture by itself.
+	// CapQuality, CapFlash, CapStill; and CapRotate when it turns the picture by
+	// itself.
 	Caps []string
 	// Prompted means that the source, once open, takes a picture when Mode.Prompt
 	// asks, and otherwise only if Mode.FPS is above 0.
@@ -66,6 +77,9 @@ type Profile struct {
 	// Poll, unless 0, is how often to look for a device that is not there, because
 	// looking costs next to nothing and it may be plugged in at any time.
 	Poll time.Duration
+	// Warning says what the device does not do although it was asked, or does
+	// otherwise than usual, for people; "" when there is nothing to say.
+	Warning string
 	// Instant means that opening costs nothing: it need not be kept warm.
 	Instant bool
 	// FirstFrame is how long the first picture may take; 0 is 15 s.
@@ -86,6 +100,8 @@ const (
 	CapSize    = "size"    // obeys Mode.Width and Mode.Height
 	CapFPS     = "fps"     // obeys Mode.FPS
 	CapQuality = "quality" // obeys Mode.Quality
+	CapFlash   = "flash"   // obeys Mode.Flash
+	CapStill   = "still"   // obeys Mode.Still
 	CapRotate  = "rotate"  // obeys Options.Rotate: the caller must not turn the picture again
 )
 
@@ -145,6 +161,8 @@ func (m Mode) check() error {
 		return configError("fps %v: want above 0 and up to %d", m.FPS, maxFPS)
 	case m.Quality < 0 || m.Quality > 100:
 		return configError("quality %d: want 1 to 100", m.Quality)
+	case m.Flash < FlashOff || m.Flash > 100:
+		return configError("flash %d: want 1 to 100, or %d for off", m.Flash, FlashOff)
 	}
 	return nil
 }

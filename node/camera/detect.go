@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// Found is a camera of this machine.
+// Found is a camera of this machine, or one that a network address gives.
 type Found struct {
 	// Source is what to write as the source in the configuration. It says who the
 	// camera is, where that can be said, and not which number it has today.
@@ -23,6 +23,12 @@ type Found struct {
 	Sizes []Size
 	// MaxFPS is the highest rate of any of these sizes; 0: not known.
 	MaxFPS float64
+	// Kind is the firmware behind a network address, as in the option kind= of its
+	// URL: "camerawebserver", "easytarget", "esphome", "tasmota" or "generic"; ""
+	// for cameras of this machine.
+	Kind string
+	// Note says for people what this source gives, and what is odd about it.
+	Note string
 }
 
 // Detect lists the cameras of this machine: those that a "v4l2:" source can use,

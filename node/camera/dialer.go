@@ -2,6 +2,7 @@ package camera
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"sync"
@@ -26,14 +27,17 @@ func newDialer() *dialer {
 }
 
 // transport connects directly, without a proxy: cameras are near. It asks for no
-// compression, which JPEG does not yield to, and speaks HTTP/1 only.
-func (d *dialer) transport() *http.Transport {
+// compression, which JPEG does not yield to, and speaks HTTP/1 only. The
+// configuration of TLS may be nil.
+func (d *dialer) transport(c *tls.Config) *http.Transport {
 	return &http.Transport{
-		DialContext:           d.dial,
-		TLSHandshakeTimeout:   dialTimeout,
-		ResponseHeaderTimeout: headerTimeout,
-		MaxConnsPerHost:       1,
-		DisableCompression:    true,
+		DialContext:            d.dial,
+		TLSClientConfig:        c,
+		TLSHandshakeTimeout:    dialTimeout,
+		ResponseHeaderTimeout:  headerTimeout,
+		MaxResponseHeaderBytes: maxHeader,
+		MaxConnsPerHost:        1,
+		DisableCompression:     true,
 	}
 }
 

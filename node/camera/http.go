@@ -1,54 +1,90 @@
 package camera
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"log/slog"
-	"mime"
 	"net/http"
 	"net/url"
-	"strings"
-	"sync/atomic"
+	"slices"
+	"sync"
 	"time"
 
-	"camqtt/internal/jpeg"
+	"camqtt/node/camera/board"
 )
 
 const (
 	dialTimeout   = 5 * time.Second
-	headerTimeout = 10 * time.Second
-	bodyTimeout   = 10 * time.Second // for one snapshot
-	snapshotFPS   = 1
-	brokenInARow  = 5 // snapshots that may be broken before the camera is given up
-	maxRedirects  = 5
+	headerTimeout = 5 * time.Second
+	idleTimeout   = 5 * time.Second  // without a byte of a picture that has begun
+	bodyTimeout   = 20 * time.Second // for one snapshot
+	boardFirst    = 20 * time.Second // a board is found out, set and rid of old pictures first
+	maxHeader     = 32 << 10         // bytes of an answer's head
+
+	snapshotFPS  = 1
+	slowest      = 1.0                    // a rate that is better served by single pictures
+	stillEvery   = 200 * time.Millisecond // between single pictures for snaps
+	instead      = 5.0                    // most pictures per second where a stream cannot be had
+	brokenInARow = 5                      // snapshots that may be broken before the camera is given up
+	maxRedirects = 5
 )
 
-// httpSource is a camera with a web address: an endless multipart stream, or a
-// picture per request. Which of the two it is, the first answer tells.
+// httpSource is a camera with a web address: an endless multipart stream, a
+// picture per request, or, when the address is only a host, whatever the first
+// answers tell. Options of ours stand behind a # and never go to the server.
 type httpSource struct {
-	url    *url.URL // without user and password
+	url    *url.URL // without user, password and fragment
 	user   *url.Userinfo
+	option httpOption
+	bare   bool              // the address is only a host: what is there has to be found out
 	base   http.RoundTripper // nil: one of its own for each Stream
 	max    int
 	redact redactor
 	log    *slog.Logger
-	kind   atomic.Int32 // unknownAnswer until there was one
+
+	mu   sync.Mutex
+	fact facts
 }
 
+// facts are what the answers so far have told.
+type facts struct {
+	answer answerKind
+	kind   board.Kind
+	places board.Places
+	asked  bool // for the status
+	status *board.Status
+	home   *board.Status // the first status: what the board does when nobody asks
+	moved  bool          // the board does something else than at home
+	number board.Numbers
+	sizes  []Size // that number offers; nil: to be made out again
+	clock  board.Clock
+	depth  int       // how many pictures wait in a board whose pictures have stamps; 0: not known
+	used   time.Time // when the last of these came
+	stream bool      // is open
+	warn   string
+}
+
+// answerKind is what an address gives.
+type answerKind int
+
 const (
-	unknownAnswer = iota
+	unknownAnswer answerKind = iota
 	streamAnswer
 	snapshotAnswer
+	boardAnswer // a board's page: stream and pictures are elsewhere
 )
 
-func openHTTP(rest string, o Options) (Source, error) { return openURL("http:"+rest, o) }
+func openHTTP(rest string, o Options) (Source, error) { return asSource(openURL("http:"+rest, o)) }
 
-func openHTTPS(rest string, o Options) (Source, error) { return openURL("https:"+rest, o) }
+func openHTTPS(rest string, o Options) (Source, error) { return asSource(openURL("https:"+rest, o)) }
 
-func openURL(source string, o Options) (Source, error) {
+func asSource(s *httpSource, err error) (Source, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func openURL(source string, o Options) (*httpSource, error) {
 	show := clean(Mask(source))
 	u, err := url.Parse(source)
 	if err != nil {
@@ -59,223 +95,127 @@ func openURL(source string, o Options) (Source, error) {
 		return nil, configError("source %s: no host: want %s://host/path", show, u.Scheme)
 	}
 	s := &httpSource{user: u.User, max: o.MaxPicture, redact: newRedactor(source), log: o.Log}
-	u.User, u.Fragment = nil, ""
+	if s.option, err = parseHTTPOption(u); err != nil {
+		return nil, configError("source %s: %s", show, s.redact.line(err.Error()))
+	}
+	u.User, u.Fragment, u.RawFragment = nil, "", ""
 	s.url = u
+	s.bare = (u.Path == "" || u.Path == "/") && u.RawQuery == "" && !u.ForceQuery &&
+		s.option.kind != board.Generic && s.option.kind != board.ESPHome
 	if o.HTTPClient != nil {
 		if s.base = o.HTTPClient.Transport; s.base == nil {
 			s.base = http.DefaultTransport
 		}
 	}
+	s.begin()
 	return s, nil
 }
 
-// Profile is Instant, and has CapFPS, only once an answer has shown that the
-// address gives a picture per request.
+// begin forgets what was learnt: what remains is what the owner has said.
+func (s *httpSource) begin() {
+	s.know(func(f *facts) {
+		*f = facts{kind: s.option.kind, clock: f.clock, home: f.home}
+		if fw := board.Of(f.kind); s.bare && fw.Capture != "" {
+			f.answer, f.places = boardAnswer, board.PlacesOf(fw, s.url, "")
+		}
+	})
+}
+
+// know reads or changes the facts.
+func (s *httpSource) know(do func(*facts)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	do(&s.fact)
+}
+
+// facts is a copy to read from.
+func (s *httpSource) facts() (f facts) {
+	s.know(func(now *facts) { f = *now })
+	return f
+}
+
+// Profile goes by the answers so far. Before the first, the source claims what it
+// might turn out to obey, so that the first picture is already as asked.
 func (s *httpSource) Profile() Profile {
-	p := Profile{Kind: "http", Model: s.url.Host}
-	if s.kind.Load() == snapshotAnswer {
-		p.Instant, p.Caps = true, []string{CapFPS}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := &s.fact
+	p := Profile{Kind: "http", Model: s.url.Host, Warning: f.warn}
+	if fw := board.Of(f.kind); fw.Kind != board.Generic {
+		p.Model = fw.Name
 	}
+	switch {
+	case f.answer == unknownAnswer && s.bare:
+		p.Caps = []string{CapSize, CapFPS, CapQuality, CapStill}
+	case f.answer == unknownAnswer:
+		p.Caps = []string{CapFPS}
+	case f.answer == snapshotAnswer:
+		p.Caps, p.Instant = []string{CapFPS}, true
+	case f.answer == boardAnswer:
+		// A board has one place for viewers: it is left as soon as nobody watches.
+		p.Caps, p.Instant = []string{CapStill}, true
+		if !f.stream { // which is as fast as the board can, whatever is asked
+			p.Caps = append(p.Caps, CapFPS)
+		}
+	}
+	if st := f.status; st != nil {
+		p.Caps = append(p.Caps, CapSize, CapQuality)
+		if st.Light != "" {
+			p.Caps = append(p.Caps, CapFlash)
+		}
+		if st.Sensor != "" {
+			p.Model += " " + st.Sensor
+		}
+		if f.sizes == nil { // asked for with every picture: not made afresh each time
+			for _, size := range f.number.Offered(st.Sensor) {
+				f.sizes = append(f.sizes, Size(size))
+			}
+		}
+		p.Sizes = f.sizes
+	} else if f.answer == boardAnswer && !f.asked && board.Of(f.kind).Controls {
+		p.Caps = append(p.Caps, CapSize, CapQuality)
+	}
+	if s.bare || f.status != nil {
+		p.FirstFrame = boardFirst
+	}
+	slices.Sort(p.Caps)
 	return p
 }
 
-// Stream asks for the address and goes by what comes back: the parts of a
-// multipart answer are the pictures; a JPEG is the first of pictures asked for
-// at Mode.FPS, 1 if that is 0, one request at a time.
+// Stream goes by what the address gives. The parts of a multipart answer are the
+// pictures; a JPEG is the first of pictures asked for at Mode.FPS, 1 if that is 0,
+// one request at a time. Where the address is that of a board, single pictures are
+// asked for while Mode.Still or where one a second is enough, so that the board's
+// one stream stays free for others.
 func (s *httpSource) Stream(ctx context.Context, m Mode, emit func(Frame)) error {
 	if err := m.check(); err != nil {
 		return err
 	}
-	base := s.base
-	if base == nil {
-		d := newDialer()
-		defer d.close()
-		base = d.transport()
-	}
-	auth := &authTransport{base: base, user: s.user}
-	v := &visit{httpSource: s, client: &http.Client{Transport: auth, CheckRedirect: sameHost}, emit: emit}
-	defer v.client.CloseIdleConnections()
+	v, done := s.visit(ctx, emit)
+	defer done()
 	err := v.run(ctx, m)
+	s.know(func(f *facts) { f.stream = false })
 	if err == nil || ctx.Err() != nil {
 		return nil
+	}
+	if CodeOf(err) == Config { // somebody may have put another firmware on it
+		s.begin()
 	}
 	return err
 }
 
-// visit is one Stream of an httpSource.
-type visit struct {
-	*httpSource
-	client *http.Client
-	emit   func(Frame)
-	broken int // snapshots in a row that were no whole picture
-}
-
-func (v *visit) run(ctx context.Context, m Mode) error {
-	at := time.Now()
-	asking, cancel := context.WithCancel(ctx)
-	defer cancel()
-	res, err := v.get(asking)
-	if err != nil {
-		return err
+// visit begins one; done ends every connection of it.
+func (s *httpSource) visit(ctx context.Context, emit func(Frame)) (v *visit, done func()) {
+	base, end := s.base, func() {}
+	if base == nil {
+		d := newDialer()
+		base, end = d.transport(s.option.tls()), d.close
 	}
-	if isMotion(res) {
-		v.kind.Store(streamAnswer)
-		return v.stream(ctx, res)
-	}
-	v.kind.Store(snapshotAnswer)
-	if err := v.snapshot(ctx, answer{res, cancel, at}); err != nil {
-		return err
-	}
-	return v.poll(ctx, cmp.Or(m.FPS, snapshotFPS))
-}
-
-// get sends the request and returns an answer that has pictures in it.
-func (v *visit) get(ctx context.Context) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.url.String(), nil)
-	if err != nil {
-		return nil, configError("source %s: %s", v.name(), v.redact.line(err.Error()))
-	}
-	req.Header.Set("Accept", "multipart/x-mixed-replace, image/jpeg, */*;q=0.1")
-	req.Header.Set("User-Agent", "camqtt")
-	res, err := v.client.Do(req)
-	if err != nil {
-		return nil, v.requestError(err)
-	}
-	if err := v.refusal(res); err != nil {
-		res.Body.Close()
-		return nil, err
-	}
-	return res, nil
-}
-
-// name is the source as it may be shown.
-func (v *visit) name() string { return v.redact.line(v.url.String()) }
-
-// stream emits the pictures of an endless answer.
-func (v *visit) stream(ctx context.Context, res *http.Response) error {
-	defer res.Body.Close()
-	split := jpeg.NewSplitter(res.Body, jpeg.SplitterOptions{Max: v.max})
-	lost := cuts{split: split}
-	for n := 0; ; n++ {
-		pic, err := split.Next()
-		if ctx.Err() != nil {
-			return nil
-		}
-		lost.tell(v.emit)
-		if err == nil {
-			v.emit(Frame{JPEG: pic, At: split.First()})
-			continue
-		}
-		text := fmt.Sprintf("camera %s ended its stream after %s", v.name(), pictures(n))
-		if err != io.EOF {
-			text += ": " + v.redact.line(err.Error())
-		}
-		if n == 0 && split.Skipped() > 0 {
-			text += fmt.Sprintf("; it sent %d bytes, but no whole JPEG", split.Skipped())
-		}
-		return &Error{Code: NoCamera, Text: text, Err: err}
-	}
-}
-
-// poll asks for one picture after the other. The first has been taken already.
-func (v *visit) poll(ctx context.Context, fps float64) error {
-	first := true
-	return grid(ctx, interval(fps), func() error {
-		if first {
-			first = false
-			return nil
-		}
-		at := time.Now()
-		asking, cancel := context.WithCancel(ctx)
-		defer cancel()
-		res, err := v.get(asking)
-		if err != nil {
-			return err
-		}
-		if isMotion(res) {
-			res.Body.Close()
-			return &Error{Code: NoCamera, Text: fmt.Sprintf("camera %s gave single pictures before and now %s", v.name(), v.redact.line(mediaType(res)))}
-		}
-		return v.snapshot(ctx, answer{res, cancel, at})
-	})
-}
-
-// answer is that to a request for a single picture.
-type answer struct {
-	*http.Response
-	cancel context.CancelFunc // ends the request
-	asked  time.Time          // when it was sent
-}
-
-// snapshot emits the picture of an answer. One that is not whole is left out, a
-// few times in a row.
-func (v *visit) snapshot(ctx context.Context, a answer) error {
-	defer a.Body.Close()
-	// Some cameras begin an answer and forget it without closing the connection.
-	timer := time.AfterFunc(bodyTimeout, a.cancel)
-	pic, err := v.one(a.Response)
-	late := !timer.Stop()
-	switch {
-	case ctx.Err() != nil:
-		return nil
-	case err == nil:
-		v.broken = 0
-		v.emit(Frame{JPEG: pic, At: a.asked})
-		return nil
-	case late:
-		return &Error{Code: NoCamera, Text: fmt.Sprintf("camera %s began a picture and did not finish it within %s", v.name(), bodyTimeout), Err: err}
-	}
-	v.broken++
-	v.emit(Frame{bad: errors.New(v.redact.line(err.Error()))})
-	if v.broken < brokenInARow {
-		return nil
-	}
-	return &Error{Code: Stalled, Text: fmt.Sprintf("camera %s sent %d pictures in a row that were no whole JPEG: %s", v.name(), v.broken, v.redact.line(err.Error())), Err: err}
-}
-
-// one is the picture of an answer. Where no length is given its end is found by
-// its markers, because then some cameras keep the connection open behind it.
-func (v *visit) one(res *http.Response) ([]byte, error) {
-	n := res.ContentLength
-	if n > int64(v.max) {
-		return nil, fmt.Errorf("got a picture of %d bytes, want at most %s", n, byteCount(v.max))
-	}
-	if n >= 0 {
-		b := make([]byte, n)
-		if got, err := io.ReadFull(res.Body, b); err != nil {
-			return nil, fmt.Errorf("got %d of %d bytes: %w", got, n, err)
-		}
-		return whole(b)
-	}
-	split := jpeg.NewSplitter(io.LimitReader(res.Body, int64(v.max)+1), jpeg.SplitterOptions{Max: v.max})
-	pic, err := split.Next()
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		err = fmt.Errorf("got %d bytes, want one whole picture of at most %s", split.Skipped(), byteCount(v.max))
-	}
-	if err == nil && len(res.TransferEncoding) > 0 {
-		// Reading to the end of the chunks lets the connection be used again.
-		_, _ = io.CopyN(io.Discard, res.Body, 4<<10)
-	}
-	return pic, err
-}
-
-func mediaType(res *http.Response) string {
-	header := res.Header.Get("Content-Type")
-	t, _, err := mime.ParseMediaType(header)
-	if err != nil { // cameras write odd parameters: the type alone will do
-		t, _, _ = strings.Cut(header, ";")
-		t = strings.ToLower(strings.TrimSpace(t))
-	}
-	return t
-}
-
-// isMotion says whether an answer is pictures without end.
-func isMotion(res *http.Response) bool {
-	switch t := mediaType(res); t {
-	case "video/x-motion-jpeg", "video/x-mjpeg", "video/mjpeg", "video/x-jpeg", "image/mjpeg", "image/x-motion-jpeg":
-		return true
-	default:
-		return strings.HasPrefix(t, "multipart/")
+	auth := &authTransport{base: base, user: s.user}
+	v = &visit{httpSource: s, client: &http.Client{Transport: auth, CheckRedirect: sameHost}, emit: emit, began: time.Now(), at: s.url.String()}
+	return v, func() {
+		v.client.CloseIdleConnections()
+		end()
 	}
 }
 

@@ -245,7 +245,7 @@ func TestHTTPRefusals(t *testing.T) {
 		"not there":   {answer(404, "Content-Type: text/html", big), Config, "answers 404 Not Found: want an address that gives pictures"},
 		"busy":        {answer(503, "Content-Type: text/plain", ""), CameraBusy, "answers 503 Service Unavailable: somebody else is using it"},
 		"busy in 200": {answer(200, "Content-Type: text/plain", "Camera is already in use by 10.0.0.7"), CameraBusy, "(Camera is already in use by 10.0.0.7): somebody else"},
-		"broken":      {answer(500, "Content-Type: text/plain", big), NoCamera, "answers 500 Internal Server Error (xxx"},
+		"broken":      {answer(500, "Content-Type: text/plain", big), Stalled, "answers 500 Internal Server Error (xxx"},
 		"nothing":     {answer(204, "X: y", ""), NoCamera, "answers 204 No Content: want 200"},
 		"elsewhere":   {answer(302, "Location: http://a:geheim@localhost:1/x", ""), Config, "answers 302 Found: it sends us on to http://a:***@localhost:1/x, which is not followed"},
 		"no JPEG":     {answer(200, "Content-Type: multipart/x-mixed-replace;boundary=x", "--x\r\nContent-Type: image/png\r\n\r\nxyz"), NoCamera, "ended its stream after 0 pictures; it sent 35 bytes, but no whole JPEG"},
@@ -304,4 +304,34 @@ func TestHTTPSWithClient(t *testing.T) {
 	}))
 	defer srv.Close()
 	take(t, open(t, srv.URL, Options{HTTPClient: srv.Client()}), Mode{FPS: 50}, 2)
+}
+
+// A picture that the camera says is unchanged is not sent again by it.
+func TestHTTPUnchanged(t *testing.T) {
+	pic := drawn(t, 1)
+	full, same := 0, 0
+	srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Etag", `"a1"`)
+		if r.Header.Get("If-None-Match") == `"a1"` {
+			same++
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		full++
+		w.Header().Set("Content-Type", "image/jpeg")
+		_, _ = w.Write(pic)
+	})
+	frames := take(t, open(t, srv.URL+"/snap.jpg", Options{}), Mode{FPS: 100}, 4)
+	for i, f := range frames {
+		if !bytes.Equal(f.JPEG, pic) {
+			t.Errorf("picture %d is another", i)
+		}
+		f.JPEG[0] = 0 // each is its holder's own
+	}
+	if full != 1 || same != 3 {
+		t.Errorf("%d pictures sent and %d times said to be unchanged, want 1 and 3", full, same)
+	}
+	if !frames[3].At.After(frames[0].At) {
+		t.Error("At of an unchanged picture is not that of the last request")
+	}
 }

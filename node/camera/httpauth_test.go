@@ -66,7 +66,7 @@ func TestHTTPDigest(t *testing.T) {
 			asked.Add(1)
 			last.Store("")
 			w.Header().Add("WWW-Authenticate", `Basic realm="cam"`)
-			w.Header().Add("WWW-Authenticate", fmt.Sprintf(`Digest realm="cam", nonce="n%d", qop="auth", algorithm=MD5`, nonce.Add(1)))
+			w.Header().Add("WWW-Authenticate", fmt.Sprintf(`Digest realm="cam", nonce="n%d", qop="auth", algorithm=MD5, stale=%t`, nonce.Add(1), auth != "" && f["response"] == want))
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}

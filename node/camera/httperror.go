@@ -27,8 +27,15 @@ func (v *visit) requestError(err error) *Error {
 		inner = e.Err // without the address, which is said anyway, and less safely there
 	}
 	e := &Error{Code: NoCamera, Text: fmt.Sprintf("connect to camera %s: %s", v.name(), v.redact.line(inner.Error())), Err: err}
-	if _, bad := errors.AsType[*tls.CertificateVerificationError](err); bad {
+	if bad, ok := errors.AsType[*tls.CertificateVerificationError](err); ok && len(bad.UnverifiedCertificates) > 0 {
 		e.Code = Config
+		e.Text = fmt.Sprintf("camera %s: its certificate is not trusted: %s: compare with the camera's own page that its key is %s, then write that behind the source as #pin=%[3]s, or name its authority by #ca=/path.pem",
+			v.name(), v.redact.line(bad.Err.Error()), pinOf(bad.UnverifiedCertificates[0]))
+		return e
+	}
+	if other, ok := errors.AsType[*pinError](err); ok {
+		e.Code = Config
+		e.Text = fmt.Sprintf("camera %s: its key is %s, not the one that pin= says: somebody may be in between, or the camera has a new certificate", v.name(), other.got)
 		return e
 	}
 	switch {
@@ -36,11 +43,22 @@ func (v *visit) requestError(err error) *Error {
 		e.Code = Config
 		e.Text = fmt.Sprintf("camera %s does not speak https: want http://", v.name())
 	case isHeaderTimeout(inner):
-		// Several firmwares serve one viewer and let the others wait unanswered.
 		e.Code = CameraBusy
-		e.Text = fmt.Sprintf("camera %s accepts the connection but does not answer within %s: somebody else may be watching it", v.name(), headerTimeout)
+		// Several firmwares serve one viewer and let the others wait unanswered.
+		e.Text = fmt.Sprintf("camera %s accepts the connection but does not answer within %s: it may be already in use, somebody else watching it", v.name(), headerTimeout)
+		if v.oneShot() {
+			e.Code = Stalled
+			e.Text = fmt.Sprintf("camera %s accepts the connection but does not answer within %s: it hangs, or has no line left", v.name(), headerTimeout)
+		}
 	}
 	return e
+}
+
+// oneShot says whether what was asked last is never held by a single viewer.
+func (v *visit) oneShot() bool {
+	f := v.facts()
+	return f.answer == snapshotAnswer || f.places.Capture != "" && v.at == f.places.Capture ||
+		f.places.Root != "" && strings.HasPrefix(v.at, f.places.Root+"/") && v.at != f.places.Stream
 }
 
 // isHeaderTimeout recognises the one time-out of http.Transport that comes after
@@ -75,6 +93,8 @@ func (v *visit) refusal(res *http.Response) error {
 	case code >= 300 && code < 400:
 		return configError("%s: it sends us on to %s, which is not followed: give that address itself if it is right",
 			text, v.redact.line(res.Header.Get("Location")))
+	case code == http.StatusInternalServerError:
+		return &Error{Code: Stalled, Text: text + ": it is there, but could not take a picture"}
 	case code >= 500:
 		return &Error{Code: NoCamera, Text: text}
 	case code >= 400:
@@ -86,7 +106,7 @@ func (v *visit) refusal(res *http.Response) error {
 		kind = "no Content-Type"
 	}
 	return configError("camera %s answers with %s: want the address of its stream (multipart/x-mixed-replace) or of a picture (image/jpeg), "+
-		"not of its web page; ESP32 boards have them at http://host:81/stream and http://host/capture", v.name(), v.redact.line(kind))
+		"not of its web page; an ESP32 board is found by its host alone, http://host/", v.name(), v.redact.line(kind))
 }
 
 // isPicture allows what cameras call a JPEG.

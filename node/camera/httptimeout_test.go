@@ -19,7 +19,7 @@ func piped(t testing.TB, answer string) *http.Client {
 	t.Helper()
 	d := newDialer()
 	t.Cleanup(d.close)
-	tr := d.transport()
+	tr := d.transport(nil)
 	tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
 		client, camera := net.Pipe()
 		go func() { // ends when the client closes its end
@@ -41,8 +41,8 @@ func TestHTTPTimeouts(t *testing.T) {
 		code   Code
 		text   string
 	}{
-		"no answer":  {"", CameraBusy, "does not answer within 10s: somebody else may be watching it"},
-		"no picture": {"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: 9999\r\n\r\n\xff\xd8\xff", NoCamera, "began a picture and did not finish it within 10s"},
+		"no answer":  {"", CameraBusy, "does not answer within 5s: it may be already in use, somebody else watching it"},
+		"no picture": {"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: 9999\r\n\r\n\xff\xd8\xff", Stalled, "began a picture and did not go on with it within 5s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -51,8 +51,8 @@ func TestHTTPTimeouts(t *testing.T) {
 				if CodeOf(err) != tt.code || !strings.Contains(err.Error(), tt.text) {
 					t.Errorf("Stream = %v (%s), want %s with %q", err, CodeOf(err), tt.code, tt.text)
 				}
-				if took := time.Since(start); took != 10*time.Second {
-					t.Errorf("after %v, want 10 s", took)
+				if took := time.Since(start); took != 5*time.Second {
+					t.Errorf("after %v, want 5 s", took)
 				}
 			})
 		})

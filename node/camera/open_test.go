@@ -17,21 +17,24 @@ func TestOpen(t *testing.T) {
 		caps    []string
 		instant bool
 	}{
-		"test:":                                {"test", []string{"size", "fps", "quality"}, true},
-		"TEST:320x240?fps=2.5&hue=0&label=a":   {"test", []string{"size", "fps", "quality"}, true},
-		"dir:/no/such/folder":                  {"dir", []string{"fps"}, true},
-		"exec:ffmpeg -i x -":                   {"exec", nil, false},
-		"exec:cam -s {width}x{height:480}":     {"exec", []string{"size"}, false},
-		"exec:cam {fps:2.5} {quality} {width}": {"exec", []string{"fps", "quality"}, false},
-		"exec:cam --rotation {rotate}":         {"exec", []string{"rotate"}, false},
-		"http://cam.example:81/stream":         {"http", nil, false},
-		"https://u:p@cam.example/capture#x":    {"http", nil, false},
-		"HTTP://[::1]:8080/":                   {"http", nil, false},
-		"push":                                 {"push", nil, true},
-		"push:?every=10m&publish=always":       {"push", nil, true},
-		"rpicam:?hflip":                        {"rpicam", []string{"size", "fps", "quality", "rotate"}, false},
-		"rpicam":                               {"rpicam", []string{"size", "fps", "quality", "rotate"}, false},
-		"ffmpeg:rtsp://u:p@cam.example/s":      {"ffmpeg", []string{"size", "fps", "quality"}, false},
+		"test:":                                 {"test", []string{"size", "fps", "quality"}, true},
+		"TEST:320x240?fps=2.5&hue=0&label=a":    {"test", []string{"size", "fps", "quality"}, true},
+		"dir:/no/such/folder":                   {"dir", []string{"fps"}, true},
+		"exec:ffmpeg -i x -":                    {"exec", nil, false},
+		"exec:cam -s {width}x{height:480}":      {"exec", []string{"size"}, false},
+		"exec:cam {fps:2.5} {quality} {width}":  {"exec", []string{"fps", "quality"}, false},
+		"exec:cam --rotation {rotate}":          {"exec", []string{"rotate"}, false},
+		"push":                                  {"push", nil, true},
+		"push:?every=10m&publish=always":        {"push", nil, true},
+		"rpicam:?hflip":                         {"rpicam", []string{"size", "fps", "quality", "rotate"}, false},
+		"rpicam":                                {"rpicam", []string{"size", "fps", "quality", "rotate"}, false},
+		"ffmpeg:rtsp://u:p@cam.example/s":       {"ffmpeg", []string{"size", "fps", "quality"}, false},
+		"http://cam.example:81/stream":          {"http", []string{"fps"}, false},
+		"https://u:p@cam.example/cap#discard=2": {"http", []string{"fps"}, false},
+		"HTTP://[::1]:8080/":                    {"http", []string{"fps", "quality", "size", "still"}, false},
+		"http://esp32/#kind=tasmota":            {"http", []string{"fps", "still"}, true},
+		"http://esp32#kind=CameraWebServer":     {"http", []string{"fps", "quality", "size", "still"}, true},
+		"http://esp32/#kind=generic":            {"http", []string{"fps"}, false},
 	}
 	for source, want := range tests {
 		s, err := Open(source, Options{})
@@ -81,6 +84,15 @@ func TestOpenErrors(t *testing.T) {
 		"push:?every=1m&every=2m":           `every is given twice`,
 		"push:?%zz":                         `invalid URL escape`,
 		"exec:cam \x1b[31mred\x1b[0m\x00 |": `source exec:cam red |:`,
+		"http://host/#x":                    `option "x" behind the #: want kind=, discard=, pin= or ca=`,
+		"http://u:geheim@host/#discrad=2":   `unknown option "discrad" behind the #: want kind=, discard=, pin= or ca=`,
+		"http://host/#discard=11":           `option discard="11": want 0 to 10 pictures`,
+		"http://host/#discard=1&discard=2":  `option discard= is given twice`,
+		"http://host/#kind=esp":             `option kind="esp": want one of camerawebserver, easytarget, esphome, tasmota, generic`,
+		"https://host/#pin=sha256:abcd":     `option pin="sha256:abcd": want sha256: and the digest`,
+		"https://host/#ca=/no/such.pem":     `option ca=: open /no/such.pem`,
+		"http://host/#ca=open_test.go":      `option ca=open_test.go: no certificate in it: want PEM`,
+		"http://host/#pin=sha256:" + strings.Repeat("a1", 32): `options pin= and ca= are about certificates: want https://`,
 	} {
 		_, err := Open(source, Options{})
 		if CodeOf(err) != Config || err == nil || !strings.Contains(err.Error(), want) {
@@ -142,7 +154,7 @@ func FuzzMask(f *testing.F) {
 }
 
 func FuzzOpen(f *testing.F) {
-	for _, s := range []string{"test:640x480?fps=1", "dir:x", "exec:a 'b' {fps:1}", "http://a:b@c/d", "https://x", "x:", "test:fps\xe7", "test:?\x1b[1m=%zz", "rpicam:/b@1?ev=1", "ffmpeg:rtsp://a:b@c/d#keyframes=on"} {
+	for _, s := range []string{"test:640x480?fps=1", "dir:x", "exec:a 'b' {fps:1}", "http://a:b@c/d", "https://x", "http:x", "https://h/#pin=sha256:AA%2B+/=&ca=/x", "http://h:0#kind=esphome&discard=1", "x:", "test:fps\xe7", "test:?\x1b[1m=%zz", "rpicam:/b@1?ev=1", "ffmpeg:rtsp://a:b@c/d#keyframes=on"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, source string) {

@@ -3,42 +3,177 @@ package camera
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
+
+	"camqtt/internal/jpeg"
+	"camqtt/node/camera/board"
 )
 
-// Probe asks a host for the pictures that cameras with HTTP commonly have, and
-// lists what answers with a JPEG or a stream of them. An error means that
-// nothing answered at all.
+// probeTimeout leaves a board that is in use the time to be recognised as one.
+const probeTimeout = headerTimeout + 500*time.Millisecond
+
+// probePorts are where boards have their web servers, besides 80, which comes
+// first: ESPHome's is where its owner put it, in the manual's examples on these.
+func probePorts() []string { return []string{"8080", "8081", "81"} }
+
+// Probe looks at what answers at a network address, within 5.5 s: a host, with or
+// without a port, or a whole URL. It returns the sources to write for it, the best
+// first, or an error that says why there is none. It takes at most one picture and
+// never opens a stream beside another one. Passwords in the address are masked in
+// what is returned.
 func Probe(ctx context.Context, host string) ([]Found, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	return probeHost(ctx, host, nil)
+}
+
+func probeHost(ctx context.Context, host string, client *http.Client) ([]Found, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	client := &http.Client{Timeout: 4 * time.Second}
-	defer client.CloseIdleConnections()
-	var found []Found
-	var last error
-	answered := false
-	for _, path := range []string{":81/stream", "/capture", "/snapshot.jpg", "/cam.jpg"} {
-		url := "http://" + host + path
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if err != nil {
-			return nil, fmt.Errorf("host %s: %w", clean(host), err)
-		}
-		answer, err := client.Do(r)
-		if err != nil {
-			last = err
-			continue
-		}
-		_ = answer.Body.Close() // what it is has been said in the header
-		answered = true
-		kind := strings.ToLower(answer.Header.Get("Content-Type"))
-		if answer.StatusCode == http.StatusOK && (strings.HasPrefix(kind, "image/jpeg") || strings.HasPrefix(kind, "multipart/x-mixed-replace")) {
-			found = append(found, Found{Source: url})
+	source := host
+	if !strings.Contains(host, "://") {
+		source = "http://" + host
+	}
+	u, err := url.Parse(source)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, configError("address %q: want a host such as 192.168.1.20, host:port, or http://host/path", clean(Mask(host)))
+	}
+	o := Options{MaxPicture: maxPicture, Log: slog.New(slog.DiscardHandler), HTTPClient: client}
+	found, err := probe(ctx, source, o)
+	if err == nil || u.Port() != "" || u.Path != "" && u.Path != "/" || u.Scheme == "https" || CodeOf(err) == CameraBusy || ctx.Err() != nil {
+		return found, err
+	}
+	type result struct {
+		found []Found
+		err   error
+	}
+	results := make(chan result)
+	for _, port := range probePorts() {
+		at := *u
+		at.Host += ":" + port
+		go func() { // ends with ctx or its answers; results are taken below, all of them
+			found, err := probe(ctx, at.String(), o)
+			results <- result{found, err}
+		}()
+	}
+	for range probePorts() {
+		r := <-results
+		found = append(found, r.found...)
+		if CodeOf(r.err) == CameraBusy {
+			err = r.err
 		}
 	}
-	if !answered {
-		return nil, fmt.Errorf("host %s: nothing answers over HTTP: %w", clean(host), last)
+	if len(found) > 0 {
+		return found, nil
 	}
-	return found, nil
+	return nil, fmt.Errorf("no camera found at %s, nor on its ports %s: %w", clean(Mask(host)), strings.Join(probePorts(), ", "), err)
+}
+
+// probe looks at one address.
+func probe(ctx context.Context, source string, o Options) ([]Found, error) {
+	s, err := openURL(source, o)
+	if err != nil {
+		return nil, err
+	}
+	v, done := s.visit(ctx, func(Frame) {})
+	defer done()
+	a, err := v.find(ctx)
+	if err == nil && a == nil && s.facts().answer != boardAnswer {
+		a, err = v.get(ctx, s.url.String())
+	}
+	if ctx.Err() != nil {
+		return nil, &Error{Code: Stalled, Text: fmt.Sprintf("nothing camera-like answers at %s in time", v.name()), Err: ctx.Err()}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if a == nil {
+		return s.foundBoard(ctx, v), nil
+	}
+	return []Found{s.foundAnswer(ctx, v, a)}, nil
+}
+
+// foundBoard describes a board that has a page of its own, by one picture at most.
+func (s *httpSource) foundBoard(ctx context.Context, v *visit) []Found {
+	f := s.facts()
+	note := ""
+	p := &poller{visit: v, addr: f.places.Capture}
+	pic, _, err := p.shot(ctx)
+	if in, bad := jpeg.Scan(pic); err == nil && bad == nil {
+		note = fmt.Sprintf("; now %dx%d", in.Width, in.Height)
+		if f.status != nil {
+			s.know(func(f *facts) {
+				f.number.Learn(f.status.FrameSize, board.Size{Width: in.Width, Height: in.Height})
+				f.sizes = nil
+			})
+		}
+	} else if err != nil {
+		note = "; it gave no picture just now: " + err.Error()
+	}
+	prof := s.Profile()
+	one := Found{Name: prof.Model, Kind: string(f.kind), Formats: []string{"JPEG"}, Sizes: prof.Sizes}
+	if f.status != nil && f.status.Name != "" {
+		one.Name = clean(f.status.Name) + " (" + prof.Model + ")"
+	}
+	with := func(addr, note string) Found {
+		x := one
+		x.Source, x.Note = s.shown(addr), note
+		return x
+	}
+	all := []Found{
+		with(s.url.String(), "stream and single pictures, whichever fits"+note),
+		with(f.places.Capture, "single pictures only: leaves the board's one stream to others"),
+	}
+	if f.places.Stream != "" {
+		all = append(all, with(f.places.Stream, "the stream only: one viewer at a time"))
+	}
+	return all
+}
+
+// foundAnswer describes an address that gives pictures itself.
+func (s *httpSource) foundAnswer(ctx context.Context, v *visit, a *answer) Found {
+	kind := board.FromAnswer(a.Header, a.ProtoMinor == 0)
+	x := Found{Source: s.shown(s.url.String()), Name: s.url.Host, Kind: string(kind), Formats: []string{"JPEG"}}
+	if fw := board.Of(kind); fw.Kind != board.Generic {
+		x.Name = fw.Name
+	}
+	var pic []byte
+	var err error
+	if isMotion(a.Response) {
+		x.Note = "a stream"
+		if kind != board.Generic {
+			x.Note += ": one viewer at a time"
+		}
+		pic, err = jpeg.NewSplitter(a.Body, jpeg.SplitterOptions{Max: s.max}).Next()
+		a.close()
+	} else {
+		x.Note = "a picture for each request"
+		s.know(func(f *facts) { f.asked = true })
+		pic, _, err = (&poller{visit: v, addr: s.url.String(), first: a}).shot(ctx)
+	}
+	if in, bad := jpeg.Scan(pic); err == nil && bad == nil {
+		x.Sizes = []Size{{in.Width, in.Height}}
+	} else {
+		x.Note += "; it gave no whole picture just now"
+	}
+	return x
+}
+
+// shown is an address as a source to write, with the user, the options and a mask
+// in place of the password.
+func (s *httpSource) shown(addr string) string {
+	u, err := url.Parse(addr)
+	if err != nil {
+		return s.redact.line(addr)
+	}
+	if u.User = s.user; u.Path == "" {
+		u.Path = "/"
+	}
+	out := u.String()
+	if s.option.given != "" {
+		out += "#" + s.option.given
+	}
+	return Mask(out)
 }

@@ -1,0 +1,406 @@
+package camera
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"camqtt/internal/jpeg"
+	"camqtt/node/camera/board"
+)
+
+// withESP runs a test on fake time against a board of a kind. end ends what the
+// test's own clients hold.
+func withESP(t *testing.T, kind board.Kind, change func(*espBoard), f func(t *testing.T, b *espBoard)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := newESP(t, kind)
+		if change != nil {
+			change(b)
+			b.restart()
+		}
+		f(t, b)
+		time.Sleep(10 * time.Second) // the board finds out that its viewers have gone
+	})
+}
+
+// openESP is a source at a board's address.
+func (b *espBoard) open(source string) Source {
+	return open(b.t, source, Options{HTTPClient: b.client()})
+}
+
+// viewer is somebody else who watches the stream, until the returned function is
+// called.
+func (b *espBoard) viewer(addr string) (leave func()) {
+	c := b.client()
+	res, err := c.Get(addr)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() { // ends when the body is closed
+		_, _ = io.Copy(io.Discard, res.Body)
+		close(done)
+	}()
+	return func() {
+		res.Body.Close()
+		c.CloseIdleConnections()
+		<-done
+	}
+}
+
+// The address of the host alone is enough for every firmware: it is found out by
+// few requests, and nobody's place at the stream is taken for single pictures.
+func TestBoardsToldApart(t *testing.T) {
+	for name, tt := range map[string]struct {
+		kind   board.Kind
+		change func(*espBoard)
+		model  string
+		caps   []string
+		still  []string // requests of the first snap and of the second
+		again  []string
+		live   string // the request of a live stream, after a snap
+	}{
+		"CameraWebServer": {
+			board.CameraWebServer, nil, "ESP32 CameraWebServer OV2640",
+			[]string{"flash", "fps", "quality", "size", "still"},
+			[]string{"80 /", "80 /status", "80 /capture", "80 /capture", "80 /capture", "80 /capture", "80 /capture"},
+			[]string{"80 /capture", "80 /capture", "80 /capture"},
+			"81 /stream",
+		},
+		"without lamp": {
+			board.CameraWebServer, func(b *espBoard) { b.light, b.buffers = -1, 1 }, "ESP32 CameraWebServer OV2640",
+			[]string{"fps", "quality", "size", "still"},
+			[]string{"80 /", "80 /status", "80 /capture", "80 /capture", "80 /capture", "80 /capture", "80 /capture"},
+			[]string{"80 /capture", "80 /capture"},
+			"81 /stream",
+		},
+		"without stamps": {
+			board.CameraWebServer, func(b *espBoard) { b.noStamp, b.buffers = true, 1 }, "ESP32 CameraWebServer OV2640",
+			[]string{"flash", "fps", "quality", "size", "still"},
+			[]string{"80 /", "80 /status", "80 /capture", "80 /capture"},
+			[]string{"80 /capture", "80 /capture"},
+			"81 /stream",
+		},
+		"easytarget": {
+			board.Easytarget, func(b *espBoard) { b.buffers = 1 }, "esp32-cam-webserver",
+			[]string{"flash", "fps", "quality", "size", "still"},
+			[]string{"80 /", "80 /status", "80 /capture", "80 /capture"},
+			[]string{"80 /capture", "80 /capture"},
+			"81 /",
+		},
+		"Tasmota": {
+			board.Tasmota, nil, "Tasmota",
+			[]string{"fps", "still"},
+			[]string{"80 /", "80 /wc.jpg"},
+			[]string{"80 /wc.jpg"},
+			"81 /cam.mjpeg",
+		},
+		"ESPHome snapshots": {
+			board.ESPHome, func(b *espBoard) { b.noStream, b.buffers = true, 1 }, "ESPHome",
+			[]string{"fps"},
+			[]string{"80 /", "80 /"},
+			[]string{"80 /", "80 /"},
+			"",
+		},
+		"ESPHome stream": {
+			board.ESPHome, func(b *espBoard) { b.buffers = 1 }, "ESPHome", nil,
+			[]string{"80 /"},
+			[]string{"80 /"},
+			"80 /",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			withESP(t, tt.kind, tt.change, func(t *testing.T, b *espBoard) {
+				s := b.open("http://esp32/")
+				for i, want := range [][]string{tt.still, tt.again} {
+					time.Sleep(time.Minute) // its buffers grow old
+					asked := time.Now()
+					f := take(t, s, Mode{FPS: 10, Still: true}, 1)[0]
+					synctest.Wait()
+					if got := b.log(); !slices.Equal(got, want) {
+						t.Errorf("snap %d: asked %q, want %q", i, got, want)
+					}
+					if f.At.Before(asked) || b.taken(f.JPEG).Before(f.At) {
+						t.Errorf("snap %d: taken %v after it was asked for, At says %v", i, b.taken(f.JPEG).Sub(asked), f.At.Sub(asked))
+					}
+				}
+				p := s.Profile()
+				slices.Sort(p.Caps)
+				if p.Model != tt.model || !slices.Equal(p.Caps, tt.caps) || p.Instant == (name == "ESPHome stream") {
+					t.Errorf("profile %+v", p)
+				}
+				if tt.live == "" {
+					return
+				}
+				frames := take(t, s, Mode{FPS: 10}, 12)
+				synctest.Wait()
+				if got := b.log(); got[len(got)-1] != tt.live {
+					t.Errorf("live: asked %q, want %q last", got, tt.live)
+				}
+				for i, f := range frames {
+					if late := f.At.Sub(b.taken(f.JPEG)); late > 300*time.Millisecond {
+						t.Errorf("live picture %d: At is %v after it was taken", i, late)
+					}
+				}
+				time.Sleep(time.Second) // it finds out when it sends
+				if b.watching() != 0 {
+					t.Error("the board still has a viewer")
+				}
+			})
+		})
+	}
+}
+
+// On real ports: a whole visit to a board, whose stream is free for the next at
+// once; each picture comes while the next has not begun.
+func TestBoardOnRealPorts(t *testing.T) {
+	b := newESP(t, board.CameraWebServer)
+	b.grab, b.held = 5*time.Millisecond, make(chan struct{})
+	leaksSoon(t)
+	s := open(t, b.listen()+"/", Options{})
+	for range 2 {
+		n := 0
+		took, err := stopAfter(t, s, func(int) bool {
+			select { // the board goes on only when what it has sent is here
+			case b.held <- struct{}{}:
+				n++
+			default:
+			}
+			return n >= 6
+		})
+		if err != nil || took > time.Second {
+			t.Errorf("Stream = %v after %v", err, took)
+		}
+		stop := make(chan struct{})
+		go func() { // ends with stop
+			for {
+				select {
+				case b.held <- struct{}{}: // it finds its viewer gone when it sends
+				case <-stop:
+					return
+				}
+			}
+		}()
+		eventually(t, "the board has no viewer", func() bool { return b.watching() == 0 })
+		close(stop)
+	}
+}
+
+// Every picture of a stream is there before the board begins with the next, on
+// every firmware.
+func TestBoardFramesWhole(t *testing.T) {
+	for _, kind := range []board.Kind{board.CameraWebServer, board.Easytarget, board.ESPHome, board.Tasmota} {
+		t.Run(string(kind), func(t *testing.T) {
+			withESP(t, kind, func(b *espBoard) { b.held = make(chan struct{}) }, func(t *testing.T, b *espBoard) {
+				addr := map[board.Kind]string{
+					board.CameraWebServer: "http://esp32:81/stream", board.Easytarget: "http://esp32:81/#discard=0",
+					board.ESPHome: "http://esp32/#discard=0", board.Tasmota: "http://esp32:81/cam.mjpeg",
+				}[kind]
+				s := b.open(addr)
+				ctx, cancel := context.WithCancel(t.Context())
+				got := make(chan Frame, 100)
+				ended := make(chan error)
+				go func() { ended <- s.Stream(ctx, Mode{}, func(f Frame) { got <- f }) }() // ends with ctx
+				for n := range 8 {
+					select {
+					case f := <-got:
+						if in, err := jpeg.Scan(f.JPEG); err != nil || in.Len != len(f.JPEG) {
+							t.Errorf("picture %d: %v", n, err)
+						}
+					case <-time.After(time.Second):
+						t.Fatalf("picture %d has not come though the board has sent it whole", n)
+					}
+					b.held <- struct{}{}
+				}
+				cancel()
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+				close(b.held)
+				time.Sleep(time.Second)
+				if b.watching() != 0 {
+					t.Error("the board still has a viewer")
+				}
+			})
+		})
+	}
+}
+
+// While somebody else has the one stream, the host's address gives single
+// pictures and says why; the stream's own address is busy.
+func TestBoardBusy(t *testing.T) {
+	withESP(t, board.CameraWebServer, nil, func(t *testing.T, b *espBoard) {
+		leave := b.viewer("http://esp32:81/stream")
+		s := b.open("http://esp32/")
+		start := time.Now()
+		frames := take(t, s, Mode{FPS: 10}, 8)
+		if took := time.Since(start); took > headerTimeout+5*time.Second {
+			t.Errorf("8 pictures took %v", took)
+		}
+		for _, f := range frames {
+			if f.At.Before(start) || b.taken(f.JPEG).Before(f.At) {
+				t.Errorf("taken at %v, At %v", b.taken(f.JPEG).Sub(start), f.At.Sub(start))
+			}
+		}
+		if w := s.Profile().Warning; !strings.Contains(w, "already in use by somebody else") {
+			t.Errorf("warning %q", w)
+		}
+		start = time.Now()
+		e, _ := fails(t, b.open("http://esp32:81/stream"), Mode{})
+		if e.Code != CameraBusy || !strings.Contains(e.Text, "already in use") || time.Since(start) > headerTimeout+time.Second {
+			t.Errorf("%s: %q after %v", e.Code, e.Text, time.Since(start))
+		}
+		leave()
+		take(t, s, Mode{FPS: 10}, 3)
+		if w := s.Profile().Warning; w != "" {
+			t.Errorf("warning when the stream is free again: %q", w)
+		}
+		synctest.Wait()
+	})
+}
+
+// A snap while a board's buffers are full of old pictures gives one that was
+// exposed after it, with every number of buffers, also after the board has
+// restarted, and At never promises more than is true.
+func TestBoardFresh(t *testing.T) {
+	for buffers := 1; buffers <= 4; buffers++ {
+		t.Run(fmt.Sprint(buffers), func(t *testing.T) {
+			withESP(t, board.CameraWebServer, func(b *espBoard) { b.buffers = buffers }, func(t *testing.T, b *espBoard) {
+				s := b.open("http://esp32/capture")
+				total := 0
+				for i := range 40 {
+					switch {
+					case i == 10:
+						time.Sleep(20 * time.Minute)
+					case i == 20:
+						b.restart()
+					case i == 30:
+						time.Sleep(26 * time.Hour)
+					case i%2 == 0:
+						time.Sleep(time.Duration(i) * time.Second)
+					}
+					asked := time.Now()
+					b.log()
+					f := take(t, s, Mode{FPS: 10}, 1)[0]
+					n := len(b.log())
+					total += n
+					if f.At.Before(asked) || b.taken(f.JPEG).Before(f.At) {
+						t.Errorf("snap %d: asked for at %v, taken %v later; At says %v", i, asked, b.taken(f.JPEG).Sub(asked), f.At.Sub(asked))
+					}
+					if n > board.MaxDepth+2 {
+						t.Errorf("snap %d took %d requests", i, n)
+					}
+				}
+				if most := 40*(buffers+1) + 8*board.MaxDepth; total > most {
+					t.Errorf("40 snaps took %d requests, want at most %d", total, most)
+				}
+			})
+		})
+	}
+}
+
+// Without a time in the pictures, discard= says how many to throw away.
+func TestBoardDiscard(t *testing.T) {
+	withESP(t, board.Easytarget, func(b *espBoard) { b.buffers = 3 }, func(t *testing.T, b *espBoard) {
+		for discard, fresh := range map[int]bool{0: false, 1: false, 2: false, 3: true} {
+			s := b.open(fmt.Sprintf("http://esp32/capture#discard=%d", discard))
+			time.Sleep(time.Minute)
+			b.log()
+			asked := time.Now()
+			f := take(t, s, Mode{FPS: 10}, 1)[0]
+			if n := len(slices.DeleteFunc(b.log(), func(l string) bool { return l == "80 /status" })); n != discard+1 {
+				t.Errorf("discard=%d: %d requests", discard, n)
+			}
+			if f.At.Before(asked) || b.taken(f.JPEG).Before(asked) == fresh {
+				t.Errorf("discard=%d: taken %v after it was asked for", discard, b.taken(f.JPEG).Sub(asked))
+			}
+		}
+	})
+}
+
+// A rate of one a second does not take the board's stream, and At is still near
+// the truth.
+func TestBoardSlow(t *testing.T) {
+	withESP(t, board.CameraWebServer, nil, func(t *testing.T, b *espBoard) {
+		s := b.open("http://esp32/")
+		time.Sleep(time.Minute)
+		for i, f := range take(t, s, Mode{FPS: 1}, 10) {
+			if early := b.taken(f.JPEG).Sub(f.At); early < 0 || early > 300*time.Millisecond {
+				t.Errorf("picture %d was taken %v after At", i, early)
+			}
+		}
+		if has := slices.ContainsFunc(b.log(), func(l string) bool { return strings.HasPrefix(l, "81") }); has {
+			t.Error("the stream was opened for one picture a second")
+		}
+		synctest.Wait()
+	})
+}
+
+// What hangs, breaks or says nonsense becomes an error within a bound.
+func TestBoardFaults(t *testing.T) {
+	for name, tt := range map[string]struct {
+		kind   board.Kind
+		source string
+		change func(*espBoard)
+		code   Code
+		text   string
+		within time.Duration
+	}{
+		"sensor fails":              {board.CameraWebServer, "http://esp32/", func(b *espBoard) { b.noGrab = true }, Stalled, "answers 500 Internal Server Error", 5 * time.Second},
+		"sensor fails in a stream":  {board.CameraWebServer, "http://esp32:81/stream", func(b *espBoard) { b.noGrab = true }, NoCamera, "ended its stream after 0 pictures", time.Second},
+		"Tasmota forgets":           {board.Tasmota, "http://esp32/", func(b *espBoard) { b.noGrab = true }, Stalled, "did not go on with it within 5s", 6 * time.Second},
+		"ESPHome has no frames":     {board.ESPHome, "http://esp32/", func(b *espBoard) { b.noGrab = true }, NoCamera, "ended its stream after 0 pictures; it sent", 6 * time.Second},
+		"ESPHome takes no snapshot": {board.ESPHome, "http://esp32/#kind=esphome", func(b *espBoard) { b.noGrab, b.noStream = true, true }, CameraBusy, "does not answer within 5s", 6 * time.Second},
+		"no such port":              {board.CameraWebServer, "http://esp32:8088/", nil, NoCamera, "connection refused", time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			withESP(t, tt.kind, tt.change, func(t *testing.T, b *espBoard) {
+				start := time.Now()
+				e, got := fails(t, b.open(tt.source), Mode{FPS: 10, Still: true})
+				if e.Code != tt.code || !strings.Contains(e.Text, tt.text) || len(got) > 0 || time.Since(start) > tt.within {
+					t.Errorf("%s: %q after %v, want %s with %q within %v", e.Code, e.Text, time.Since(start), tt.code, tt.text, tt.within)
+				}
+			})
+		})
+	}
+}
+
+// An address that was given in full is used as it is; the board behind it is
+// recognised for its controls.
+func TestBoardRecognised(t *testing.T) {
+	for source, want := range map[string][]string{
+		"http://esp32/capture":                {"flash", "fps", "quality", "size"},
+		"http://esp32:81/stream":              {"flash", "quality", "size"},
+		"http://esp32/capture#kind=generic":   {"fps"},
+		"http://esp32/capture?x=1":            {"flash", "fps", "quality", "size"},
+		"http://esp32:81/stream#kind=esphome": nil,
+	} {
+		t.Run(source, func(t *testing.T) {
+			withESP(t, board.CameraWebServer, func(b *espBoard) { b.size = 1 }, func(t *testing.T, b *espBoard) {
+				s := b.open(source)
+				take(t, s, Mode{FPS: 10}, 2)
+				if p := s.Profile(); !slices.Equal(p.Caps, want) {
+					t.Errorf("caps %q, want %q", p.Caps, want)
+				}
+				if len(want) > 1 {
+					f := take(t, s, Mode{FPS: 10, Width: 320, Height: 240}, 1)[0]
+					if got := sizeOf(t, f.JPEG); got != (Size{320, 240}) {
+						t.Errorf("picture of %s", got)
+					}
+				}
+				for _, l := range b.log() {
+					if strings.HasPrefix(l, "81") != strings.Contains(source, ":81") && !strings.Contains(l, "/status") && !strings.Contains(l, "/control") && !strings.Contains(l, "/capture") {
+						t.Errorf("asked %q", l)
+					}
+				}
+				synctest.Wait()
+			})
+		})
+	}
+}

@@ -1,0 +1,102 @@
+package camera_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"camqtt/internal/testkit"
+	"camqtt/internal/wire"
+	"camqtt/node"
+	"camqtt/node/camera"
+)
+
+// published is a broker that remembers snapshots and results.
+type published struct {
+	mu    sync.Mutex
+	snaps [][]byte
+	said  []string
+}
+
+func (p *published) Publish(_ context.Context, msgs ...wire.Message) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range msgs {
+		switch {
+		case strings.HasSuffix(m.Topic, "/snapshot"):
+			p.snaps = append(p.snaps, m.Payload)
+		case strings.HasSuffix(m.Topic, "/result"):
+			p.said = append(p.said, string(m.Payload))
+		}
+	}
+	return nil
+}
+
+func (p *published) take() (snaps [][]byte, said string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	snaps, said = p.snaps, strings.Join(p.said, " ")
+	p.snaps, p.said = nil, nil
+	return snaps, said
+}
+
+// A snap by MQTT from a board whose buffers are full of old pictures is of after
+// the command, whatever goes on: nothing, a stream, a slow stream, a restart.
+func TestSnapFromBoard(t *testing.T) {
+	for i := range 8 {
+		buffers, zero := i/2+1, i%2 == 1
+		t.Run(fmt.Sprint(buffers, zero), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				esp := camera.NewESP(t, buffers, zero)
+				source, err := camera.Open("http://esp32/", camera.Options{HTTPClient: esp.Client()})
+				if err != nil {
+					t.Fatal(err)
+				}
+				link := &published{}
+				n, err := node.New(node.Options{ID: "porch", Source: source, Link: link, Log: testkit.Log(t)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, stop := context.WithCancel(t.Context())
+				done := make(chan error)
+				go func() { done <- n.Serve(ctx) }() // ends with ctx; it is waited for below
+				n.LinkUp()
+				say := func(cmd string) { n.Handle(wire.Message{Topic: "cam/porch/cmd", Payload: []byte(cmd)}) }
+				for i, before := range []string{"", "", "start viewer=a for=1h", "", "stop", "start viewer=a fps=0.5 for=1h", "", "stop", "restart", ""} {
+					switch before {
+					case "":
+					case "restart":
+						esp.Restart()
+					default:
+						say(before)
+					}
+					time.Sleep(time.Minute + time.Duration(i)*17*time.Millisecond)
+					link.take()
+					asked := time.Now()
+					say("snap")
+					time.Sleep(5 * time.Second)
+					snaps, said := link.take()
+					if len(snaps) != 1 {
+						t.Errorf("%d %s: %d snapshots, results %s", i, before, len(snaps), said)
+						continue
+					}
+					if taken := esp.Taken(snaps[0]); taken.Before(asked) {
+						t.Errorf("%d %s: taken %v before the command", i, before, asked.Sub(taken))
+					}
+					if (i == 2 || i == 3) != (esp.Watching() == 1) {
+						t.Errorf("%d %s: the stream has %d viewers", i, before, esp.Watching())
+					}
+				}
+				stop()
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+				time.Sleep(10 * time.Second)
+			})
+		})
+	}
+}
