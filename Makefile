@@ -18,7 +18,7 @@ test: setup ## every test, with the race detector, real brokers and a real brows
 	CGO_ENABLED=1 go test -race -timeout 25m ./...
 	$(NODE) --test dashboard/web/
 
-test-vm: ## the camera driver's side, on Debian's kernels in virtual machines; downloads them once
+test-vm: setup ## webcams on real kernels in virtual machines; 3 minutes; downloads 200 MB once, keeps 54
 	go test -tags vm -count=1 -timeout 25m ./node/camera/vmtest
 
 check: ## modules, vet, staticcheck, gofumpt, types and form of the page
@@ -26,6 +26,7 @@ check: ## modules, vet, staticcheck, gofumpt, types and form of the page
 	go vet ./...
 	go vet -tags "vm vmguest" ./node/camera/...
 	$(STATICCHECK) ./...
+	$(STATICCHECK) -tags "vm vmguest" ./node/camera/vmtest/...
 	@test -z "$$($(GOFUMPT) -l .)" || { $(GOFUMPT) -d .; echo "Try: make fmt"; exit 1; }
 	$(TSC) -p dashboard/web/jsconfig.json
 	cd dashboard/web && $(BIOME) check
@@ -61,4 +62,7 @@ bench: setup ## every figure of the README, beside mosquitto and the floor; abou
 	go test -run '^$$' -bench 'Fanout|Cameras' -benchtime 1x -timeout 30m ./broker
 	go test -run '^$$' -bench 'Stalled|Slow|Connects|Idle$$' -benchtime 1x -timeout 30m ./broker -args -stall 60s
 
-.PHONY: help setup test test-vm check fmt cross fuzz bench
+bench-vm: setup ## instructions per picture on the processors of Raspberry Pis; the same on every machine
+	go test -tags vm -run '^$$' -bench Instructions -benchtime 1x ./node/camera/vmtest
+
+.PHONY: help setup test test-vm check fmt cross fuzz bench bench-vm

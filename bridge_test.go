@@ -139,10 +139,10 @@ func TestFiftyCameras(t *testing.T) {
 	if len(instances) != 50 {
 		t.Errorf("%d instances of 50 cameras", len(instances))
 	}
-	testkit.Until(t, patience, "the broker has a connection for each camera, and ours", func() bool {
+	testkit.Until(t, patience, "the broker has a connection for each camera, ours, and its own that describes them to Home Assistant", func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		return r.clients == 51
+		return r.clients == 52
 	})
 
 	for _, id := range []string{hung, rubbish, flood} {

@@ -30,6 +30,7 @@ type listed struct {
 	AgeMS     *int64        `json:"age_ms"` // of the last picture
 	Privacy   bool          `json:"privacy"`
 	Error     *wire.Problem `json:"error"`
+	Warning   string        `json:"warning"` // what is not as asked while pictures come; "" for nothing
 	Model     string        `json:"model"`
 	Source    string        `json:"source"`
 	Host      string        `json:"host"`
@@ -62,7 +63,7 @@ func listing(c viewer.Camera, now time.Time) listed {
 		ID: c.ID, Name: c.Info.Name, Status: status(c, now),
 		Streaming: c.State.Streaming, Viewers: c.State.Viewers,
 		Width: c.State.Width, Height: c.State.Height, FPS: c.State.FPS,
-		LastFrame: c.State.LastFrame, Privacy: c.State.Privacy, Error: c.State.Error,
+		LastFrame: c.State.LastFrame, Privacy: c.State.Privacy, Error: c.State.Error, Warning: c.State.Warning,
 		Model: c.Info.Model, Source: c.Info.Source, Host: c.Info.Host, Version: c.Info.Version,
 	}
 	if l.Name == "" {

@@ -43,18 +43,7 @@ func (l *loop) set(x note, kind wire.Kind) {
 		l.ignoreRetained("set", "")
 		return
 	}
-	var (
-		changes []wire.Change
-		id      string
-		err     error
-	)
-	if key, one := strings.CutPrefix(string(kind), "set/"); one {
-		var c wire.Change
-		c, err = wire.ParseSetKey(key, x.msg.Payload)
-		changes = []wire.Change{c}
-	} else {
-		changes, id, err = wire.ParseSet(x.msg.Payload)
-	}
+	changes, id, err := parseSet(kind, x.msg.Payload)
 	if err != nil {
 		l.refuse(err)
 		return
@@ -94,6 +83,15 @@ func (l *loop) set(x note, kind wire.Kind) {
 		return
 	}
 	l.onClosed = append(l.onClosed, answer)
+}
+
+// parseSet reads what is to be changed, on set or set/<key>.
+func parseSet(kind wire.Kind, payload []byte) (changes []wire.Change, id string, err error) {
+	if key, one := strings.CutPrefix(string(kind), "set/"); one {
+		c, err := wire.ParseSetKey(key, payload)
+		return []wire.Change{c}, "", err
+	}
+	return wire.ParseSet(payload)
 }
 
 // cannot says why this camera cannot do what a setting asks, or "".
@@ -140,10 +138,6 @@ func (l *loop) apply(c wire.Change) {
 		l.schedule(time.Now())
 	case wire.SetRetainPictures:
 		s.retain = c.On
-	}
-	switch c.Setting {
-	case wire.SetName, wire.SetFPS:
-		l.outbox.add(item{msgs: []wire.Message{l.infoMessage()}, state: true})
 	}
 }
 

@@ -42,10 +42,11 @@ type Frame struct {
 	// JPEG is exactly one picture: jpeg.Scan finds no fault and nothing follows.
 	JPEG []byte
 	// At is a time before which the picture was not exposed, as well as the
-	// source can know: for a drawn picture when it was drawn, for a stream when
-	// its first byte arrived, for a snapshot URL when the request was sent that
-	// made the camera take it, for a board whose pictures carry the time by its own
-	// clock that time, for a file when it was read.
+	// source can know: for a webcam when the exposure began by its driver's word,
+	// for a drawn picture when it was drawn, for a stream when its first byte
+	// arrived, for a snapshot URL when the request was sent that made the camera
+	// take it, for a board whose pictures carry the time by its own clock that
+	// time, for a file when it was read.
 	At time.Time
 
 	// bad says what is wrong with a picture that was no whole JPEG, and then it

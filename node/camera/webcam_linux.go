@@ -139,7 +139,7 @@ func (w *webcam) learn(c webcamNode) {
 		if w.format != 0 {
 			best = w.format
 		}
-		p.Model = fmt.Sprintf("%s (%s, encoded by camqtt)", p.Model, best)
+		p.Warning = fmt.Sprintf("it gives no JPEGs but %s: encoding each picture costs processor time", best)
 		if !w.warned {
 			w.log.Warn("camera gives no JPEGs: encoding them here costs CPU for every picture", "model", c.name(), "format", best.String())
 		}

@@ -38,14 +38,24 @@ type looks struct {
 	quality bool // encodes at a quality that can be set
 }
 
-// finder finds cameras. Tests give it another machine.
+// finder finds cameras. Tests give it another machine. It is for one goroutine.
 type finder struct {
 	system v4l2.System
 	// look opens a node for a moment. Without formats it is no camera.
 	look func(path string) (looks, error)
+	// choice is what there was to choose from when somebody last had to be told.
+	choice *choice
 }
 
-func newFinder() finder { return finder{look: lookAt} }
+// choice remembers the cameras that are listed in an error. One that is missing
+// is looked for every other second, and to open all others each time would wake
+// them from their sleep.
+type choice struct {
+	nodes []v4l2.Node
+	text  string
+}
+
+func newFinder() finder { return finder{look: lookAt, choice: &choice{}} }
 
 // lookAt opens a node and asks what it can do. That works on one that streams.
 func lookAt(path string) (looks, error) {
@@ -226,8 +236,7 @@ func (f finder) byID(ctx context.Context, id string) (webcamNode, error) {
 	case err != nil:
 		return at, err
 	}
-	others, _ := f.cameras(ctx, func(v4l2.Node) bool { return true }) // for the text only
-	return at, &Error{Code: NoCamera, Text: fmt.Sprintf("no camera %s is plugged in: %s", clean(id), listed(others))}
+	return at, &Error{Code: NoCamera, Text: fmt.Sprintf("no camera %s is plugged in: %s", clean(id), f.others(ctx))}
 }
 
 // byPath finds the camera that a path leads to.
@@ -270,12 +279,36 @@ func (f finder) byPath(ctx context.Context, path string) (webcamNode, error) {
 
 // noCamera says that a node is there and delivers no pictures.
 func (f finder) noCamera(ctx context.Context, path, driver string) error {
-	others, _ := f.cameras(ctx, func(v4l2.Node) bool { return true }) // for the text only
 	hint := ""
 	if driver == "unicam" || driver == "rp1-cfe" {
 		hint = "; the camera of a Raspberry Pi is reached through rpicam-vid, not as a video device"
 	}
-	return configError("source v4l2:%s: this device (driver %s) delivers no pictures%s: %s", clean(path), clean(driver), hint, listed(others))
+	return configError("source v4l2:%s: this device (driver %s) delivers no pictures%s: %s", clean(path), clean(driver), hint, f.others(ctx))
+}
+
+// others are all cameras for people who have to choose. They are opened only
+// when the nodes are not those of the last time.
+func (f finder) others(ctx context.Context) string {
+	nodes, err := f.system.Nodes()
+	if err == nil && f.choice.text != "" && slices.EqualFunc(nodes, f.choice.nodes, sameNode) {
+		return f.choice.text
+	}
+	all, failed := f.cameras(ctx, func(v4l2.Node) bool { return true })
+	text := listed(all)
+	*f.choice = choice{}
+	if err == nil && failed == nil && ctx.Err() == nil {
+		*f.choice = choice{nodes, text}
+	}
+	return text
+}
+
+func sameNode(a, b v4l2.Node) bool {
+	if a.USB == nil || b.USB == nil {
+		return a == b // one of them is nil, or both are
+	}
+	u, v := *a.USB, *b.USB
+	a.USB, b.USB = nil, nil
+	return a == b && u == v
 }
 
 // listed are cameras for people who have to choose.

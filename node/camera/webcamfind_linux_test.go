@@ -72,6 +72,7 @@ func machine(t *testing.T, nodes ...fakeNode) finder {
 		answers[filepath.Join(root, fmt.Sprintf("dev/video%d", n.number))] = n
 	}
 	return finder{
+		choice: &choice{},
 		system: v4l2.System{Sys: root, Dev: filepath.Join(root, "dev")},
 		look: func(path string) (looks, error) {
 			n, ok := answers[path]
@@ -181,6 +182,43 @@ func TestSearch(t *testing.T) {
 		if CodeOf(err) != want.code || err == nil || !strings.Contains(err.Error(), want.text) {
 			t.Errorf("%q: %v (%s), want %s with %q", where, err, CodeOf(err), want.code, want.text)
 		}
+	}
+}
+
+// TestSearchAgain: looking for a camera that is away opens no other camera, except
+// once to name it.
+func TestSearchAgain(t *testing.T) {
+	f := pi(t)
+	look, opened := f.look, 0
+	f.look = func(path string) (looks, error) {
+		opened++
+		return look(path)
+	}
+	w := &webcam{webcamOptions: webcamOptions{where: "usb-AWAY"}, find: f}
+	var texts []string
+	for range 5 {
+		err := w.Stream(t.Context(), Mode{}, nil)
+		if CodeOf(err) != NoCamera || !strings.Contains(err.Error(), "v4l2:usb-A_B_1") {
+			t.Fatalf("%v (%s), want no_camera and those there are", err, CodeOf(err))
+		}
+		if texts = append(texts, err.Error()); texts[0] != err.Error() {
+			t.Errorf("%q, want the same as at first: %q", err, texts[0])
+		}
+		if len(texts) == 1 {
+			if opened == 0 {
+				t.Fatal("nothing was opened the first time: nothing is proved")
+			}
+			opened = 0
+		}
+	}
+	if opened != 0 {
+		t.Errorf("to look four times more %d devices were opened, want none", opened)
+	}
+	if err := os.RemoveAll(filepath.Join(f.system.Sys, "class/video4linux/video1")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Stream(t.Context(), Mode{}, nil); CodeOf(err) != NoCamera || strings.Contains(err.Error(), "v4l2:usb-A_B_1") {
+		t.Errorf("%v, want no_camera without the one that has gone too", err)
 	}
 }
 

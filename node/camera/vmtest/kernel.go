@@ -7,9 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Kernel is one of Debian's, unpacked.
@@ -29,161 +29,171 @@ type arch struct {
 	debian  string
 	meta    string // package that depends on the newest kernel
 	qemu    string // program
+	of      string // package it is in
 	args    []string
 	console string
 }
 
 func arches() []arch {
 	return []arch{
-		{"amd64", "amd64", "linux-image-amd64", "qemu-system-x86_64", []string{"-M", "pc", "-cpu", "max", "-m", "640"}, "ttyS0 tsc=reliable mitigations=off"},
-		{"arm64", "arm64", "linux-image-arm64", "qemu-system-aarch64", []string{"-M", "virt", "-cpu", "cortex-a53", "-m", "640"}, "ttyAMA0"},
-		{"arm", "armhf", "linux-image-armmp", "qemu-system-arm", []string{"-M", "virt,highmem=off", "-cpu", "cortex-a15", "-m", "640"}, "ttyAMA0"},
+		{"amd64", "amd64", "linux-image-amd64", "qemu-system-x86_64", "qemu-system-x86", []string{"-M", "pc", "-cpu", "max", "-m", "640"}, "ttyS0 tsc=reliable mitigations=off"},
+		{"arm64", "arm64", "linux-image-arm64", "qemu-system-aarch64", "qemu-system-arm", []string{"-M", "virt", "-cpu", "cortex-a53", "-m", "640"}, "ttyAMA0"},
+		{"arm", "armhf", "linux-image-armmp", "qemu-system-arm", "qemu-system-arm", []string{"-M", "virt,highmem=off", "-cpu", "cortex-a15", "-m", "640"}, "ttyAMA0"},
 	}
 }
 
 // Missing names the Debian packages without which no machine of an
 // architecture can be made here.
 func Missing(goarch string) []string {
+	a, err := archOf(goarch)
+	if err != nil {
+		return nil
+	}
 	var missing []string
-	for _, a := range arches() {
-		if a.goarch != goarch {
-			continue
-		}
-		pkg := "qemu-system-arm"
-		if goarch == "amd64" {
-			pkg = "qemu-system-x86"
-		}
-		for program, of := range map[string]string{a.qemu: pkg, "apt-get": "apt", "dpkg": "dpkg"} {
-			if _, err := exec.LookPath(program); err != nil {
-				missing = append(missing, of)
-			}
+	for _, need := range [][2]string{{a.qemu, a.of}, {"apt-get", "apt"}, {"dpkg", "dpkg"}} {
+		if _, err := exec.LookPath(need[0]); err != nil {
+			missing = append(missing, need[1])
 		}
 	}
 	return missing
 }
+
+// drivers are the modules that are kept of a kernel, with all that they need:
+// the other thousands take a hundred times the room.
+func drivers() []string { return []string{"uvcvideo", "vhci-hcd", "vivid"} }
 
 // Fetch returns Debian's newest kernel for an architecture: the one of the
 // cache, or else what apt names now, downloaded and unpacked but never
 // installed. Removing the folder camqtt-vm of the user's cache folder makes it
 // look for a newer one. It needs no rights.
 func Fetch(ctx context.Context, goarch string) (*Kernel, error) {
-	var a arch
-	for _, x := range arches() {
-		if x.goarch == goarch {
-			a = x
-		}
-	}
-	if a.goarch == "" {
-		return nil, fmt.Errorf("kernel for %q: want amd64, arm64 or arm", goarch)
+	a, err := archOf(goarch)
+	if err != nil {
+		return nil, err
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return nil, fmt.Errorf("kernel for %s: %w", goarch, err)
 	}
-	dir := filepath.Join(cache, "camqtt-vm", a.debian)
-	root := filepath.Join(dir, "kernel")
+	// What is kept is part of the name, so that a list that has grown is fetched anew.
+	root := filepath.Join(cache, "camqtt-vm", a.debian+"-"+strings.Join(drivers(), "-"))
 	if _, err := os.Stat(root); errors.Is(err, fs.ErrNotExist) {
-		if err := a.download(ctx, dir, root); err != nil {
-			return nil, fmt.Errorf("kernel for %s: %w", goarch, err)
+		if err := a.fetch(ctx, root); err != nil {
+			return nil, fmt.Errorf("kernel for %s: %w\nIt comes from the Debian mirror that /etc/apt names, which has to be within reach; or copy %s from a machine that has it",
+				goarch, err, root)
 		}
 	}
 	return a.unpacked(root)
 }
 
-// download unpacks the newest kernel into root, whole or not at all.
-func (a arch) download(ctx context.Context, dir, root string) error {
-	apt, err := a.apt(ctx, dir)
-	if err != nil {
-		return err
-	}
-	// A list that is missing does not matter if another has the kernel: a mirror
-	// is out of step with itself now and then.
-	_, stale := apt("apt-get", "-qq", "update")
-	out, err := apt("apt-cache", "depends", a.meta)
-	if err != nil {
-		return errors.Join(stale, err)
-	}
-	var pkg string
-	for line := range strings.Lines(out) {
-		if to, ok := strings.CutPrefix(strings.TrimSpace(line), "Depends: linux-image-"); ok && pkg == "" {
-			pkg = "linux-image-" + to
+func archOf(goarch string) (arch, error) {
+	for _, a := range arches() {
+		if a.goarch == goarch {
+			return a, nil
 		}
 	}
-	if pkg == "" {
-		return errors.Join(stale, fmt.Errorf("apt knows no kernel by %s: got %q", a.meta, out))
-	}
-	if _, err := apt("apt-get", "-qq", "download", pkg); err != nil {
-		return errors.Join(stale, err)
-	}
-	debs, err := filepath.Glob(filepath.Join(dir, pkg+"_*.deb"))
-	if err != nil || len(debs) == 0 {
-		return fmt.Errorf("apt-get download %s left no file in %s", pkg, dir)
-	}
-	part := root + ".part"
-	if err := os.RemoveAll(part); err != nil {
+	return arch{}, fmt.Errorf("kernel for %q: want amd64, arm64 or arm", goarch)
+}
+
+// fetch makes root, whole or not at all, in a folder beside it that is gone
+// afterwards with all that apt left there.
+func (a arch) fetch(ctx context.Context, root string) error {
+	if err := os.MkdirAll(filepath.Dir(root), 0o755); err != nil {
 		return err
 	}
-	if _, err := apt("dpkg", "-x", debs[0], part); err != nil {
+	sweep(filepath.Dir(root))
+	dir, err := os.MkdirTemp(filepath.Dir(root), fetching)
+	if err != nil {
 		return err
 	}
+	defer os.RemoveAll(dir) // what stays is only in the way
+	debs, err := a.download(ctx, dir)
+	if err != nil {
+		return err
+	}
+	all := filepath.Join(dir, "all")
 	for _, deb := range debs {
-		if err := os.Remove(deb); err != nil {
+		if _, err := command(ctx, dir, "dpkg", "-x", deb, all); err != nil {
 			return err
 		}
 	}
-	return os.Rename(part, root)
+	k, err := a.unpacked(all)
+	if err != nil {
+		return err
+	}
+	few := filepath.Join(dir, "few")
+	if err := k.keep(all, few); err != nil {
+		return err
+	}
+	if err := os.Rename(few, root); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err // that it exists means that somebody else was faster
+	}
+	return nil
 }
 
-// apt returns what runs apt, with lists and state of its own, for a foreign
-// architecture if need be: that of the system is neither used nor changed.
-func (a arch) apt(ctx context.Context, dir string) (func(name string, args ...string) (string, error), error) {
-	for _, d := range []string{"state/lists/partial", "cache/archives/partial"} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+// fetching begins the names of folders in which kernels are unpacked.
+const fetching = "fetch-"
+
+// sweep removes what attempts that were killed have left: half a gigabyte each.
+func sweep(dir string) {
+	old, err := filepath.Glob(filepath.Join(dir, fetching+"*"))
+	if err != nil {
+		return // only a pattern can be wrong
+	}
+	for _, o := range old {
+		if st, err := os.Stat(o); err == nil && time.Since(st.ModTime()) > time.Hour {
+			_ = os.RemoveAll(o) // it is only in the way
+		}
+	}
+}
+
+// keep moves what is needed of an unpacked kernel from one folder to another.
+func (k *Kernel) keep(from, to string) error {
+	modules, err := k.load(drivers())
+	if err != nil {
+		return err
+	}
+	files := []string{k.Image, filepath.Join(k.modules, "modules.builtin")}
+	for _, m := range modules {
+		files = append(files, m.from)
+	}
+	for _, f := range files {
+		rel, err := filepath.Rel(from, f)
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Join(to, filepath.Dir(rel)), 0o755); err != nil {
+			return err
+		}
+		if err := os.Rename(f, filepath.Join(to, rel)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unpacked finds what is needed in an unpacked package: modules in lib or
+// usr/lib, the image in boot or, since Debian 14, beside the modules.
+func (a arch) unpacked(root string) (*Kernel, error) {
+	var found []*Kernel
+	for _, lib := range []string{"lib", "usr/lib"} {
+		lists, err := filepath.Glob(filepath.Join(root, lib, "modules", "*", "modules.builtin"))
+		if err != nil {
 			return nil, err
 		}
-	}
-	me, err := user.Current()
-	if err != nil {
-		return nil, err
-	}
-	settings := []string{
-		"APT::Architecture=" + a.debian, "APT::Architectures=" + a.debian,
-		"Dir::State=" + filepath.Join(dir, "state"), "Dir::Cache=" + filepath.Join(dir, "cache"),
-		"Dir::State::status=/dev/null", "APT::Sandbox::User=" + me.Username,
-	}
-	return func(name string, args ...string) (string, error) {
-		if strings.HasPrefix(name, "apt") {
-			for _, s := range settings {
-				args = append([]string{"-o", s}, args...)
+		for _, list := range lists {
+			k := &Kernel{modules: filepath.Dir(list), Version: filepath.Base(filepath.Dir(list)), arch: a}
+			for _, image := range []string{filepath.Join(root, "boot", "vmlinuz-"+k.Version), filepath.Join(k.modules, "vmlinuz")} {
+				if _, err := os.Stat(image); err == nil {
+					k.Image = image
+					found = append(found, k)
+					break
+				}
 			}
 		}
-		cmd := exec.CommandContext(ctx, name, args...)
-		cmd.Dir = dir
-		out, err := cmd.Output()
-		if ended, ok := errors.AsType[*exec.ExitError](err); ok {
-			err = fmt.Errorf("%s: %w: %s", name, err, strings.TrimSpace(string(ended.Stderr)))
-		}
-		return string(out), err
-	}, nil
-}
-
-// unpacked finds what is needed in an unpacked package.
-func (a arch) unpacked(root string) (*Kernel, error) {
-	images, err := filepath.Glob(filepath.Join(root, "boot", "vmlinuz-*"))
-	if err != nil || len(images) != 1 {
-		return nil, fmt.Errorf("kernel in %s: got %d images, want 1", root, len(images))
 	}
-	k := &Kernel{Image: images[0], Version: strings.TrimPrefix(filepath.Base(images[0]), "vmlinuz-"), arch: a}
-	for _, lib := range []string{"lib", "usr/lib"} {
-		if dir := filepath.Join(root, lib, "modules", k.Version); isDir(dir) {
-			k.modules = dir
-			return k, nil
-		}
+	if len(found) != 1 {
+		return nil, fmt.Errorf("kernel in %s: got %d images with modules, want 1", root, len(found))
 	}
-	return nil, fmt.Errorf("kernel in %s: no modules of version %s", root, k.Version)
-}
-
-func isDir(path string) bool {
-	st, err := os.Stat(path)
-	return err == nil && st.IsDir()
+	return found[0], nil
 }

@@ -31,6 +31,9 @@ type Machine struct {
 	Files map[string]string
 	// Command is run there, with Env beside PATH, HOME and TMPDIR.
 	Command, Env []string
+	// Count makes the machine's clock count instructions, one for a nanosecond, on
+	// one processor: what takes how long is the same on every host.
+	Count bool
 	// Limit is how long all of it may take; 0 is two minutes.
 	Limit time.Duration
 }
@@ -65,7 +68,11 @@ func (m Machine) Run(ctx context.Context) (Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	a := m.Kernel.arch
-	args := append(slices.Clone(a.args), "-accel", "tcg", "-smp", "2", "-nodefaults", "-no-user-config", "-display", "none",
+	pace := []string{"-smp", "2"}
+	if m.Count {
+		pace = []string{"-smp", "1", "-icount", "shift=0,sleep=off"}
+	}
+	args := append(slices.Concat(a.args, pace), "-accel", "tcg", "-nodefaults", "-no-user-config", "-display", "none",
 		"-no-reboot", "-nic", "none", "-serial", "stdio", "-kernel", m.Kernel.Image, "-initrd", initrd,
 		"-append", "quiet loglevel=4 panic=-1 nokaslr console="+a.console)
 	cmd := exec.CommandContext(ctx, a.qemu, args...)

@@ -15,6 +15,7 @@ import (
 type module struct {
 	File   string // in the machine
 	Params string
+	from   string // the file here
 	data   []byte
 }
 
@@ -54,7 +55,7 @@ func (k *Kernel) load(wanted []string) ([]module, error) {
 				return fmt.Errorf("module %s needs: %w", name, err)
 			}
 		}
-		all = append(all, module{File: "/modules/" + name + ".ko", Params: params, data: data})
+		all = append(all, module{File: "/modules/" + name + ".ko", Params: params, from: path, data: data})
 		return nil
 	}
 	for _, w := range wanted {
@@ -94,7 +95,11 @@ func (k *Kernel) index() (map[string]string, error) {
 // readModule reads a module, unpacked if newer Debians have packed it.
 func readModule(path string) ([]byte, error) {
 	if strings.HasSuffix(path, ".xz") {
-		return exec.Command("xz", "-dc", path).Output()
+		data, err := exec.Command("xz", "-dc", path).Output()
+		if err != nil {
+			return nil, fmt.Errorf("unpack %s with xz (Debian package xz-utils): %w", path, err)
+		}
+		return data, nil
 	}
 	return os.ReadFile(path)
 }

@@ -2,7 +2,7 @@
 
 // These tests take minutes and need QEMU, so they run only when asked:
 //
-//	go test -tags vm -count=1 -timeout 20m ./node/camera/vmtest
+//	go test -tags vm -count=1 -timeout 25m ./node/camera/vmtest
 //
 // Without -count=1 an old result may be shown, because what runs in the machines
 // is built by the tests themselves.
@@ -20,7 +20,7 @@ import (
 
 // kernel fetches the kernel of an architecture, or skips where the tools for
 // it are missing; in CI they may not be.
-func kernel(t *testing.T, goarch string) *Kernel {
+func kernel(t testing.TB, goarch string) *Kernel {
 	t.Helper()
 	if missing := Missing(goarch); len(missing) > 0 {
 		text := "not installed: try: sudo apt-get install --no-install-recommends " + strings.Join(missing, " ")
@@ -37,7 +37,7 @@ func kernel(t *testing.T, goarch string) *Kernel {
 }
 
 // build compiles for a machine: a program, or with "test" the tests of a package.
-func build(t *testing.T, goarch string, args ...string) string {
+func build(t testing.TB, goarch string, args ...string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "program")
 	cmd := exec.CommandContext(t.Context(), "go", append(args[:1:1], append([]string{"-trimpath", "-ldflags", "-s -w", "-o", out}, args[1:]...)...)...)
@@ -79,15 +79,18 @@ func guest(t *testing.T, k *Kernel, goarch, tests string, modules ...string) {
 func webcams() []string { return []string{"vhci-hcd", "uvcvideo nodrop=1"} }
 
 func TestAMD64(t *testing.T) {
+	t.Parallel()
 	k := kernel(t, "amd64")
 	t.Run("vivid", func(t *testing.T) { guest(t, k, "amd64", "^TestVivid", "vivid n_devs=1") })
 	t.Run("webcam", func(t *testing.T) { guest(t, k, "amd64", "^Test(Webcam|Refused)", webcams()...) })
-	t.Run("program", func(t *testing.T) { guest(t, k, "amd64", "^TestProgram", webcams()...) })
+	t.Run("program", func(t *testing.T) { guest(t, k, "amd64", "^TestProgram(Idle|Replug)?$", webcams()...) })
+	t.Run("raw", func(t *testing.T) { guest(t, k, "amd64", "^TestProgramRaw$", "vivid n_devs=1") })
 	t.Run("386", func(t *testing.T) { guest(t, k, "386", "^TestVivid(SetUp|Source)", "vivid n_devs=1") })
 }
 
 // TestARM64 is the kernel of most Raspberry Pis of today.
 func TestARM64(t *testing.T) {
+	t.Parallel()
 	k := kernel(t, "arm64")
 	t.Run("vivid", func(t *testing.T) { guest(t, k, "arm64", "^TestVivid(Detect|Raw|SetUp|Errors)", "vivid n_devs=1") })
 	t.Run("webcam", func(t *testing.T) { guest(t, k, "arm64", "^TestWebcam(Bytes|Replug|Controls|Which)", webcams()...) })
@@ -95,8 +98,10 @@ func TestARM64(t *testing.T) {
 
 // TestARM is a 32-bit kernel with programs for the oldest Raspberry Pi.
 func TestARM(t *testing.T) {
+	t.Parallel()
 	k := kernel(t, "arm")
 	t.Run("vivid", func(t *testing.T) { guest(t, k, "arm", "^TestVivid", "vivid n_devs=1") })
 	t.Run("webcam", func(t *testing.T) { guest(t, k, "arm", "^Test(Webcam|Refused)", webcams()...) })
-	t.Run("program", func(t *testing.T) { guest(t, k, "arm", "^TestProgram", webcams()...) })
+	t.Run("program", func(t *testing.T) { guest(t, k, "arm", "^TestProgram(Idle)?$", webcams()...) })
+	t.Run("raw", func(t *testing.T) { guest(t, k, "arm", "^TestProgramRaw$", "vivid n_devs=1") })
 }

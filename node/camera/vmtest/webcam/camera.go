@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -50,6 +51,14 @@ type Camera struct {
 	held     bool
 	controls map[uint16]int16
 	sent     int
+	turns    []Turn
+}
+
+// Turn is when the host has switched the camera's pictures on or off: what makes
+// the lamp of a real one go on and off.
+type Turn struct {
+	On bool
+	At time.Time
 }
 
 // New makes a camera that is not plugged in.
@@ -98,6 +107,7 @@ func (c *Camera) Unplug() error {
 	}
 	err := os.WriteFile(filepath.Join(hub, "detach"), []byte(strconv.Itoa(c.o.Port)), 0)
 	k.stop()
+	c.turn(false)
 	return err
 }
 
@@ -125,6 +135,23 @@ func (c *Camera) Sent() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.sent
+}
+
+// Turns are all times at which the pictures were switched on and off, the oldest
+// first; the first is on. A camera that is unplugged is off.
+func (c *Camera) Turns() []Turn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.turns)
+}
+
+// turn notes that the pictures are switched, unless they are already.
+func (c *Camera) turn(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if was := len(c.turns) > 0 && c.turns[len(c.turns)-1].On; was != on {
+		c.turns = append(c.turns, Turn{on, time.Now()})
+	}
 }
 
 // Node waits until the kernel has made a picture node for the camera and

@@ -44,7 +44,7 @@ func (k *cable) answer(r request) ([]byte, bool) {
 			return k.negotiate(r)
 		}
 		if r.index>>8 == unitID {
-			return k.camera.turn(r)
+			return k.camera.adjust(r)
 		}
 	}
 	return nil, false
@@ -68,7 +68,17 @@ func (k *cable) standard(r request) ([]byte, bool) {
 		return []byte{0, 0}, true
 	case 8, 10: // GET_CONFIGURATION, GET_INTERFACE
 		return []byte{1}, true
-	case 1, 3, 5, 9, 11: // features, address, configuration, interface
+	case 1: // CLEAR_FEATURE: of the endpoint, which is how bulk transfers are given up
+		if r.kind&0x1f == 2 {
+			k.camera.turn(false)
+		}
+		return nil, true
+	case 11: // SET_INTERFACE: with or without bandwidth for isochronous transfers
+		if r.index == 1 {
+			k.camera.turn(r.value != 0)
+		}
+		return nil, true
+	case 3, 5, 9: // features, address, configuration
 		return nil, true
 	}
 	return nil, false
@@ -97,6 +107,9 @@ func (k *cable) negotiate(r request) ([]byte, bool) {
 		cur[2] = 1
 		copy(cur[18:], le32(largest(sizes[cur[3]-1])))
 		copy(cur[22:], le32(k.payload()))
+		if k.camera.o.Bulk && cur == &k.commit {
+			k.camera.turn(true) // there is no other sign of it
+		}
 		return nil, true
 	case getCur, getMin, getMax, getDef:
 		return append([]byte(nil), cur[:]...), true
@@ -108,8 +121,8 @@ func (k *cable) negotiate(r request) ([]byte, bool) {
 	return nil, false
 }
 
-// turn reads and sets the controls of the processing unit.
-func (c *Camera) turn(r request) ([]byte, bool) {
+// adjust reads and sets the controls of the processing unit.
+func (c *Camera) adjust(r request) ([]byte, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	id := r.value >> 8
