@@ -118,7 +118,7 @@ func TestVividRaw(t *testing.T) {
 				}
 			}
 		}
-		if p := s.Profile(); !strings.Contains(p.Model, format) || !strings.Contains(strings.Join(p.Caps, " "), "quality") {
+		if p := s.Profile(); !strings.Contains(p.Warning, format) || !strings.Contains(strings.Join(p.Caps, " "), "quality") {
 			t.Errorf("%s: profile %+v, want a note that it is encoded here", format, p)
 		}
 	}
