@@ -1,6 +1,7 @@
 package camera
 
 import (
+	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,6 +46,10 @@ func newCSI(t testing.TB, tools ...string) *csi {
 		t.Fatal(err)
 	}
 	program := filepath.Join(dir, "program")
+	// An earlier one of the same test has left only its own programs in the PATH.
+	host := cmp.Or(os.Getenv("CSI_HOST_PATH"), os.Getenv("PATH"))
+	t.Setenv("CSI_HOST_PATH", host)
+	t.Setenv("PATH", host)
 	if len(tools) > 0 {
 		need(t, "gcc")
 		if out, err := exec.Command("gcc", "-Wall", "-o", program, "testdata/rpicam.c").CombinedOutput(); err != nil {
