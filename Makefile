@@ -47,8 +47,7 @@ cross: ## static binaries for every kind of Pi and for PCs, in dist/
 fuzz: ## each fuzz target for FUZZTIME
 	@for pkg in $$(go list ./...); do \
 		for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-			echo "$$pkg $$f"; \
-			go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg || exit 1; \
+			./.ci/fuzz $$pkg $$f $(FUZZTIME) || exit 1; \
 		done; \
 	done
 
