@@ -31,7 +31,7 @@ var imports = map[string][]string{
 	"broker":                         {"internal/wire", "internal/access"},
 	"dashboard":                      {"internal/wire", "internal/access", "internal/link", "internal/viewer", "internal/jpeg"},
 	"internal/wire":                  {},
-	"internal/access":                {"internal/wire"},
+	"internal/access":                {"internal/wire", "internal/private"},
 	"internal/link":                  {"internal/wire", "internal/cert"},
 	"internal/viewer":                {"internal/wire", "internal/link", "internal/jpeg"},
 	"internal/config":                {"internal/wire", "internal/cert", "internal/secret"},
@@ -41,12 +41,14 @@ var imports = map[string][]string{
 	"internal/hass":                  {"internal/wire"},
 	"internal/run":                   {},
 	"internal/testkit":               {"internal/wire", "internal/jpeg", "internal/link", "node/camera"},
-	"internal/cli":                   {"node", "node/camera", "node/camera/push", "broker", "dashboard", "internal/wire", "internal/access", "internal/link", "internal/viewer", "internal/config", "internal/jpeg", "internal/hass", "internal/run", "internal/cert", "internal/secret", "internal/announce", "internal/engine"},
+	"internal/cli":                   {"node", "node/camera", "node/camera/push", "broker", "dashboard", "internal/wire", "internal/access", "internal/link", "internal/viewer", "internal/config", "internal/jpeg", "internal/hass", "internal/run", "internal/cert", "internal/secret", "internal/announce", "internal/engine", "internal/enrol", "internal/private"},
 	"internal/announce":              {"internal/wire", "internal/hass"},
 	"internal/testkit/homeassistant": {"internal/wire", "internal/testkit"},
 	"internal/testkit/rights":        {"internal/wire", "internal/access"},
 	"internal/engine":                {"internal/wire", "internal/access"},
 	"node/camera/board":              {},
+	"internal/private":               {},
+	"internal/enrol":                 {"internal/wire", "internal/access", "internal/cert", "internal/private", "internal/secret"},
 }
 
 // doors names, for each library, the one package that may import it, with the
@@ -69,6 +71,7 @@ var doors = map[string]string{
 	"golang.org/x/sys":                    "node/camera",
 	"golang.org/x/image":                  "node/camera",
 	"golang.org/x/crypto/argon2":          "internal/access",
+	"rsc.io/qr":                           "internal/enrol",
 }
 
 type listed struct {

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,6 +38,10 @@ type Options struct {
 	// Discovery is Home Assistant's topic prefix, for rights. Empty is "homeassistant".
 	Discovery string
 	Limits    Limits
+	// Protocols are answered in the place of MQTT on TLS connections whose client has
+	// asked for them by ALPN (RFC 7301): by name, what serves one until it ends. The
+	// limits on connections hold for them too, and the connection is closed behind them.
+	Protocols map[string]func(*tls.Conn)
 	// Version is what $SYS/broker/version says behind the program's name.
 	Version string
 	Log     *slog.Logger
@@ -53,6 +58,7 @@ type Broker struct {
 	limits    Limits
 	log       *journal
 	engine    *mqtt.Server
+	protocols map[string]func(*tls.Conn)
 	identify  func(c *conn, user, secret string) (access.Principal, error)
 
 	begun atomic.Bool
@@ -119,6 +125,7 @@ func New(o Options) (*Broker, error) {
 		topics:     access.Space{Base: wire.Base(o.Base), Discovery: o.Discovery},
 		access:     o.Access,
 		limits:     limits,
+		protocols:  o.Protocols,
 		version:    o.Version,
 		log:        newJournal(o.Log.With("part", "broker"), limits.LogEvery),
 		up:         make(chan struct{}),

@@ -119,6 +119,9 @@ func (b *Broker) establish(c *conn) (err error) {
 			err = fmt.Errorf("serve client %q: panic: %v", c.id, r)
 		}
 	}()
+	if other, err := c.other(); other || err != nil {
+		return err
+	}
 	return c.run()
 }
 

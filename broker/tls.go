@@ -102,6 +102,24 @@ func (b *Broker) space() *[]byte {
 	return new([]byte)
 }
 
+// other serves a protocol that is not MQTT, if the client has asked for one. The
+// deadlines of a new connection bound the handshake.
+func (c *conn) other() (served bool, err error) {
+	t, ok := c.line.(*tls.Conn)
+	if !ok || c.framed != nil || len(c.b.protocols) == 0 {
+		return false, nil
+	}
+	if err := t.Handshake(); err != nil {
+		return false, err
+	}
+	serve := c.b.protocols[t.ConnectionState().NegotiatedProtocol]
+	if serve == nil {
+		return false, nil
+	}
+	serve(t)
+	return true, nil
+}
+
 // vouch takes the name that the client's TLS certificate was verified for, on plain
 // connections and on WebSockets alike. A client may not give itself another: its
 // certificate is its account.

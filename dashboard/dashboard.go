@@ -3,6 +3,7 @@ package dashboard
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -85,6 +86,7 @@ func (d *Dashboard) Serve(ctx context.Context) error {
 		ConnState:         d.follow,
 		ErrorLog:          slog.NewLogLogger(d.opts.Log.Handler(), slog.LevelDebug),
 	}
+	srv.TLSNextProto = d.protocols()
 	served := make(chan error, 1)
 	go func() { // ends when srv is closed; Serve waits
 		served <- srv.Serve(d.opts.Listener)
@@ -102,6 +104,15 @@ func (d *Dashboard) Serve(ctx context.Context) error {
 	}
 	d.busy.Wait()
 	return err
+}
+
+// protocols are those beside HTTP, in the form that its server takes.
+func (d *Dashboard) protocols() map[string]func(*http.Server, *tls.Conn, http.Handler) {
+	all := map[string]func(*http.Server, *tls.Conn, http.Handler){}
+	for name, serve := range d.opts.Protocols {
+		all[name] = func(_ *http.Server, c *tls.Conn, _ http.Handler) { serve(c) }
+	}
+	return all
 }
 
 type connKey struct{}

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -93,6 +94,9 @@ type Options struct {
 	// [Remote] does with User, in the place of theirs: then only who may operate every
 	// camera gets the WebSocket.
 	OwnRights bool
+	// Protocols are answered in the place of HTTP on TLS connections whose client has
+	// asked for them by ALPN (RFC 7301): by name, what serves one until it ends.
+	Protocols map[string]func(*tls.Conn)
 	// Discovery is Home Assistant's topic prefix, for rights; "" is homeassistant.
 	Discovery string
 	// Broker adds counters of a broker in this process, or of [RemoteCounts], to

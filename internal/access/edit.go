@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"camqtt/internal/private"
 	"camqtt/internal/wire"
 )
 
@@ -44,13 +45,26 @@ func Add(file string, a Account, password string) (made string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("account %s: %w", a.Name, err)
 	}
-	err = edit(file, func(all []*entry) ([]*entry, error) {
+	return made, add(file, a, s)
+}
+
+// AddToken makes an account for a token that [NewToken] has made and that its holder
+// has got already.
+func AddToken(file string, a Account, token string) error {
+	a.Token = true
+	if err := CheckAccount(a); err != nil {
+		return err
+	}
+	return add(file, a, tokenSecret(token))
+}
+
+func add(file string, a Account, s secret) error {
+	return edit(file, func(all []*entry) ([]*entry, error) {
 		if at(all, a.Name) >= 0 {
 			return nil, fmt.Errorf("account %s: %w", a.Name, ErrExists)
 		}
 		return append(all, &entry{Account: a, secret: s, text: s.String()}), nil
 	})
-	return made, err
 }
 
 // First makes the first account of all, with a password that it returns. A file that
@@ -142,12 +156,12 @@ func edit(file string, f func([]*entry) ([]*entry, error)) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return fmt.Errorf("make the folder for accounts: %w", err)
 	}
-	release, err := lock(file)
+	release, err := private.Lock(file)
 	if err != nil {
 		return err
 	}
 	defer release()
-	sweep(file)
+	private.Sweep(file)
 	all, before, _, err := read(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -165,11 +179,11 @@ func edit(file string, f func([]*entry) ([]*entry, error)) error {
 		return fmt.Errorf("write accounts: %w", err)
 	}
 	if before != nil {
-		if err := replace(file+backup, before); err != nil {
+		if err := private.Replace(file+backup, before); err != nil {
 			return fmt.Errorf("keep the accounts as they were: %w", err)
 		}
 	}
-	if err := replace(file, after); err != nil {
+	if err := private.Replace(file, after); err != nil {
 		return fmt.Errorf("write accounts: %w", err)
 	}
 	return nil

@@ -8,10 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 
 	"camqtt/internal/wire"
 )
@@ -20,10 +18,9 @@ import (
 const FileName = "accounts.json"
 
 const (
-	backup    = ".bak"  // the file as it was before the last change
-	newSuffix = ".new-" // a file being written
-	maxFile   = 16 << 20
-	version   = 1
+	backup  = ".bak" // the file as it was before the last change
+	maxFile = 16 << 20
+	version = 1
 )
 
 // ErrDamaged is what reading a damaged accounts file wraps.
@@ -185,63 +182,4 @@ func damaged(name string, why error) error {
 		cure = fmt.Sprintf("%s%s is how it was before the last change, with %d accounts. Try: cp -p %s%s %s", name, backup, len(all), name, backup, name)
 	}
 	return fmt.Errorf("%w: %s: %w; %s", ErrDamaged, name, why, cure)
-}
-
-// replace puts text into a file in such a way that a crash leaves the old one or the
-// new one whole, readable for its owner only.
-func replace(name string, text []byte) (err error) {
-	dir := filepath.Dir(name)
-	f, err := os.CreateTemp(dir, filepath.Base(name)+newSuffix+"*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if err := inherit(f, dir); err != nil {
-		return err
-	}
-	if _, err := f.Write(text); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), name); err != nil {
-		return err
-	}
-	return syncFolder(dir)
-}
-
-// syncFolder makes a rename last. Windows has no such call.
-func syncFolder(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
-
-// sweep removes what a crash left half written. The caller holds the lock.
-func sweep(name string) {
-	dir, base := filepath.Dir(name), filepath.Base(name)
-	all, err := os.ReadDir(dir)
-	if err != nil {
-		return // writing will say so
-	}
-	for _, f := range all {
-		if strings.HasPrefix(f.Name(), base+newSuffix) {
-			_ = os.Remove(filepath.Join(dir, f.Name()))
-		}
-	}
 }

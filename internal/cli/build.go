@@ -13,6 +13,7 @@ import (
 	"camqtt/internal/access"
 	"camqtt/internal/cert"
 	"camqtt/internal/config"
+	"camqtt/internal/enrol"
 	"camqtt/internal/link"
 	"camqtt/internal/run"
 	"camqtt/internal/viewer"
@@ -31,6 +32,8 @@ type plant struct {
 	mqttAddr, tlsAddr, httpAddr net.Addr // as bound
 	bound                       []net.Listener
 	shared                      *cert.Source // the broker's certificate; nil until something needs it
+	joining                     *enrol.Hub   // nil: nobody can join, there being no accounts here
+	doors                       []joinDoor   // ports by which nodes can join
 }
 
 // ports says how a person moves a taken port, for messages.
@@ -47,6 +50,9 @@ func (e *env) build(cfg *config.Config, log *slog.Logger, p ports) (_ *plant, er
 		}
 	}()
 	if err := b.addAccounts(); err != nil {
+		return nil, err
+	}
+	if err := b.addEnrolment(); err != nil {
 		return nil, err
 	}
 	if cfg.Broker != nil {
@@ -100,7 +106,7 @@ func (b *plant) addBroker(p ports) error {
 	number, _ := version()
 	o := broker.Options{
 		Base: string(b.cfg.Base), Data: c.Data, Access: b.accounts, Discovery: b.cfg.HomeAssistant.Prefix,
-		Limits: brokerLimits(c.Limits), Version: number, Log: b.log,
+		Limits: brokerLimits(c.Limits), Protocols: b.protocols(), Version: number, Log: b.log,
 	}
 	if c.Listen != "" {
 		l, err := b.listen("MQTT", c.Listen, p.mqtt)
@@ -199,6 +205,7 @@ func (b *plant) addDashboard(p ports) error {
 	o := dashboard.Options{
 		Listener: listener, Base: b.cfg.Base, Viewer: v, Origins: c.Origins,
 		Ready: l.Connected, Version: number, Log: log, Discovery: b.cfg.HomeAssistant.Prefix,
+		Protocols: b.protocols(),
 	}
 	if b.accounts != nil { // the zero pointer would be an Access too
 		o.Access = b.accounts

@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,7 +36,7 @@ func (n *nodeFlags) flags(c *cobra.Command) {
 // sources returns the configuration that the flags stand for.
 func (n *nodeFlags) sources(id wire.ID, base wire.Base, given func(flag string) bool) []string {
 	key := "cameras." + string(id) + "."
-	all := []string{key + "source=" + n.source, key + "name=" + n.name, "base=" + string(base), "mqtt.url=" + defaultBroker}
+	all := []string{key + "source=" + n.source, key + "name=" + n.name, "base=" + string(base)}
 	add := func(wanted bool, key, value string) {
 		if wanted {
 			all = append(all, key+"="+value)
@@ -52,27 +55,44 @@ func (e *env) nodeCommand() *cobra.Command {
 	var (
 		t target
 		n nodeFlags
+		j joinFlags
 	)
 	c := &cobra.Command{
-		Use:   "node ID --source URL",
+		Use:   "node [ID] --source URL",
 		Short: "Run one camera, no file needed",
-		Example: "  camqtt node porch --source test: --broker mqtt://192.168.1.10\n" +
+		Long: "Run one camera, no file needed.\n\n" +
+			"With --join it comes in by the join string that \"camqtt user add --camera ID\" prints on the\n" +
+			"hub's machine: it checks the hub's key, is given an account of its own and keeps that, so that\n" +
+			"the next start needs neither --join nor --broker. What it keeps is a configuration that\n" +
+			"\"camqtt run -c FILE -c KEPT\" reads as well. A join string is good once and for ten minutes;\n" +
+			"as an argument other users of this machine can see it, --join - and --join-file hide it.",
+		Example: "  camqtt node --join - --source v4l2:\n" +
+			"  camqtt node porch --source test: --broker mqtt://192.168.1.10\n" +
 			"  camqtt node front --source rpicam: --size 1280x720\n" +
 			"  camqtt node yard --source ffmpeg:rtsp://viewer:password@192.168.1.30/stream1",
-		Args: oneCamera,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			id, err := cameraID(args[0])
-			if err != nil {
+			if n.source == "" && !j.given() {
+				return usage(errors.New("node: where do pictures come from? want --source, such as \"--source test:\""), e.name+" node --help")
+			}
+			id, file, err := j.settle(c.Context(), e, &t, args)
+			if err != nil || j.only {
 				return err
 			}
 			if n.source == "" {
-				return usage(errors.New("node: where do pictures come from? want --source, such as \"--source test:\""), e.name+" node --help")
+				if n.source, err = e.onlySource(c.Context(), id); err != nil {
+					return err
+				}
+			}
+			first := "mqtt.url=" + defaultBroker // what find finds out takes its place
+			if file != "" {
+				first, t.config = file, append(t.config, file)
 			}
 			m, base, err := t.find(e)
 			if err != nil {
 				return err
 			}
-			cfg, err := e.loadFlags(n.sources(id, base, c.Flags().Changed), map[string]string{
+			cfg, err := e.loadFlags(append([]string{first}, n.sources(id, base, c.Flags().Changed)...), map[string]string{
 				".source": "--source", ".name": "--name", ".size": "--size", ".rotate": "--rotate", ".fps": "--fps",
 				".quality": "--quality", ".snap_every": "--snap-every", ".discovery": "--discovery",
 			})
@@ -85,5 +105,28 @@ func (e *env) nodeCommand() *cobra.Command {
 	}
 	t.flags(c)
 	n.flags(c)
+	j.flags(c)
 	return c
+}
+
+// onlySource is the camera of a machine that has one.
+func (e *env) onlySource(ctx context.Context, id wire.ID) (string, error) {
+	again := e.name + " node " + string(id) + " --source "
+	all, err := e.detect(ctx)
+	switch {
+	case len(all) == 1:
+		fmt.Fprintf(e.Stderr, "camqtt: pictures come from the only camera of this machine, %s (%s)\n", all[0].Source, printable(all[0].Name))
+		return all[0].Source, nil
+	case len(all) > 1:
+		var names []string
+		for _, f := range all {
+			names = append(names, f.Source)
+		}
+		return "", usage(fmt.Errorf("node: camera %s has joined, but this machine has several: %s", id, strings.Join(names, ", ")), again+all[0].Source)
+	}
+	none := fmt.Errorf("node: camera %s has joined, but where do pictures come from? No camera was found here", id)
+	if err != nil {
+		none = fmt.Errorf("%w: %w", none, err)
+	}
+	return "", usage(none, again+"test:")
 }

@@ -57,7 +57,7 @@ func (b *plant) encryptBroker(l net.Listener) (net.Listener, error) {
 	if err != nil {
 		return nil, usage(fmt.Errorf("broker.tls: %w", err), "")
 	}
-	return broker.NewTLSListener(l, conf), nil
+	return broker.NewTLSListener(l, b.joinable("mqtts", l, s, conf)), nil
 }
 
 // encryptDashboard puts TLS on the dashboard's port, if it shall have it.
@@ -82,7 +82,7 @@ func (b *plant) encryptDashboard(l net.Listener) (net.Listener, error) {
 	if err != nil {
 		return nil, usage(fmt.Errorf("dashboard.tls: %w", err), "")
 	}
-	return broker.NewTLSListener(l, conf), nil
+	return broker.NewTLSListener(l, b.joinable("wss", l, s, conf)), nil
 }
 
 // linkOptions is how to reach the broker that the configuration names.

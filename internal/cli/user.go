@@ -191,9 +191,13 @@ func oneAccount(_ *cobra.Command, args []string) error {
 
 func (e *env) userAdd() *cobra.Command {
 	var u userFlags
+	var f inviteFlags
 	c := &cobra.Command{
 		Use:   "add NAME [--role ROLE]",
 		Short: "Make an account; prints the token or password it makes",
+		Example: "  camqtt user add ann --role viewer -c hub.yaml\n" +
+			"  camqtt user add --camera front -c hub.yaml              prints a join string for its machine\n" +
+			"  camqtt user add --camera front --token -c hub.yaml      prints configuration to paste there",
 		Long: "Make an account. Roles:\n" +
 			"  camera         one camera's node: publishes it, obeys its commands\n" +
 			"  bridge         the same for several cameras\n" +
@@ -201,9 +205,18 @@ func (e *env) userAdd() *cobra.Command {
 			"  operator       changes their settings too\n" +
 			"  homeassistant  an operator that reads discovery\n" +
 			"  admin          everything\n" +
-			"camera, bridge and homeassistant get a token, the others a password.",
-		Args: oneAccount,
-		RunE: func(_ *cobra.Command, args []string) error {
+			"camera, bridge and homeassistant get a token, the others a password.\n\n" +
+			"With --camera ID and no name it lets that camera's machine make its account itself, within\n" +
+			"ten minutes and once: the join string it prints is for \"camqtt node --join\" there. The hub\n" +
+			"must be running, with TLS.",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if u.forCamera(c, args) {
+				return e.addCamera(c.Context(), &u, &f)
+			}
+			if err := oneAccount(c, args); err != nil {
+				return usage(fmt.Errorf("user add: %w", err), e.name+" user add --help")
+			}
 			a, err := u.account(args[0])
 			if err != nil {
 				return usage(fmt.Errorf("user add: %w", err), e.name+" user add --help")
@@ -228,6 +241,7 @@ func (e *env) userAdd() *cobra.Command {
 	u.where(c)
 	u.rights(c, access.Viewer.String())
 	u.secret(c)
+	f.flags(c)
 	return c
 }
 

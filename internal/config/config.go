@@ -69,12 +69,13 @@ type BrokerLimits struct {
 // BrokerTLS is the broker's encrypted port. Its certificate is that of the files, or
 // ACME's, or else of a key that the broker makes itself in Data.
 type BrokerTLS struct {
-	Listen     string `key:"listen"`      // host:port; "" is no encrypted port
-	Cert       string `key:"cert"`        // PEM file, the server's own certificate first
-	Key        string `key:"key"`         // PEM file
-	ACME       ACME   `key:"acme"`        // certificates from an authority
-	ClientCA   string `key:"client_ca"`   // PEM file of who vouches for clients; "" asks for no certificate
-	ClientAuth string `key:"client_auth"` // "require" or "optional"
+	Listen     string   `key:"listen"`      // host:port; "" is no encrypted port
+	Names      []string `key:"names"`       // hosts, some with a port, by which others find it; none is this machine's addresses
+	Cert       string   `key:"cert"`        // PEM file, the server's own certificate first
+	Key        string   `key:"key"`         // PEM file
+	ACME       ACME     `key:"acme"`        // certificates from an authority
+	ClientCA   string   `key:"client_ca"`   // PEM file of who vouches for clients; "" asks for no certificate
+	ClientAuth string   `key:"client_auth"` // "require" or "optional"
 }
 
 // ACME is an authority that gives certificates to whoever answers on port 443 of a

@@ -49,7 +49,7 @@ func TestCertificates(t *testing.T) {
 		ReadFile: f.read,
 		Sources:  append(tls, "dashboard.tls.cert=cert.pem", "dashboard.tls.key=key.pem", "mqtt.url=wss://host", "mqtt.ca_file=cert.pem"),
 	})
-	want := config.BrokerTLS{Listen: "127.0.0.1:8883", Cert: "cert.pem", Key: "key.pem", ClientAuth: "require", ACME: config.ACME{Domains: []string{}}}
+	want := config.BrokerTLS{Listen: "127.0.0.1:8883", Cert: "cert.pem", Key: "key.pem", ClientAuth: "require", Names: []string{}, ACME: config.ACME{Domains: []string{}}}
 	if got := cfg.Broker.TLS; !reflect.DeepEqual(got, want) {
 		t.Errorf("broker.tls %+v, want %+v", got, want)
 	}

@@ -51,6 +51,7 @@ func brokerKeys() []Key {
 	return []Key{
 		{Name: "broker.listen", Default: "127.0.0.1:1883", Meaning: `host:port of plain MQTT; "" for none`, parse: optional(listen)},
 		{Name: "broker.tls.listen", Default: `""`, Meaning: `host:port of MQTT over TLS; "" for none`, parse: optional(listen)},
+		{Name: "broker.tls.names", Default: "[]", Meaning: "where cameras' machines find the TLS port, such as hub.example or 192.0.2.1:8883: what join strings say; [] is the names of acme, else this machine's addresses", list: true, parse: whereabouts},
 		{Name: "broker.tls.cert", Default: `""`, Meaning: "PEM file with the broker's certificate; none makes a key of its own, which nodes pin", parse: text},
 		{Name: "broker.tls.key", Default: `""`, Meaning: "PEM file with the certificate's private key", parse: text},
 		{Name: "broker.tls.acme.domains", Default: "[]", Meaning: "names to get certificates for; port 443 of each must lead to a TLS port of this program", list: true, parse: domain},

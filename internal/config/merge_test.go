@@ -48,7 +48,7 @@ var limits = config.BrokerLimits{
 var push = config.Push{MaxBytes: 1 << 20, Connections: 64, ConnectionsPerAddress: 16}
 
 // brokerTLS is that of a file that does not mention it.
-var brokerTLS = config.BrokerTLS{ACME: config.ACME{Domains: []string{}}, ClientAuth: "require"}
+var brokerTLS = config.BrokerTLS{Names: []string{}, ACME: config.ACME{Domains: []string{}}, ClientAuth: "require"}
 
 func TestDefaults(t *testing.T) {
 	got := load(t, config.Options{

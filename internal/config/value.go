@@ -100,6 +100,21 @@ func domain(s string) (any, error) {
 	return strings.ToLower(s), nil
 }
 
+// whereabouts takes a host, with or without a port, that other machines can dial.
+func whereabouts(s string) (any, error) {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		host, port = strings.Trim(s, "[]"), "1"
+	}
+	n, portErr := strconv.ParseUint(port, 10, 16)
+	_, ipErr := netip.ParseAddr(host)
+	plain := strings.Trim(strings.ToLower(host), "abcdefghijklmnopqrstuvwxyz0123456789-.") == "" && strings.Trim(host, "-.") != ""
+	if portErr != nil || n == 0 || len(host) > 253 || ipErr != nil && !plain {
+		return nil, fmt.Errorf("%.60q: want a host such as hub.example, or with a port hub.example:8883", s)
+	}
+	return s, nil
+}
+
 func email(s string) (any, error) {
 	a, err := mail.ParseAddress(s)
 	if err != nil || a.Address != s {

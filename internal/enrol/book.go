@@ -1,0 +1,261 @@
+package enrol
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"camqtt/internal/cert"
+	"camqtt/internal/private"
+	"camqtt/internal/secret"
+	"camqtt/internal/wire"
+)
+
+// FileName is the file of invitations in the broker's data folder.
+const FileName = "invitations.json"
+
+// What an invitation is worth.
+const (
+	Life  = 10 * time.Minute // from when it was made
+	tries = 5
+
+	remembered = 24 * time.Hour // so that who comes late is told why
+	mostKept   = 64
+	version    = 1
+)
+
+// Why an invitation is not taken, and other ways in which coming in can end.
+var (
+	ErrUnknown  = errors.New("the hub does not know this invitation, or it is long past")
+	ErrWrong    = errors.New("the secret of this invitation is wrong")
+	ErrSpent    = errors.New("this invitation was tried with wrong secrets too often and is void")
+	ErrExpired  = errors.New("this invitation has expired: it was good for ten minutes")
+	ErrUsed     = errors.New("this invitation was used already: each is good once")
+	ErrReplaced = errors.New("a newer invitation for this camera has taken the place of this one")
+	ErrExists   = errors.New("the hub has an account of this camera already, which stays as it is")
+	ErrSlow     = errors.New("too many wrong tries from this address: wait a minute")
+)
+
+// ErrNoHub is a data folder in which no hub has left how to reach it.
+var ErrNoHub = errors.New("no hub has run with this data folder")
+
+// ErrNoTLS is a hub that speaks no TLS.
+var ErrNoTLS = errors.New("the hub speaks no TLS, or has no certificate yet, so what a camera's machine is told could be read on the way")
+
+var errDamaged = errors.New("is damaged")
+
+// Book is the file of a hub's invitations: its [FileName] in a data folder. It is read
+// at every use, so that what other processes write counts at once.
+type Book string
+
+// invitation is one as it stands in the file. Of the secret only the SHA-256 is kept;
+// it has 128 random bits.
+type invitation struct {
+	ID      string    `json:"id"`
+	Camera  wire.ID   `json:"camera"`
+	Secret  string    `json:"secret"`
+	Expires time.Time `json:"expires"`
+	Left    int       `json:"tries_left"`
+	State   string    `json:"state,omitempty"` // "" is open; used or replaced
+}
+
+// door is a [Door] as it stands in the file.
+type door struct {
+	Pin    string   `json:"pin"`
+	Listen string   `json:"listen"`
+	Names  []string `json:"names,omitempty"`
+	Public bool     `json:"public,omitempty"`
+	Scheme string   `json:"scheme"`
+}
+
+type page struct {
+	Version     int           `json:"version"`
+	Door        *door         `json:"door"` // null: the hub speaks no TLS
+	Invitations []*invitation `json:"invitations"`
+}
+
+// parsePage reads the file's text.
+func parsePage(text []byte) (*page, error) {
+	p := new(page)
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(p); err != nil {
+		return nil, err
+	}
+	if p.Version != version {
+		return nil, fmt.Errorf("version %d: want %d", p.Version, version)
+	}
+	if slices.Contains(p.Invitations, nil) {
+		return nil, errors.New("an invitation is null")
+	}
+	return p, nil
+}
+
+func (b Book) read() (*page, error) {
+	text, err := secret.ReadFile(string(b))
+	if err != nil {
+		return nil, fmt.Errorf("read invitations: %w", err)
+	}
+	p, err := parsePage(text)
+	if err != nil {
+		return nil, fmt.Errorf("read invitations: %s: %w: %w; remove it, and the hub makes it anew when it starts", b, errDamaged, err)
+	}
+	return p, nil
+}
+
+// edit changes the file, alone in doing so. An error of f leaves it as it is, unless
+// it is one of those that f wants to be kept.
+func (b Book) edit(f func(*page) (keep bool, err error)) error {
+	release, err := private.Lock(string(b))
+	if err != nil {
+		return fmt.Errorf("change invitations: %w", err)
+	}
+	defer release()
+	private.Sweep(string(b))
+	p, err := b.read()
+	if errors.Is(err, fs.ErrNotExist) {
+		p, err = &page{Version: version}, nil
+	}
+	if err != nil {
+		return err
+	}
+	keep, err := f(p)
+	if !keep {
+		return err
+	}
+	text, writeErr := json.MarshalIndent(p, "", "  ")
+	if writeErr == nil {
+		writeErr = private.Replace(string(b), append(text, '\n'))
+	}
+	if writeErr != nil {
+		return fmt.Errorf("write invitations: %w", writeErr)
+	}
+	return err
+}
+
+// publish says how the hub is reached; nil: by nobody. A damaged file gives way to a
+// new one: what it held was good for minutes.
+func (b Book) publish(d *Door) error {
+	if err := os.MkdirAll(filepath.Dir(string(b)), 0o700); err != nil {
+		return fmt.Errorf("make the folder for invitations: %w", err)
+	}
+	if _, err := b.read(); errors.Is(err, errDamaged) {
+		if err := os.Remove(string(b)); err != nil {
+			return fmt.Errorf("remove damaged invitations: %w", err)
+		}
+	}
+	return b.edit(func(p *page) (bool, error) {
+		p.Door = nil
+		if d != nil {
+			p.Door = &door{Pin: d.Pin.String(), Listen: d.Listen, Names: d.Names, Public: d.Public, Scheme: d.Scheme}
+		}
+		return true, nil
+	})
+}
+
+// Door is how the hub is reached that has run here last. Its errors wrap [ErrNoHub] and
+// [ErrNoTLS].
+func (b Book) Door() (Door, error) {
+	p, err := b.read()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Door{}, fmt.Errorf("%w (%s is missing)", ErrNoHub, b)
+	case err != nil:
+		return Door{}, err
+	case p.Door == nil:
+		return Door{}, ErrNoTLS
+	}
+	pin, err := cert.ParsePin(p.Door.Pin)
+	if err != nil {
+		return Door{}, fmt.Errorf("read invitations: %w", err)
+	}
+	return Door{Pin: pin, Listen: p.Door.Listen, Names: p.Door.Names, Public: p.Door.Public, Scheme: p.Door.Scheme}, nil
+}
+
+// Invitation is what a person hands on.
+type Invitation struct {
+	Code    Code
+	Expires time.Time
+}
+
+// Invite makes an invitation for a camera. An older one for the same camera is void
+// from then on. addresses are hosts, with or without a port, that stand in the place of
+// those that the hub has by itself.
+func (b Book) Invite(camera wire.ID, addresses []string) (Invitation, error) {
+	d, err := b.Door()
+	if err != nil {
+		return Invitation{}, err
+	}
+	if addresses, err = d.Addresses(addresses); err != nil {
+		return Invitation{}, err
+	}
+	c := newCode(camera, d, addresses)
+	now := time.Now()
+	sum := sha256.Sum256(c.Secret[:])
+	in := &invitation{ID: c.Invitation(), Camera: camera, Secret: hex.EncodeToString(sum[:]), Expires: now.Add(Life).UTC().Truncate(time.Second), Left: tries}
+	err = b.edit(func(p *page) (bool, error) {
+		p.Invitations = slices.DeleteFunc(p.Invitations, func(i *invitation) bool { return now.Sub(i.Expires) > remembered })
+		for _, i := range p.Invitations {
+			if i.Camera == camera && i.State == "" {
+				i.State = "replaced"
+			}
+		}
+		p.Invitations = append(p.Invitations, in)
+		p.Invitations = p.Invitations[max(0, len(p.Invitations)-mostKept):]
+		return true, nil
+	})
+	return Invitation{Code: c, Expires: in.Expires}, err
+}
+
+// redeem uses an invitation up and gives the camera that it is for. right says whether
+// the secret was, whatever the error.
+func (b Book) redeem(id string, secret []byte, now time.Time) (camera wire.ID, right bool, err error) {
+	if p, err := b.read(); err == nil && p.find(id) == nil { // costs no writing, so anybody may ask
+		return "", false, ErrUnknown
+	}
+	err = b.edit(func(p *page) (bool, error) {
+		i := p.find(id)
+		if i == nil {
+			return false, ErrUnknown
+		}
+		if i.Left <= 0 {
+			return false, ErrSpent
+		}
+		sum := sha256.Sum256(secret)
+		want, err := hex.DecodeString(i.Secret)
+		if err != nil || subtle.ConstantTimeCompare(want, sum[:]) != 1 {
+			i.Left--
+			return true, ErrWrong
+		}
+		right = true
+		switch left := i.Expires.Sub(now); {
+		case i.State == "used":
+			return false, ErrUsed
+		case i.State != "":
+			return false, ErrReplaced
+		case left <= 0 || left > Life: // or the clock was set back
+			return false, ErrExpired
+		}
+		i.State, camera = "used", i.Camera
+		return true, nil
+	})
+	return camera, right, err
+}
+
+func (p *page) find(id string) *invitation {
+	for _, i := range p.Invitations {
+		if i.ID == id {
+			return i
+		}
+	}
+	return nil
+}

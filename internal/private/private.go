@@ -1,0 +1,73 @@
+// Package private keeps files that nobody but their owner may read, and that several
+// processes change. It owns how such a file is replaced, so that a crash leaves the old
+// one or the new one whole, and who changes it at a time. It never looks into one.
+package private
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// newSuffix is in the name of a file being written.
+const newSuffix = ".new-"
+
+// Replace puts text into a file in such a way that a crash leaves the old one or the
+// new one whole, readable for its owner only.
+func Replace(name string, text []byte) (err error) {
+	dir := filepath.Dir(name)
+	f, err := os.CreateTemp(dir, filepath.Base(name)+newSuffix+"*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close()
+			_ = os.Remove(f.Name())
+		}
+	}()
+	if err := inherit(f, dir); err != nil {
+		return err
+	}
+	if _, err := f.Write(text); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), name); err != nil {
+		return err
+	}
+	return SyncFolder(dir)
+}
+
+// SyncFolder makes renames in a folder last. Windows has no such call.
+func SyncFolder(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// Sweep removes what a crash left half written of a file. The caller holds its lock.
+func Sweep(name string) {
+	dir, base := filepath.Dir(name), filepath.Base(name)
+	all, err := os.ReadDir(dir)
+	if err != nil {
+		return // writing will say so
+	}
+	for _, f := range all {
+		if strings.HasPrefix(f.Name(), base+newSuffix) {
+			_ = os.Remove(filepath.Join(dir, f.Name()))
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package private
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+)
+
+func write(t testing.TB, name, text string, mode os.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A replaced file is for its owner only, whatever it was, and nothing is left beside it.
+func TestReplace(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "a.json")
+	write(t, name, "old", 0o644)
+	for _, text := range []string{"new", ""} {
+		if err := Replace(name, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(name)
+		if err != nil || string(got) != text {
+			t.Errorf("got %q, %v, want %q", got, err, text)
+		}
+	}
+	st, err := os.Stat(name)
+	if err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", st.Mode(), err)
+	}
+	if all, _ := os.ReadDir(dir); len(all) != 1 {
+		t.Errorf("beside it is %v", all)
+	}
+	if err := Replace(filepath.Join(dir, "none", "a.json"), nil); err == nil {
+		t.Error("a folder that is not there: no error")
+	}
+}
+
+// Sweep removes what a crash has left of one file, and nothing else.
+func TestSweep(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "a.json")
+	for _, f := range []string{name, name + newSuffix + "1", name + newSuffix + "2", name + ".bak", filepath.Join(dir, "b.json"+newSuffix+"1")} {
+		write(t, f, "x", 0o600)
+	}
+	Sweep(name)
+	all, err := os.ReadDir(dir)
+	if err != nil || len(all) != 3 {
+		t.Errorf("left are %v, %v", all, err)
+	}
+}
+
+// Who holds the lock is alone: a number that many raise loses none.
+func TestLock(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "n")
+	write(t, name, "0", 0o600)
+	const workers, rounds = 4, 10
+	var all sync.WaitGroup
+	for range workers {
+		all.Go(func() { // ends after its rounds
+			for range rounds {
+				release, err := Lock(name)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				text, _ := os.ReadFile(name)
+				n, _ := strconv.Atoi(string(text))
+				if err := Replace(name, []byte(strconv.Itoa(n+1))); err != nil {
+					t.Error(err)
+				}
+				release()
+			}
+		})
+	}
+	all.Wait()
+	if text, _ := os.ReadFile(name); string(text) != strconv.Itoa(workers*rounds) {
+		t.Errorf("counted %s, want %d", text, workers*rounds)
+	}
+}
