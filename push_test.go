@@ -57,6 +57,9 @@ func TestPushExample(t *testing.T) {
 	testkit.Until(t, patience, "the picture of the doorbell is a snapshot at once, and the doorbell awake", func() bool {
 		return strings.Contains(ring.Out(), "cam/bell/snapshot/meta ") && strings.Contains(ring.Out(), "cam/bell/snapshot ") && strings.Contains(ring.Out(), "cam/bell/status 6 0\n")
 	})
+	if _, stderr, code := camqtt(t, "snap", "meter", "--broker", broker, "--timeout", "300ms", "-o", filepath.Join(dir, "x.jpg")); code != 1 || !strings.Contains(stderr, "sends when it likes; or --max-age") {
+		t.Errorf("a snap of a board that has sent nothing: exit %d, %s", code, stderr)
+	}
 	send("--data-binary", "@"+filepath.Join(dir, "meter"), "http://"+http+"/upload.php")
 	if w := taken("meter"); w != 80 {
 		t.Errorf("the picture of the meter is %d wide, want 80", w)

@@ -323,6 +323,11 @@ func (l *loop) cameraEnded(err error) {
 func (l *loop) fail(f fault) {
 	l.count.restarts.Add(1)
 	l.backoff.fail(f.code, l.profile().Poll, f.at)
+	if l.sends && f.code == wire.Stalled {
+		// It sends when it likes: who is not there then has missed a picture, and
+		// nothing is spared by it.
+		l.backoff.until = f.at
+	}
 	l.trouble(f)
 }
 

@@ -264,3 +264,40 @@ func TestBoardPrivacy(t *testing.T) {
 		}
 	})
 }
+
+// TestBoardBroken sends what is no whole picture: that is said, and the next one
+// that is whole is taken whenever it comes, since there is nothing to spare by
+// waiting.
+func TestBoardBroken(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := startBoard(t, "push:?publish=always")
+		defer b.end()
+		whole := b.jpeg
+		half := append(slices.Clone(whole[:len(whole)*3/4]), 0xff, 0xd9)
+		for range 3 { // again and again
+			b.jpeg = half
+			for range 6 {
+				if !b.send() {
+					t.Fatal("a picture is refused although somebody would have looked at it")
+				}
+				b.pass(2 * time.Second)
+			}
+		}
+		got := b.broker.take()
+		if s := state(t, got); s.Error == nil || s.Error.Code != wire.Stalled || !strings.Contains(s.Error.Text, "broken pictures only") {
+			t.Errorf("error %+v, want stalled and why", s.Error)
+		}
+		if n := len(of(got, wire.KindSnapshot)) + len(of(got, wire.KindFrame)); n != 0 {
+			t.Errorf("%d broken pictures published", n)
+		}
+		b.jpeg = whole
+		if !b.send() {
+			t.Error("a whole picture is not taken")
+		}
+		b.pass(2 * time.Second)
+		got = b.broker.take()
+		if s := state(t, got); s.Error != nil || len(of(got, wire.KindSnapshot)) != 1 {
+			t.Errorf("error %+v, %d snapshots after a whole picture", s.Error, len(of(got, wire.KindSnapshot)))
+		}
+	})
+}

@@ -79,7 +79,7 @@ type bridge struct {
 func bridgeOf(cameras []config.Camera, host string) bridge {
 	n := 0
 	for _, c := range cameras {
-		if remote(c.Source) {
+		if remote(c) {
 			n++
 		}
 	}
@@ -90,10 +90,9 @@ func bridgeOf(cameras []config.Camera, host string) bridge {
 	return bridge{id, announce.NewBridge(id)}
 }
 
-// remote reports whether a source is another device, which a URL in it says.
-func remote(source string) bool {
-	return strings.Contains(source, "://") || source == "push" || strings.HasPrefix(source, "push:")
-}
+// remote reports whether a camera is another device, which a URL says, or that it
+// sends its pictures.
+func remote(c config.Camera) bool { return strings.Contains(c.Source, "://") || c.Pushed() }
 
 // hostID makes an id of a machine's name, or "".
 func hostID(host string) wire.ID {

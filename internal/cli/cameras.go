@@ -64,7 +64,7 @@ func (b *plant) camera(c config.Camera, at site) (run.Service, error) {
 		Version: number, Host: at.host,
 	}
 	var a *announce.Announcer
-	if remote(c.Source) {
+	if remote(c) {
 		o.Bridge = at.bridge.id
 	} else {
 		at.bridge.shared = nil

@@ -31,9 +31,19 @@ type sighting struct {
 	Formats []string `json:"formats"`
 	Sizes   []string `json:"sizes"`
 	MaxFPS  float64  `json:"max_fps"`
+	Kind    string   `json:"kind,omitempty"` // firmware behind a network address
+	Note    string   `json:"note,omitempty"`
+	// Others are the other ways to the same camera.
+	Others []otherWay `json:"alternatives,omitempty"`
 
 	size camera.Size // to begin with; zero: the camera's own
 	fps  float64
+}
+
+// otherWay is another source for a camera.
+type otherWay struct {
+	Source string `json:"source"`
+	Note   string `json:"note"`
 }
 
 func (e *env) detectCommand() *cobra.Command {
@@ -48,12 +58,18 @@ func (e *env) detectCommand() *cobra.Command {
 			"to paste into a configuration. Nothing is searched but what is named.",
 		Example: "  camqtt detect\n" +
 			"  camqtt detect --host 192.168.1.21 --host esp32-porch.local\n" +
+			"  camqtt detect --host http://192.168.1.26/snapshot.cgi\n" +
 			"  (echo 'broker:'; camqtt detect) > cameras.yaml && camqtt run -c cameras.yaml",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			for _, h := range hosts {
-				if h == "" || strings.ContainsAny(h, "/@? \t") {
-					return usage(fmt.Errorf("detect: host %q: want a name or an address, such as 192.168.1.21", printable(h)), e.name+" detect --help")
+				scheme, _, isURL := strings.Cut(h, "://")
+				shown := printable(camera.Mask(h))
+				if !isURL { // a password can be told from the rest only behind a scheme
+					shown = printable(strings.TrimPrefix(camera.Mask("http://"+h), "http://"))
+				}
+				if h == "" || strings.ContainsAny(h, " \t") || !isURL && strings.Contains(h, "@") || isURL && scheme != "http" && scheme != "https" {
+					return usage(fmt.Errorf("detect: host %q: want a name or an address, such as 192.168.1.21, or http://ADDRESS/PATH", shown), e.name+" detect --help")
 				}
 			}
 			all, err := e.look(c.Context(), hosts)
@@ -109,9 +125,13 @@ func (e *env) look(ctx context.Context, hosts []string) ([]sighting, error) {
 			e.complain(a.err)
 		}
 		for _, f := range a.found {
+			if n := len(all); f.Same && n > 0 {
+				all[n-1].Others = append(all[n-1].Others, otherWay{f.Source, f.Note})
+				continue
+			}
 			s := sightingOf(f)
 			if i > 0 {
-				s.Host = hosts[i-1]
+				s.Host = camera.Mask(hosts[i-1])
 			}
 			s.ID = idFor(s, taken)
 			all = append(all, s)
@@ -145,11 +165,14 @@ func printableLine(s string) string {
 func sightingOf(f camera.Found) sighting {
 	s := sighting{
 		Source: f.Source, Name: shortName(f.Name), Device: f.Device, Driver: printable(f.Driver),
-		Formats: append([]string{}, f.Formats...), Sizes: []string{}, MaxFPS: f.MaxFPS, fps: 10,
+		Formats: append([]string{}, f.Formats...), Sizes: []string{}, MaxFPS: f.MaxFPS, Kind: f.Kind, Note: f.Note, fps: 10,
 	}
 	most := camera.Size{Width: 1280, Height: 720}
-	if s.encoded() {
+	switch {
+	case s.encoded():
 		most, s.fps = camera.Size{Width: 640, Height: 480}, 5
+	case f.Kind != "": // larger pictures of these boards are slow, or more than their memory holds
+		most = camera.Size{Width: 800, Height: 600}
 	}
 	if f.MaxFPS > 0 {
 		s.fps = min(s.fps, f.MaxFPS)
@@ -232,6 +255,9 @@ func (e *env) writeYAML(all []sighting) error {
 			fmt.Fprintf(&b, "    name: %s\n", quoted(name))
 		}
 		fmt.Fprintf(&b, "    source: %s\n", quoted(s.Source))
+		for _, o := range s.Others {
+			fmt.Fprintf(&b, "    # or source: %s # %s\n", quoted(o.Source), printableLine(o.Note))
+		}
 		if s.size != (camera.Size{}) {
 			fmt.Fprintf(&b, "    size: %s\n", s.size)
 		}
@@ -250,6 +276,12 @@ func (s sighting) comment(b *strings.Builder) {
 		line("now %s, driver %s", printable(s.Device), s.Driver)
 	case s.Device != "":
 		line("now %s", printable(s.Device))
+	}
+	if s.Note != "" {
+		line("%s", printableLine(s.Note))
+	}
+	if strings.Contains(s.Source, ":***@") {
+		line("write the password in place of ***")
 	}
 	if len(s.Formats) > 0 {
 		line("formats: %s", printableLine(strings.Join(s.Formats, " ")))
@@ -300,7 +332,7 @@ func shellWord(s string) string {
 func (e *env) nothing(hosts []string) error {
 	where := "on this machine"
 	if len(hosts) > 0 {
-		where += " or at " + strings.Join(hosts, ", ")
+		where += " or at " + camera.Mask(strings.Join(hosts, ", "))
 	}
 	return &hinted{
 		fmt.Errorf("no camera found %s", where),

@@ -50,16 +50,23 @@ func webcams() ([]camera.Found, error) {
 // TestDetectLoads pastes what was printed into a configuration.
 func TestDetectLoads(t *testing.T) {
 	there := map[string][]camera.Found{
-		"192.168.1.21": {{Source: "http://192.168.1.21:81/stream"}, {Source: "http://192.168.1.21/capture"}},
-		"esp32.local":  {{Source: "http://esp32.local/"}},
+		"192.168.1.21": {
+			{Source: "http://192.168.1.21/", Kind: "camerawebserver", Note: "whichever fits", Sizes: []camera.Size{{Width: 640, Height: 480}, {Width: 1280, Height: 720}}},
+			{Source: "http://192.168.1.21/capture", Note: "single pictures only: \x1bx", Same: true},
+		},
+		"10.0.0.9":                   {{Source: "http://10.0.0.9:8080/"}, {Source: "http://10.0.0.9:8081/"}}, // two cameras
+		"http://u:geheim@gate/x.cgi": {{Source: "http://u:***@gate/x.cgi", Name: "gate", Kind: "generic"}},
+		"esp32.local":                {{Source: "http://esp32.local/"}},
 	}
-	out, errs, status := detect(t, webcams, there, "--host", "192.168.1.21", "--host", "esp32.local", "--host", "gone")
-	if status != 0 || errs != "camqtt: host gone: nothing answers\n" {
+	out, errs, status := detect(t, webcams, there, "--host", "192.168.1.21", "--host", "10.0.0.9",
+		"--host", "esp32.local", "--host", "http://u:geheim@gate/x.cgi", "--host", "gone")
+	if status != 0 || !strings.HasSuffix(errs, "camqtt: host gone: nothing answers\n") || strings.Contains(out+errs, "geheim") {
 		t.Errorf("exit %d, said %q", status, errs)
 	}
 	// Sources of other builds are not what is tested here.
 	pasted := strings.ReplaceAll(out, "source: rpicam:/base", "source: dir:/base")
 	pasted = strings.ReplaceAll(pasted, `source: "rpicam:"`, `source: "test:"`)
+	pasted = strings.ReplaceAll(pasted, "u:***@", "u:geheim@") // as the comment says
 	cfg, err := config.Load(config.Options{
 		Sources: []string{"a.yaml", "b.yaml"},
 		ReadFile: func(name string) ([]byte, error) {
@@ -84,9 +91,11 @@ func TestDetectLoads(t *testing.T) {
 		"imx219|imx219|dir:/base/soc/i2c0mux/i2c@1/imx219@10|1280x720|10",
 		"gr-e-gr-e-gr-e-gr-e-gr-e|" + strings.TrimSpace(strings.Repeat("Größe ", 10)) + "|test:||10",
 		"off|off|test:||10",
-		"cam-192-168-1-21|cam-192-168-1-21|http://192.168.1.21:81/stream||10",
-		"cam-192-168-1-21-2|cam-192-168-1-21-2|http://192.168.1.21/capture||10",
+		"cam-192-168-1-21|cam-192-168-1-21|http://192.168.1.21/|640x480|10",
+		"cam-10-0-0-9|cam-10-0-0-9|http://10.0.0.9:8080/||10",
+		"cam-10-0-0-9-2|cam-10-0-0-9-2|http://10.0.0.9:8081/||10",
 		"esp32-local|esp32-local|http://esp32.local/||10",
+		"gate|gate|http://u:geheim@gate/x.cgi||10",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("cameras\n%s\nwant\n%s\nfrom\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"), out)
@@ -94,7 +103,10 @@ func TestDetectLoads(t *testing.T) {
 	if n := strings.Count(out, "costs CPU"); n != 1 {
 		t.Errorf("%d cameras are said to cost CPU, want 1:\n%s", n, out)
 	}
-	for _, say := range []string{"# Try one: camqtt node hd-pro-webcam-c920 --source v4l2:usb-0AB12\n", "  # now /dev/video0, driver uvcvideo\n", "  # formats: MJPG YUYV\n", "  # at 192.168.1.21\n"} {
+	for _, say := range []string{
+		"# Try one: camqtt node hd-pro-webcam-c920 --source v4l2:usb-0AB12\n", "  # now /dev/video0, driver uvcvideo\n", "  # formats: MJPG YUYV\n", "  # at 192.168.1.21\n", "  # whichever fits\n",
+		"    # or source: http://192.168.1.21/capture # single pictures only:  x\n", "  # at http://u:***@gate/x.cgi\n  # write the password in place of ***\n",
+	} {
 		if !strings.Contains(out, say) {
 			t.Errorf("does not say %q:\n%s", say, out)
 		}
@@ -134,7 +146,8 @@ func TestDetectNothing(t *testing.T) {
 		"none":     {none, nil, 1, []string{"no camera found on this machine\n", "plugged in", "group video", "rpicam-apps", "camqtt detect --host ADDRESS"}},
 		"denied":   {denied, nil, 1, []string{"camqtt: /dev/video0 may not be opened\ncamqtt: /dev/video2 may not be opened\nTry: sudo usermod -aG video $USER", "no camera found"}},
 		"no host":  {none, []string{"--host", "gone"}, 1, []string{"host gone: nothing answers", "no camera found on this machine or at gone"}},
-		"a URL":    {none, []string{"--host", "http://cam/"}, 2, []string{`host "http://cam/": want a name or an address`}},
+		"a URL":    {none, []string{"--host", "rtsp://u:geheim@cam/"}, 2, []string{`host "rtsp://u:***@cam/": want a name or an address`}},
+		"a user":   {none, []string{"--host", "u:geheim@cam"}, 2, []string{`host "u:***@cam": want a name or an address`}},
 		"a word":   {none, []string{"x"}, 2, []string{"detect"}},
 		"no value": {none, []string{"--host", ""}, 2, []string{"want a name or an address"}},
 	} {

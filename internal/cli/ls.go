@@ -26,6 +26,7 @@ type listed struct {
 	AgeMS     *int64        `json:"age_ms"`
 	Privacy   bool          `json:"privacy"`
 	Error     *wire.Problem `json:"error"`
+	Warning   string        `json:"warning"` // what is not as asked while pictures come
 }
 
 func (e *env) lsCommand() *cobra.Command {
@@ -70,7 +71,7 @@ func list(all []viewer.Camera, now time.Time) []listed {
 	for _, c := range all {
 		l := listed{
 			ID: c.ID, Name: c.Info.Name, Status: c.Status, Streaming: c.State.Streaming, Viewers: c.State.Viewers,
-			Size: wire.Size{Width: c.State.Width, Height: c.State.Height}.String(), LastFrame: c.State.LastFrame, Privacy: c.State.Privacy, Error: c.State.Error,
+			Size: wire.Size{Width: c.State.Width, Height: c.State.Height}.String(), LastFrame: c.State.LastFrame, Privacy: c.State.Privacy, Error: c.State.Error, Warning: c.State.Warning,
 		}
 		if c.Lost(now) {
 			l.Status = "lost"
@@ -95,7 +96,7 @@ func (e *env) printList(all []listed, at string) error {
 	w := tabwriter.NewWriter(e.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tNAME\tSTATUS\tSTREAMING\tSIZE\tLAST PICTURE\tPROBLEM")
 	for _, c := range all {
-		streaming, age, size, problem := "no", "never", "-", ""
+		streaming, age, size := "no", "never", "-"
 		if c.Streaming {
 			streaming = fmt.Sprintf("yes, %d watching", c.Viewers)
 		}
@@ -105,15 +106,22 @@ func (e *env) printList(all []listed, at string) error {
 		if c.Size != "0x0" && c.Size != "" {
 			size = c.Size
 		}
-		if c.Privacy {
-			problem = "privacy is on"
-		}
-		if c.Error != nil {
-			problem = printable(string(c.Error.Code) + ": " + c.Error.Text)
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.ID, printable(c.Name), printable(c.Status), streaming, size, age, problem)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.ID, printable(c.Name), printable(c.Status), streaming, size, age, c.problem())
 	}
 	return w.Flush()
+}
+
+// problem is what people should know of a camera, the worst first; "" for nothing.
+func (l listed) problem() string {
+	switch {
+	case l.Error != nil:
+		return printable(string(l.Error.Code) + ": " + l.Error.Text)
+	case l.Privacy:
+		return "privacy is on"
+	case l.Warning != "":
+		return printable("warning: " + l.Warning)
+	}
+	return ""
 }
 
 // roughly says a duration in its largest unit.

@@ -94,6 +94,9 @@ func (e *env) snapCommand() *cobra.Command {
 				began := time.Now()
 				pic, err := v.Snap(ctx, id, viewer.Ask{MaxAge: maxAge, Size: want.Size, Quality: want.Quality})
 				if err != nil {
+					if c, ok := v.Camera(id); ok && c.Info.Source == "push" && errors.Is(err, viewer.ErrNoAnswer) {
+						return &hinted{err, "a longer --timeout: this camera sends when it likes; or --max-age 1h, which takes what it sent last"}
+					}
 					return e.answered(err)
 				}
 				took := time.Since(began)

@@ -27,6 +27,9 @@ type Found struct {
 	// URL: "camerawebserver", "easytarget", "esphome", "tasmota" or "generic"; ""
 	// for cameras of this machine.
 	Kind string
+	// Same means another way to the camera before it in the list: only one of them
+	// is to be used.
+	Same bool
 	// Note says for people what this source gives, and what is odd about it.
 	Note string
 }

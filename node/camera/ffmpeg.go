@@ -2,6 +2,7 @@ package camera
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/url"
@@ -72,13 +73,8 @@ func openFFmpeg(rest string, o Options) (Source, error) {
 	case s.scheme == "file":
 		s.scheme = ""
 	}
-	for pair := range strings.SplitSeq(options, "&") {
-		if pair == "" {
-			continue
-		}
-		if err := s.option(pair); err != nil {
-			return nil, configError("source %s: %v", show, err)
-		}
+	if err := eachOption(options, s.option); err != nil {
+		return nil, configError("source %s: %s", show, s.redact.line(err.Error()))
 	}
 	return s, nil
 }
@@ -93,8 +89,9 @@ func cutFragment(s string) (input, options string) {
 	return s[:i], s[i+1:]
 }
 
-func (s *ffmpegSource) option(pair string) error {
-	key, value, _ := strings.Cut(pair, "=")
+// option takes one option; it returns its key.
+func (s *ffmpegSource) option(given option) (string, error) {
+	key, value := given.key, given.value
 	for _, o := range []struct {
 		name  string
 		words []string
@@ -107,14 +104,14 @@ func (s *ffmpegSource) option(pair string) error {
 		case key != o.name:
 			continue
 		case !slices.Contains(o.words, value):
-			return fmt.Errorf("%s %q: want one of %s", key, clean(value), strings.Join(o.words, ", "))
+			return key, fmt.Errorf("%s %q: want one of %s", key, clean(value), strings.Join(o.words, ", "))
 		case key == "transport" && !s.isRTSP():
-			return fmt.Errorf("transport is for rtsp:// and rtsps://")
+			return key, errors.New("transport is for rtsp:// and rtsps://")
 		}
 		*o.to = value
-		return nil
+		return key, nil
 	}
-	return fmt.Errorf("unknown option %q behind the #: want keyframes or transport", s.redact.line(key))
+	return key, fmt.Errorf("unknown option %q behind the #: want keyframes or transport", s.redact.line(key))
 }
 
 func (s *ffmpegSource) isRTSP() bool { return s.scheme == "rtsp" || s.scheme == "rtsps" }

@@ -162,18 +162,19 @@ func TestFFmpegFileErrors(t *testing.T) {
 
 func TestFFmpegOptionErrors(t *testing.T) {
 	for source, want := range map[string]string{
-		"ffmpeg:":                              "nothing to read: want such as ffmpeg:rtsp://host/path or ffmpeg:/path/clip.mp4",
-		"ffmpeg:#keyframes=on":                 "nothing to read",
-		"ffmpeg:gopher://h/x":                  `unknown protocol "gopher": want one of rtsp, rtsps, http,`,
-		"ffmpeg:concat:/a|/b":                  "",
-		"ffmpeg:rtsp:///stream":                "not a URL",
-		"ffmpeg:rtsp://u:ge/heim@h/":           "source ffmpeg:rtsp://u:***@h/: not a URL",
-		"ffmpeg:/dev/video0":                   "want v4l2:/dev/video0",
-		"ffmpeg:rtsp://h/s#keyframes=maybe":    `keyframes "maybe": want one of on, off, auto`,
-		"ffmpeg:rtsp://h/s#transport=carrier":  `transport "carrier": want one of tcp, udp, udp_multicast, http`,
-		"ffmpeg:http://h/s#transport=udp":      `transport is for rtsp`,
-		"ffmpeg:rtsp://h/s#speed=2":            `unknown option "speed" behind the #: want keyframes or transport`,
-		"ffmpeg:rtsp://u:geheim@h/s#u:geheim@": `unknown option`,
+		"ffmpeg:":                                  "nothing to read: want such as ffmpeg:rtsp://host/path or ffmpeg:/path/clip.mp4",
+		"ffmpeg:#keyframes=on":                     "nothing to read",
+		"ffmpeg:gopher://h/x":                      `unknown protocol "gopher": want one of rtsp, rtsps, http,`,
+		"ffmpeg:concat:/a|/b":                      "",
+		"ffmpeg:rtsp:///stream":                    "not a URL",
+		"ffmpeg:rtsp://u:ge/heim@h/":               "source ffmpeg:rtsp://u:***@h/: not a URL",
+		"ffmpeg:/dev/video0":                       "want v4l2:/dev/video0",
+		"ffmpeg:rtsp://h/s#keyframes=maybe":        `keyframes "maybe": want one of on, off, auto`,
+		"ffmpeg:rtsp://h/s#transport=carrier":      `transport "carrier": want one of tcp, udp, udp_multicast, http`,
+		"ffmpeg:http://h/s#transport=udp":          `transport is for rtsp`,
+		"ffmpeg:rtsp://h/s#speed=2":                `unknown option "speed" behind the #: want keyframes or transport`,
+		"ffmpeg:rtsp://u:geheim@h/s#u:geheim@":     `unknown option`,
+		"ffmpeg:/x.mp4#keyframes=on&keyframes=off": `keyframes is given twice`,
 	} {
 		_, err := Open(source, Options{})
 		if want == "" {

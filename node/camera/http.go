@@ -94,6 +94,9 @@ func openURL(source string, o Options) (*httpSource, error) {
 	if u.Hostname() == "" {
 		return nil, configError("source %s: no host: want %s://host/path", show, u.Scheme)
 	}
+	if password, _ := u.User.Password(); password == masked {
+		return nil, configError("source %s: *** stands for a password that was hidden: want the password itself", show)
+	}
 	s := &httpSource{user: u.User, max: o.MaxPicture, redact: newRedactor(source), log: o.Log}
 	if s.option, err = parseHTTPOption(u); err != nil {
 		return nil, configError("source %s: %s", show, s.redact.line(err.Error()))

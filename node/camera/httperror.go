@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"camqtt/internal/cert"
 )
 
 const (
@@ -30,7 +32,7 @@ func (v *visit) requestError(err error) *Error {
 	if bad, ok := errors.AsType[*tls.CertificateVerificationError](err); ok && len(bad.UnverifiedCertificates) > 0 {
 		e.Code = Config
 		e.Text = fmt.Sprintf("camera %s: its certificate is not trusted: %s: compare with the camera's own page that its key is %s, then write that behind the source as #pin=%[3]s, or name its authority by #ca=/path.pem",
-			v.name(), v.redact.line(bad.Err.Error()), pinOf(bad.UnverifiedCertificates[0]))
+			v.name(), v.redact.line(bad.Err.Error()), cert.PinOf(bad.UnverifiedCertificates[0]))
 		return e
 	}
 	if other, ok := errors.AsType[*pinError](err); ok {

@@ -1,12 +1,8 @@
 package camera
 
 import (
-	"bytes"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
@@ -14,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"camqtt/internal/cert"
 	"camqtt/node/camera/board"
 )
 
@@ -21,7 +18,7 @@ import (
 type httpOption struct {
 	kind    board.Kind // "": found out
 	discard int        // pictures thrown away before the one that counts; below 0: found out
-	pin     []byte     // SHA-256 of the only public key trusted; nil: none
+	pin     *cert.Pin  // the only public key trusted; nil: none
 	roots   *x509.CertPool
 	given   string // all of it, as written
 }
@@ -31,29 +28,19 @@ const (
 	optionList = "kind=, discard=, pin= or ca="
 )
 
-// parseHTTPOption reads the fragment. Values are percent-encoded, and a + is a +.
+// parseHTTPOption reads the fragment.
 func parseHTTPOption(u *url.URL) (o httpOption, err error) {
 	o.discard, o.given = -1, u.EscapedFragment()
 	if o.given == "" {
 		return o, nil
 	}
-	seen := map[string]bool{}
-	for pair := range strings.SplitSeq(o.given, "&") {
-		name, raw, ok := strings.Cut(pair, "=")
-		if !ok {
-			return o, fmt.Errorf("option %q behind the #: want %s", name, optionList)
+	if err := eachOption(o.given, func(x option) (string, error) {
+		if !x.given {
+			return x.key, fmt.Errorf("option %q behind the #: want %s", x.key, optionList)
 		}
-		if seen[name] {
-			return o, fmt.Errorf("option %s= is given twice", name)
-		}
-		seen[name] = true
-		value, err := url.PathUnescape(raw)
-		if err != nil {
-			return o, fmt.Errorf("option %s=%q: %w", name, raw, err)
-		}
-		if err := o.set(name, value); err != nil {
-			return o, err
-		}
+		return x.key, o.set(x.key, x.value)
+	}); err != nil {
+		return o, err
 	}
 	if (o.pin != nil || o.roots != nil) && u.Scheme != "https" {
 		return o, errors.New("options pin= and ca= are about certificates: want https:// with them")
@@ -85,29 +72,16 @@ func (o *httpOption) set(name, value string) (err error) {
 	return err
 }
 
-// pinPrefix says which digest a pin is.
-const pinPrefix = "sha256:"
-
-// parsePin reads the digest of a public key, in hexadecimal or base64.
-func parsePin(s string) ([]byte, error) {
-	text, ok := strings.CutPrefix(s, pinPrefix)
-	if ok && len(text) == hex.EncodedLen(sha256.Size) {
-		if b, err := hex.DecodeString(text); err == nil {
-			return b, nil
+// parsePin reads the digest of a public key. In a URL base64 is written with other
+// characters as well, and without its end.
+func parsePin(s string) (*cert.Pin, error) {
+	plain := strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(s, "="))
+	for _, form := range []string{plain, plain + "="} { // 32 bytes are 43 characters and one =
+		if p, err := cert.ParsePin(form); err == nil {
+			return &p, nil
 		}
 	}
-	plain := strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(text, "="))
-	if b, err := base64.RawStdEncoding.DecodeString(plain); ok && err == nil && len(b) == sha256.Size {
-		return b, nil
-	}
 	return nil, fmt.Errorf("option pin=%q: want sha256: and the digest of the camera's public key, 64 hexadecimal digits or base64", s)
-}
-
-// pinOf is the pin of a certificate, as it is written. What is digested is the
-// public key (RFC 7469, 2.4), which outlives a renewed certificate.
-func pinOf(c *x509.Certificate) string {
-	sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
-	return pinPrefix + hex.EncodeToString(sum[:])
 }
 
 func readRoots(path string) (*x509.CertPool, error) {
@@ -115,17 +89,17 @@ func readRoots(path string) (*x509.CertPool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("option ca=: %w", err)
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("option ca=%s: no certificate in it: want PEM", path)
+	pool, err := cert.Authorities(pem)
+	if err != nil {
+		return nil, fmt.Errorf("option ca=%s: %w", path, err)
 	}
 	return pool, nil
 }
 
 // pinError says that a camera has another key than the one that was pinned.
-type pinError struct{ got string }
+type pinError struct{ got cert.Pin }
 
-func (e *pinError) Error() string { return "its key is another than the pinned one: " + e.got }
+func (e *pinError) Error() string { return "its key is another than the pinned one: " + e.got.String() }
 
 // tls is how the camera's certificate is judged; nil: as the system does.
 func (o httpOption) tls() *tls.Config {
@@ -146,9 +120,8 @@ func (o httpOption) checkPin(s tls.ConnectionState) error {
 	if len(s.PeerCertificates) == 0 {
 		return errors.New("no certificate")
 	}
-	got := s.PeerCertificates[0]
-	if sum := sha256.Sum256(got.RawSubjectPublicKeyInfo); !bytes.Equal(sum[:], o.pin) {
-		return &pinError{pinOf(got)}
+	if got := cert.PinOf(s.PeerCertificates[0]); got != *o.pin {
+		return &pinError{got}
 	}
 	return nil
 }

@@ -22,10 +22,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"camqtt/internal/cert"
 )
 
 // tlsCamera is a camera with a certificate of its own making, valid from a time on.
-func tlsCamera(t *testing.T, from time.Time) (addr string, cert *x509.Certificate) {
+func tlsCamera(t *testing.T, from time.Time) (addr string, own *x509.Certificate) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -40,7 +42,7 @@ func tlsCamera(t *testing.T, from time.Time) (addr string, cert *x509.Certificat
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cert, err = x509.ParseCertificate(der); err != nil {
+	if own, err = x509.ParseCertificate(der); err != nil {
 		t.Fatal(err)
 	}
 	pic := drawn(t, 1)
@@ -52,21 +54,21 @@ func tlsCamera(t *testing.T, from time.Time) (addr string, cert *x509.Certificat
 	srv.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
-	return srv.URL, cert
+	return srv.URL, own
 }
 
 // A camera that signs its own certificate is trusted by the pin that the refusal
 // names, or by its certificate as an authority, and by nothing else.
 func TestHTTPSPinned(t *testing.T) {
-	addr, cert := tlsCamera(t, time.Now().Add(-time.Minute))
+	addr, own := tlsCamera(t, time.Now().Add(-time.Minute))
 	e, _ := fails(t, open(t, addr+"/snap", Options{}), Mode{})
 	pin := regexp.MustCompile(`#(pin=sha256:[0-9a-f]{64}),`).FindStringSubmatch(e.Text)
 	if e.Code != Config || pin == nil {
 		t.Fatalf("%s: %q, want config with the pin to write", e.Code, e.Text)
 	}
-	sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
+	sum := sha256.Sum256(own.RawSubjectPublicKeyInfo)
 	file := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}), 0o600); err != nil {
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own.Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, option := range []string{
@@ -81,7 +83,7 @@ func TestHTTPSPinned(t *testing.T) {
 	}
 	other, otherCert := tlsCamera(t, time.Now().Add(-time.Minute))
 	for option, want := range map[string]string{
-		pin[1]:       "its key is " + pinOf(otherCert) + ", not the one that pin= says",
+		pin[1]:       "its key is " + cert.PinOf(otherCert).String() + ", not the one that pin= says",
 		"ca=" + file: "its certificate is not trusted",
 	} {
 		e, got := fails(t, open(t, other+"/snap#"+option, Options{}), Mode{})
@@ -93,8 +95,8 @@ func TestHTTPSPinned(t *testing.T) {
 
 // A pin does not ask for the date: cameras and small computers often have it wrong.
 func TestHTTPSPinnedWithWrongClock(t *testing.T) {
-	addr, cert := tlsCamera(t, time.Now().Add(48*time.Hour))
-	take(t, open(t, addr+"/snap#pin="+pinOf(cert), Options{}), Mode{FPS: 50}, 1)
+	addr, own := tlsCamera(t, time.Now().Add(48*time.Hour))
+	take(t, open(t, addr+"/snap#pin="+cert.PinOf(own).String(), Options{}), Mode{FPS: 50}, 1)
 	if e, _ := fails(t, open(t, addr+"/snap", Options{}), Mode{}); e.Code != Config || !strings.Contains(e.Text, "not trusted") {
 		t.Errorf("%s: %q", e.Code, e.Text)
 	}

@@ -2,7 +2,7 @@ package camera
 
 import (
 	"context"
-	"net/url"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -55,31 +55,30 @@ func openPush(rest string, o Options) (Source, error) {
 	if where != "" {
 		return nil, configError("source push: %q: nothing stands there: who may send is said by push_token and push_from", clean(where))
 	}
-	options, err := url.ParseQuery(query)
-	if err != nil {
-		return nil, configError("source push: options: %s", clean(err.Error()))
-	}
 	p := &pushed{inbox: o.Inbox}
-	for key, values := range options {
-		if len(values) > 1 {
-			return nil, configError("source push: %s is given twice", clean(key))
-		}
-		switch value := values[0]; key {
-		case "every":
-			p.every, err = time.ParseDuration(value)
-			if err != nil || p.every < time.Second || p.every > pushMost {
-				return nil, configError("source push: every %q: want 1s to 24h, such as 10m", clean(value))
-			}
-		case "publish":
-			if !slices.Contains([]string{"asked", "always"}, value) {
-				return nil, configError("source push: publish %q: want asked or always", clean(value))
-			}
-			p.always = value == "always"
-		default:
-			return nil, configError("source push: unknown key %q: want every or publish", clean(key))
-		}
+	if err := eachOption(query, p.option); err != nil {
+		return nil, configError("source push: %v", err)
 	}
 	return p, nil
+}
+
+// option takes one option; it returns its key.
+func (p *pushed) option(x option) (string, error) {
+	switch x.key {
+	case "every":
+		var err error
+		if p.every, err = time.ParseDuration(x.value); err != nil || p.every < time.Second || p.every > pushMost {
+			return x.key, fmt.Errorf("every %q: want 1s to 24h, such as 10m", clean(x.value))
+		}
+	case "publish":
+		if !slices.Contains([]string{"asked", "always"}, x.value) {
+			return x.key, fmt.Errorf("publish %q: want asked or always", clean(x.value))
+		}
+		p.always = x.value == "always"
+	default:
+		return x.key, fmt.Errorf("unknown key %q: want every or publish", clean(x.key))
+	}
+	return x.key, nil
 }
 
 // Profile says that the board sends when it likes and obeys nothing.

@@ -84,14 +84,15 @@ func TestOpenErrors(t *testing.T) {
 		"push:?every=1m&every=2m":           `every is given twice`,
 		"push:?%zz":                         `invalid URL escape`,
 		"exec:cam \x1b[31mred\x1b[0m\x00 |": `source exec:cam red |:`,
+		"http://u:***@host/":                `*** stands for a password that was hidden`,
 		"http://host/#x":                    `option "x" behind the #: want kind=, discard=, pin= or ca=`,
 		"http://u:geheim@host/#discrad=2":   `unknown option "discrad" behind the #: want kind=, discard=, pin= or ca=`,
 		"http://host/#discard=11":           `option discard="11": want 0 to 10 pictures`,
-		"http://host/#discard=1&discard=2":  `option discard= is given twice`,
+		"http://host/#discard=1&discard=2":  `discard is given twice`,
 		"http://host/#kind=esp":             `option kind="esp": want one of camerawebserver, easytarget, esphome, tasmota, generic`,
 		"https://host/#pin=sha256:abcd":     `option pin="sha256:abcd": want sha256: and the digest`,
 		"https://host/#ca=/no/such.pem":     `option ca=: open /no/such.pem`,
-		"http://host/#ca=open_test.go":      `option ca=open_test.go: no certificate in it: want PEM`,
+		"http://host/#ca=open_test.go":      `option ca=open_test.go: has no certificate in it: want PEM`,
 		"http://host/#pin=sha256:" + strings.Repeat("a1", 32): `options pin= and ca= are about certificates: want https://`,
 	} {
 		_, err := Open(source, Options{})

@@ -32,13 +32,14 @@ func Probe(ctx context.Context, host string) ([]Found, error) {
 func probeHost(ctx context.Context, host string, client *http.Client) ([]Found, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	source := host
+	source, shown := host, clean(Mask(host))
 	if !strings.Contains(host, "://") {
 		source = "http://" + host
+		shown = strings.TrimPrefix(clean(Mask(source)), "http://")
 	}
 	u, err := url.Parse(source)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, configError("address %q: want a host such as 192.168.1.20, host:port, or http://host/path", clean(Mask(host)))
+		return nil, configError("address %q: want a host such as 192.168.1.20, host:port, or http://host/path", shown)
 	}
 	o := Options{MaxPicture: maxPicture, Log: slog.New(slog.DiscardHandler), HTTPClient: client}
 	found, err := probe(ctx, source, o)
@@ -68,7 +69,7 @@ func probeHost(ctx context.Context, host string, client *http.Client) ([]Found, 
 	if len(found) > 0 {
 		return found, nil
 	}
-	return nil, fmt.Errorf("no camera found at %s, nor on its ports %s: %w", clean(Mask(host)), strings.Join(probePorts(), ", "), err)
+	return nil, fmt.Errorf("no camera found at %s, nor on its ports %s: %w", shown, strings.Join(probePorts(), ", "), err)
 }
 
 // probe looks at one address.
@@ -117,17 +118,16 @@ func (s *httpSource) foundBoard(ctx context.Context, v *visit) []Found {
 	if f.status != nil && f.status.Name != "" {
 		one.Name = clean(f.status.Name) + " (" + prof.Model + ")"
 	}
-	with := func(addr, note string) Found {
+	one.Source, one.Note = s.shown(s.url.String()), "stream and single pictures, whichever fits"+note
+	all := []Found{one}
+	also := func(addr, note string) {
 		x := one
-		x.Source, x.Note = s.shown(addr), note
-		return x
+		x.Source, x.Note, x.Same = s.shown(addr), note, true
+		all = append(all, x)
 	}
-	all := []Found{
-		with(s.url.String(), "stream and single pictures, whichever fits"+note),
-		with(f.places.Capture, "single pictures only: leaves the board's one stream to others"),
-	}
+	also(f.places.Capture, "single pictures only: leaves the board's one stream to others")
 	if f.places.Stream != "" {
-		all = append(all, with(f.places.Stream, "the stream only: one viewer at a time"))
+		also(f.places.Stream, "the stream only: one viewer at a time")
 	}
 	return all
 }

@@ -44,8 +44,11 @@ func TestProbe(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got []string
-			for _, f := range found {
+			for i, f := range found {
 				got = append(got, f.Source)
+				if f.Same != (i > 0) {
+					t.Errorf("%s: the same camera as the one before: %t", f.Source, f.Same)
+				}
 				if f.Kind != string(tt.kind) || f.Name != tt.name || f.Note == "" || len(f.Sizes) < min(tt.sizes, 1) {
 					t.Errorf("found %+v", f)
 				}
@@ -173,6 +176,7 @@ func TestProbeOthers(t *testing.T) {
 		"ftp://x":         {Config, "want a host such as 192.168.1.20"},
 		"":                {Config, "want a host such as"},
 		"a b":             {Config, "want a host such as"},
+		"u:geheim@a b":    {Config, `address "u:***@a b": want a host such as`},
 	} {
 		if got, err := Probe(t.Context(), host); err == nil || len(got) > 0 || CodeOf(err) != want.code || !strings.Contains(err.Error(), want.text) {
 			t.Errorf("Probe(%q) = %+v, %v (%s), want %s with %q", host, got, err, CodeOf(err), want.code, want.text)

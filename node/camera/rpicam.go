@@ -1,6 +1,7 @@
 package camera
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -31,10 +32,12 @@ type rpicam struct {
 
 // rpicamFPS is the rate when nobody asks for one, in pictures per second;
 // stillsFPS that of stills, which is also the highest they are asked for: each
-// stops and restarts the sensor.
+// stops and restarts the sensor. rpicamQuality is that of a stream when nobody
+// asks: the program's own is 50, at which faces and number plates go to pieces.
 const (
-	rpicamFPS = 10
-	stillsFPS = 1
+	rpicamFPS     = 10
+	stillsFPS     = 1
+	rpicamQuality = 80
 )
 
 func openRpicam(rest string, o Options) (Source, error) {
@@ -180,6 +183,7 @@ func (s *rpicam) arguments(camera string, m Mode) []string {
 			a = append(a, "--zsl")
 		}
 	} else {
+		m.Quality = cmp.Or(m.Quality, rpicamQuality)
 		// Without --flush the end of each picture waits for the next one.
 		a = []string{"-n", "-t", "0", "--codec", "mjpeg", "--flush", "-o", "-", "--framerate", strconv.FormatFloat(streamRate(m), 'f', -1, 64)}
 	}

@@ -16,20 +16,20 @@ const vidHead = "-n -t 0 --codec mjpeg --flush -o - --framerate "
 
 func TestRpicamArguments(t *testing.T) {
 	for source, want := range map[string]string{
-		"rpicam:":    vidHead + "10",
-		"RPICAM:1":   vidHead + "10 --camera 1",
+		"rpicam:":    vidHead + "10 --quality 80",
+		"RPICAM:1":   vidHead + "10 --quality 80 --camera 1",
 		"rpicam:?ev": "!ev \"on\": want -10 to 10",
-		"rpicam:?hflip&vflip=off&awb=Daylight&awbgains=1.8,1.5": vidHead + "10 --hflip --awb daylight --awbgains 1.8,1.5",
-		"rpicam:0?rotation=180&roi=0.25,0.25,.5,.5":             vidHead + "10 --camera 0 --hflip --vflip --roi 0.25,0.25,0.5,0.5",
-		"rpicam:?rotation=180&hflip=on":                         vidHead + "10 --vflip",
-		"rpicam:?shutter=20ms&gain=2&flicker=10ms&ev=+1.5":      vidHead + "10 --shutter 20000 --gain 2 --flicker-period 10000 --ev 1.5",
-		"rpicam:?shutter=8333&flicker-period=8333us":            vidHead + "10 --shutter 8333 --flicker-period 8333",
-		"rpicam:?autofocus=continuous&autofocus-range=macro":    vidHead + "10 --autofocus-mode continuous --autofocus-range macro",
-		"rpicam:?autofocus-mode=manual&lens-position=0":         vidHead + "10 --autofocus-mode manual --lens-position 0",
-		"rpicam:?denoise=cdn_off&hdr=single-exp&exposure=sport": vidHead + "10 --denoise cdn_off --hdr single-exp --exposure sport",
-		"rpicam:?metering=spot&mode=2304:1296:10:P":             vidHead + "10 --metering spot --mode 2304:1296:10:P",
-		"rpicam:?tuning=/usr/share/a%26b.json&sharpness=0":      vidHead + "10 --tuning-file /usr/share/a&b.json --sharpness 0",
-		"rpicam:?brightness=-0.1&contrast=1.2&saturation=0x1p0": vidHead + "10 --brightness -0.1 --contrast 1.2 --saturation 1",
+		"rpicam:?hflip&vflip=off&awb=Daylight&awbgains=1.8,1.5": vidHead + "10 --quality 80 --hflip --awb daylight --awbgains 1.8,1.5",
+		"rpicam:0?rotation=180&roi=0.25,0.25,.5,.5":             vidHead + "10 --quality 80 --camera 0 --hflip --vflip --roi 0.25,0.25,0.5,0.5",
+		"rpicam:?rotation=180&hflip=on":                         vidHead + "10 --quality 80 --vflip",
+		"rpicam:?shutter=20ms&gain=2&flicker=10ms&ev=+1.5":      vidHead + "10 --quality 80 --shutter 20000 --gain 2 --flicker-period 10000 --ev 1.5",
+		"rpicam:?shutter=8333&flicker-period=8333us":            vidHead + "10 --quality 80 --shutter 8333 --flicker-period 8333",
+		"rpicam:?autofocus=continuous&autofocus-range=macro":    vidHead + "10 --quality 80 --autofocus-mode continuous --autofocus-range macro",
+		"rpicam:?autofocus-mode=manual&lens-position=0":         vidHead + "10 --quality 80 --autofocus-mode manual --lens-position 0",
+		"rpicam:?denoise=cdn_off&hdr=single-exp&exposure=sport": vidHead + "10 --quality 80 --denoise cdn_off --hdr single-exp --exposure sport",
+		"rpicam:?metering=spot&mode=2304:1296:10:P":             vidHead + "10 --quality 80 --metering spot --mode 2304:1296:10:P",
+		"rpicam:?tuning=/usr/share/a%26b.json&sharpness=0":      vidHead + "10 --quality 80 --tuning-file /usr/share/a&b.json --sharpness 0",
+		"rpicam:?brightness=-0.1&contrast=1.2&saturation=0x1p0": vidHead + "10 --quality 80 --brightness -0.1 --contrast 1.2 --saturation 1",
 		"rpicam:?stills":           "-n -t 0 --signal --thumb none -o /dev/stdout",
 		"rpicam:?stills=on&zsl=on": "-n -t 0 --signal --thumb none -o /dev/stdout --zsl",
 	} {
@@ -76,7 +76,7 @@ func TestRpicamRotate(t *testing.T) {
 		if got := slices.Contains(s.Profile().Caps, CapRotate); got != c.turns {
 			t.Errorf("%s rotated %s: turns it itself: %v, want %v", c.source, c.rotate, got, c.turns)
 		}
-		if got := strings.Join(s.(*sieve).Source.(*rpicam).arguments("", Mode{}), " "); strings.TrimSpace(strings.TrimPrefix(got, vidHead+"10")) != c.args {
+		if got := strings.Join(s.(*sieve).Source.(*rpicam).arguments("", Mode{}), " "); strings.TrimSpace(strings.TrimPrefix(got, vidHead+"10 --quality 80")) != c.args {
 			t.Errorf("%s rotated %s: arguments %s, want %s", c.source, c.rotate, got, c.args)
 		}
 	}

@@ -2,7 +2,6 @@ package camera
 
 import (
 	"fmt"
-	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -70,28 +69,8 @@ func parseRpicam(rest string) (rpicamOptions, error) {
 	if _, err := strconv.ParseUint(where, 10, 8); err != nil && where != "" && !strings.HasPrefix(where, "/") {
 		return o, configError("source %s: camera %q: want rpicam: alone for the first camera, rpicam:1 for the second, or rpicam: and the path that rpicam-hello --list-cameras shows in brackets", show, where)
 	}
-	seen := map[string]bool{}
-	for pair := range strings.SplitSeq(query, "&") {
-		if pair == "" {
-			continue
-		}
-		key, value, given := strings.Cut(pair, "=")
-		if !given {
-			value = "on"
-		}
-		// A plus sign stays one: it is part of a number here, not a blank.
-		value, err := url.PathUnescape(value)
-		if err != nil {
-			return o, configError("source %s: %s: %v", show, key, err)
-		}
-		flag, err := o.option(key, value)
-		if err == nil && seen[flag] {
-			err = fmt.Errorf("%s is given twice", key)
-		}
-		if err != nil {
-			return o, configError("source %s: %v", show, err)
-		}
-		seen[flag] = true
+	if err := eachOption(query, o.option); err != nil {
+		return o, configError("source %s: %v", show, err)
 	}
 	if o.zsl && !o.stills {
 		return o, configError("source %s: zsl is for stills: want stills=on as well", show)
@@ -99,8 +78,12 @@ func parseRpicam(rest string) (rpicamOptions, error) {
 	return o, nil
 }
 
-// option takes one key and value and returns which option that was.
-func (o *rpicamOptions) option(key, value string) (string, error) {
+// option takes one option and returns which that was.
+func (o *rpicamOptions) option(given option) (string, error) {
+	key, value := given.key, given.value
+	if !given.given {
+		value = "on"
+	}
 	if is, ok := map[string]*bool{"stills": &o.stills, "zsl": &o.zsl}[key]; ok {
 		var err error
 		*is, err = onOff(key, value)

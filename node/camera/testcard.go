@@ -3,7 +3,6 @@ package camera
 import (
 	"context"
 	"hash/fnv"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -29,24 +28,15 @@ type testCard struct {
 func openTestCard(rest string, _ Options) (Source, error) {
 	show := clean("test:" + rest)
 	size, query, _ := strings.Cut(rest, "?")
-	keys, err := url.ParseQuery(query)
-	if err != nil {
-		return nil, configError("source %s: %v", show, err)
-	}
 	c := &testCard{
 		mode:  Mode{Width: cardWidth, Height: cardHeight, FPS: cardFPS, Quality: cardQuality},
 		label: "TEST", hue: -1,
 	}
 	if size != "" {
-		if keys.Has("size") {
-			return nil, configError("source %s: size is given twice", show)
-		}
-		keys.Set("size", size)
+		query = "size=" + size + "&" + query
 	}
-	for key, values := range keys {
-		if err := c.set(key, values[len(values)-1]); err != nil {
-			return nil, configError("source %s: %v", show, err)
-		}
+	if err := eachOption(query, func(x option) (string, error) { return x.key, c.set(x.key, x.value) }); err != nil {
+		return nil, configError("source %s: %v", show, err)
 	}
 	if c.hue < 0 { // cameras that are named differently look different without being told to
 		h := fnv.New32a()

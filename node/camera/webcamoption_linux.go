@@ -1,7 +1,6 @@
 package camera
 
 import (
-	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -47,21 +46,8 @@ func parseWebcam(rest string) (webcamOptions, error) {
 	if where != "" && !filepath.IsAbs(where) && (!isUSB || usb == "") {
 		return o, configError("source %s: want v4l2:/dev/video0, v4l2:/dev/v4l/by-id/..., v4l2:usb- and the serial number or the port, or v4l2: alone for the only camera", show)
 	}
-	for pair := range strings.SplitSeq(query, "&") {
-		if pair == "" {
-			continue
-		}
-		key, value, _ := strings.Cut(pair, "=")
-		key, err := url.QueryUnescape(key)
-		if err == nil {
-			value, err = url.QueryUnescape(value)
-		}
-		if err != nil {
-			return o, configError("source %s: %v", show, err)
-		}
-		if err := o.option(key, value); err != nil {
-			return o, configError("source %s: %v", show, err)
-		}
+	if err := eachOption(query, func(x option) (string, error) { return x.key, o.option(x.key, x.value) }); err != nil {
+		return o, configError("source %s: %v", show, err)
 	}
 	return o, nil
 }

@@ -16,12 +16,12 @@ import (
 
 func TestParseWebcam(t *testing.T) {
 	for rest, want := range map[string]webcamOptions{
-		"":                           {settle: unsaid},
-		"/dev/video0":                {where: "/dev/video0", settle: unsaid},
-		"usb-1-1.2#2?settle=0":       {where: "usb-1-1.2#2"},
-		"/dev/v4l/by-id/x-index0?":   {where: "/dev/v4l/by-id/x-index0", settle: unsaid},
-		"?format=nv12&settle=500ms":  {settle: 500 * time.Millisecond, format: v4l2.NV12},
-		"?b=1&a=-2&c=on&d=False&a=3": {settle: unsaid, set: []setting{{"b", 1}, {"a", -2}, {"c", 1}, {"d", 0}, {"a", 3}}},
+		"":                            {settle: unsaid},
+		"/dev/video0":                 {where: "/dev/video0", settle: unsaid},
+		"usb-1-1.2#2?settle=0":        {where: "usb-1-1.2#2"},
+		"/dev/v4l/by-id/x-index0?":    {where: "/dev/v4l/by-id/x-index0", settle: unsaid},
+		"?format=nv12&settle=500ms":   {settle: 500 * time.Millisecond, format: v4l2.NV12},
+		"?b=1&a=-2&c=on&d=False&e=+3": {settle: unsaid, set: []setting{{"b", 1}, {"a", -2}, {"c", 1}, {"d", 0}, {"e", 3}}},
 	} {
 		got, err := parseWebcam(rest)
 		if err != nil || got.where != want.where || got.settle != want.settle || got.format != want.format || !slices.Equal(got.set, want.set) {
@@ -39,6 +39,8 @@ func TestParseWebcam(t *testing.T) {
 		"?brightness=high":       `brightness "high": want a whole number, on or off`,
 		"?brightness=9999999999": `brightness "9999999999"`,
 		"?%zz=1":                 "invalid URL escape",
+		"?gain=1&gain=2":         "gain is given twice",
+		"?settle=1s&settle=2s":   "settle is given twice",
 	} {
 		_, err := Open("v4l2:"+rest, Options{})
 		if CodeOf(err) != Config || err == nil || !strings.Contains(err.Error(), want) {

@@ -18,7 +18,7 @@ var (
 	errRefused  = errors.New("refused: want the camera's id with its token, or its address")
 	errGuesses  = errors.New("refused too often: wait a minute")
 	errTooOften = errors.New("too many pictures: send fewer")
-	errUnwanted = errors.New("not taken now: privacy is on, or the camera's node is not running")
+	errUnwanted = errors.New("not taken now: privacy is on, or the camera's node is not running or starts anew")
 )
 
 // What one address may get wrong, at once and then per second.
