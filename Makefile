@@ -51,7 +51,7 @@ fuzz: ## each fuzz target for FUZZTIME
 		done; \
 	done
 
-bench: setup ## every figure of the README, beside mosquitto and the floor; about 12 minutes
+bench: setup ## every figure of docs/figures.md, beside mosquitto and the floor; about 12 minutes
 	go test -run '^$$' -bench 'Scan|Walk|Splitter$$|Damage' ./internal/jpeg
 	go test -run '^$$' -bench 'Snap|Page|Node|Bridge|DemoStart|Reconnect' -benchtime 1x -timeout 30m .
 	go test -run '^$$' -bench 'Delay' -benchtime 500x ./node/camera

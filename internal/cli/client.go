@@ -182,10 +182,13 @@ func (t *target) with(ctx context.Context, e *env, do func(context.Context, *vie
 
 // unreachable says what to do about a broker that does not answer.
 func (t *target) unreachable(e *env, o link.Options, err error) error {
-	if errors.Is(err, syscall.ECONNREFUSED) && len(o.URLs) == 1 && o.URLs[0] == defaultBroker {
+	switch {
+	case !errors.Is(err, syscall.ECONNREFUSED):
+		return err
+	case len(o.URLs) == 1 && o.URLs[0] == defaultBroker:
 		return &hinted{err, e.name + " demo, or name a broker with --broker"}
 	}
-	return err
+	return &hinted{err, "is the broker running there, on that port? One of camqtt lets other machines in only with broker.listen: 0.0.0.0:1883"}
 }
 
 // find makes sure that there is somebody to ask, so that a wrong id costs a

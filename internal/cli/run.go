@@ -95,7 +95,8 @@ func (e *env) serve(ctx context.Context, cfg *config.Config) error {
 		log.Info("broker listens", "url", "mqtts://"+p.tlsAddr.String())
 	}
 	if p.httpAddr != nil {
-		log.Info("dashboard listens", "url", schemeOf(cfg.Dashboard)+p.httpAddr.String())
+		// Every address of this machine is none that a browser could open.
+		log.Info("dashboard listens", "url", schemeOf(cfg.Dashboard)+p.httpAddr.String(), "open", p.pageURL())
 	}
 	return run.All(ctx, p.services...)
 }

@@ -28,6 +28,7 @@ func catalogue() []entry {
 		{place{"fps", "number"}, fps},
 		{place{"quality", "number"}, quality},
 		{place{"size", "select"}, size},
+		{place{"flash", "number"}, flash},
 		{place{"connection", "binary_sensor"}, connection},
 		{place{"problem", "binary_sensor"}, problem},
 		{place{"last_picture", "sensor"}, lastPicture},

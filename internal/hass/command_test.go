@@ -17,7 +17,11 @@ func obey(topic, payload string) (string, error) {
 	}
 	if key, set := strings.CutPrefix(string(kind), "set/"); set {
 		c, err := wire.ParseSetKey(key, []byte(payload))
-		return fmt.Sprintf("%s %v %v %d %s %v", id, c.Setting, c.FPS, c.Quality, c.Size, c.On), err
+		understood := fmt.Sprintf("%s %v %v %d %s %v", id, c.Setting, c.FPS, c.Quality, c.Size, c.On)
+		if c.Flash != 0 {
+			understood += fmt.Sprintf(" %d", c.Flash)
+		}
+		return understood, err
 	}
 	c, err := wire.ParseCommand([]byte(payload), time.Now())
 	return fmt.Sprintf("%s %s", id, c.Words()), err
@@ -45,6 +49,8 @@ func TestCommandsAreObeyed(t *testing.T) {
 	send("fps", text("fps", "max"), "front fps 30 0  false")
 	send("quality", text("quality", "min"), "front quality 0 1  false")
 	send("quality", text("quality", "max"), "front quality 0 100  false")
+	send("flash", text("flash", "min"), "front flash 0 0  false")
+	send("flash", text("flash", "max"), "front flash 0 0  false 100")
 	options := comps["size"]["options"].([]any)
 	if len(options) != 3 {
 		t.Errorf("options %v, want the camera's three sizes", options)
@@ -61,8 +67,8 @@ func TestCommandsAreObeyed(t *testing.T) {
 			t.Errorf("%s: commands must not be retained", key)
 		}
 	}
-	if sent != 6 {
-		t.Errorf("%d entities send, this test knows 6", sent)
+	if sent != 7 {
+		t.Errorf("%d entities send, this test knows 7", sent)
 	}
 }
 

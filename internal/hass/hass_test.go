@@ -22,7 +22,7 @@ func fullInfo() wire.Info {
 	return wire.Info{
 		Schema: wire.Schema, ID: "front", Name: "Front door", Model: "imx708", Source: "rpicam",
 		Sizes: []string{"640x480", "1280x720", "1920x1080"}, MaxFPS: 10,
-		Caps: []string{"size", "fps", "quality", "motion"}, Version: "1.2.3", Host: "pi", Instance: "aabbccdd",
+		Caps: []string{"size", "fps", "quality", "flash", "motion"}, Version: "1.2.3", Host: "pi", Instance: "aabbccdd",
 		Started: wire.At(time.Date(2026, 11, 20, 4, 0, 0, 0, time.UTC)),
 		TopFPS:  30, StatsEvery: 30, Sensors: []string{"temperature", "signal"}, Bridge: "cellar",
 	}
@@ -177,12 +177,13 @@ func TestOnlyWhatTheCameraCanDoIsOffered(t *testing.T) {
 		{[]string{"size"}, sizes[:1], ""},
 		{[]string{"size"}, []string{"640x480", "640X480", "junk"}, ""},
 		{[]string{"motion"}, nil, "motion"},
-		{[]string{"size", "fps", "quality", "motion", "rotate"}, sizes, "fps motion quality size"},
+		{[]string{"flash"}, nil, "flash"},
+		{[]string{"size", "fps", "quality", "flash", "motion", "rotate"}, sizes, "flash fps motion quality size"},
 	} {
 		i := wire.Info{ID: "a", Caps: c.caps, Sizes: c.sizes}
 		comps := components(t, Options{}, i)
 		var got []string
-		for _, key := range []string{"fps", "motion", "quality", "size"} {
+		for _, key := range []string{"flash", "fps", "motion", "quality", "size"} {
 			switch n := len(comps[key]); n {
 			case 0:
 				t.Errorf("caps %v: %s is left out, which would not remove it", c.caps, key)
@@ -200,7 +201,7 @@ func TestOnlyWhatTheCameraCanDoIsOffered(t *testing.T) {
 				single++
 			}
 		}
-		if want := len(catalogue()) - 6 + len(got); single != want { // nor has it sensors
+		if want := len(catalogue()) - 7 + len(got); single != want { // nor has it sensors
 			t.Errorf("caps %v: %d entities in component mode, want %d", c.caps, single, want)
 		}
 	}

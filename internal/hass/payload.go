@@ -88,7 +88,8 @@ type component struct {
 	StateOn         string `json:"state_on,omitempty"`
 	StateOff        string `json:"state_off,omitempty"`
 
-	Min     float64  `json:"min,omitempty"`
+	// Min is a pointer, for 0 is not the default, which is 1.
+	Min     *float64 `json:"min,omitempty"`
 	Max     float64  `json:"max,omitempty"`
 	Step    float64  `json:"step,omitempty"`
 	Mode    string   `json:"mode,omitempty"`

@@ -44,6 +44,7 @@ func TestRulesRefuse(t *testing.T) {
 		"the same unique id twice":     func(v object) { part(v, "components", "snap")["unique_id"] = "camqtt_front_live" },
 		"inherited qos":                func(v object) { delete(part(v, "components", "camera"), "qos") },
 		"entity id with a hyphen":      func(v object) { part(v, "components", "snap")["default_entity_id"] = "button.front-snap" },
+		"number without least":         func(v object) { delete(part(v, "components", "flash"), "min") },
 		"number below its step":        func(v object) { part(v, "components", "fps")["step"] = 0.0001 },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -16,19 +16,21 @@ func connection(s subject) *component {
 	}
 }
 
-// problem has the code and the text of the trouble as attributes.
+// problem has the code and the text of the trouble as attributes, and warning
+// where pictures come, but not as asked, which is no problem yet.
 func problem(s subject) *component {
 	return &component{
-		Name:                   named("Problem"),
-		DeviceClass:            "problem",
-		EntityCategory:         diagnostic,
-		StateTopic:             s.topic(wire.KindState),
-		ValueTemplate:          either("value_json.error", "ON", "OFF"),
-		PayloadOn:              "ON",
-		PayloadOff:             "OFF",
-		JSONAttributesTopic:    s.topic(wire.KindState),
-		JSONAttributesTemplate: "{{ (value_json.error or {}) | to_json }}",
-		QoS:                    qos(wire.KindState),
+		Name:                named("Problem"),
+		DeviceClass:         "problem",
+		EntityCategory:      diagnostic,
+		StateTopic:          s.topic(wire.KindState),
+		ValueTemplate:       either("value_json.error", "ON", "OFF"),
+		PayloadOn:           "ON",
+		PayloadOff:          "OFF",
+		JSONAttributesTopic: s.topic(wire.KindState),
+		JSONAttributesTemplate: "{% set error = value_json.error or dict() %}" +
+			"{{ (dict(error, warning=value_json.warning) if value_json.warning | default(none) else error) | to_json }}",
+		QoS: qos(wire.KindState),
 	}
 }
 

@@ -34,7 +34,7 @@ func fps(s subject) *component {
 		ValueTemplate: "{% set fps = value_json.max_fps | default(0, true) %}{{ fps if " +
 			number(least) + " <= fps <= " + number(s.topFPS) + " else none }}",
 		CommandTopic: s.setTopic(wire.SetFPS),
-		Min:          least,
+		Min:          &least,
 		Max:          max(s.topFPS, 2*least),
 		Step:         least,
 		Mode:         "box",
@@ -56,10 +56,34 @@ func quality(s subject) *component {
 		ValueTemplate:   field("quality"),
 		CommandTopic:    s.setTopic(wire.SetQuality),
 		CommandTemplate: "{{ value | int }}", // automations may send 79.9
-		Min:             1,
+		Min:             new(1.0),
 		Max:             100,
 		Step:            1,
 		Mode:            "slider",
+		QoS:             qos(wire.KindState, wire.KindSetKey),
+	}
+}
+
+// flash is the lamp of boards that have one. It is unknown until it was set: the
+// camera does not say how it was before.
+func flash(s subject) *component {
+	if !s.can(capFlash) {
+		return nil
+	}
+	return &component{
+		Name:            named("Lamp"),
+		Icon:            "mdi:flashlight",
+		EntityCategory:  configuration,
+		Availability:    s.awake(),
+		StateTopic:      s.topic(wire.KindState),
+		ValueTemplate:   field("flash"),
+		CommandTopic:    s.setTopic(wire.SetFlash),
+		CommandTemplate: "{{ value | int }}",
+		Min:             new(0.0),
+		Max:             100,
+		Step:            1,
+		Mode:            "slider",
+		Unit:            "%",
 		QoS:             qos(wire.KindState, wire.KindSetKey),
 	}
 }

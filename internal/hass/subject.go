@@ -21,6 +21,7 @@ const (
 	capFPS     = "fps"
 	capSize    = "size"
 	capQuality = "quality"
+	capFlash   = "flash"
 	capMotion  = "motion" // publishes motion and the events about it
 )
 

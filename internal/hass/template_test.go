@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"camqtt/internal/testkit/homeassistant"
 	"camqtt/internal/wire"
 )
 
@@ -203,6 +204,47 @@ func TestStatesAreUnderstood(t *testing.T) {
 		comp := components(t, Options{}, fullInfo())[c.key]
 		if got := choose(t, comp["value_template"].(string), c.payload); got != comp[c.option] {
 			t.Errorf("%s at %s is %q, want %s %q", c.key, c.payload, got, c.option, comp[c.option])
+		}
+	}
+}
+
+// What is wrong, and what is merely not as asked, is in the attributes of the
+// problem, in the camera's own words.
+func TestProblemSaysWhat(t *testing.T) {
+	template := components(t, Options{}, fullInfo())["problem"]["json_attributes_template"].(string)
+	const odd = `the board's "lamp" {{ 1+1 }} stayed off`
+	for _, c := range []struct {
+		state wire.State
+		want  map[string]any
+	}{
+		{wire.State{}, map[string]any{}},
+		{wire.State{Warning: odd}, map[string]any{"warning": odd}},
+		{wire.State{Error: &wire.Problem{Code: wire.Stalled, Text: "t"}}, map[string]any{"code": "stalled", "text": "t"}},
+		{wire.State{Error: &wire.Problem{Code: wire.Stalled, Text: "t"}, Warning: odd}, map[string]any{"code": "stalled", "text": "t", "warning": odd}},
+	} {
+		payload, err := wire.JSON(c.state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := homeassistant.Render(template, payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got map[string]any
+		if err := json.Unmarshal([]byte(text), &got); err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("attributes %s, %v; want %v", text, err, c.want)
+		}
+	}
+}
+
+// The lamp is unknown until it was set; off is a state of its own.
+func TestLampIsUnderstood(t *testing.T) {
+	template := components(t, Options{}, fullInfo())["flash"]["value_template"].(string)
+	for _, c := range []struct{ payload, want string }{
+		{`{"flash":0}`, "0"}, {`{"flash":40}`, "40"}, {`{}`, "None"},
+	} {
+		if got, err := homeassistant.Render(template, []byte(c.payload)); err != nil || got != c.want {
+			t.Errorf("%s at %s is %q, %v; want %q", template, c.payload, got, err, c.want)
 		}
 	}
 }

@@ -92,9 +92,12 @@ func (h *Home) start() {
 	for _, p := range append(platforms(), "device") {
 		filters = append(filters, h.opts.Prefix+"/"+p+"/+/config", h.opts.Prefix+"/"+p+"/+/+/config")
 	}
-	// It looks for other makers' devices, whatever is connected.
-	filters = append(filters, "tasmota/discovery/#", "dsmr/#", "fully/deviceInfo/+", "drop_connect/discovery/#")
 	h.subscribe(0, filters...)
+	// It looks for other makers' devices, whatever is connected, and takes no notice
+	// of a refusal: an account for cameras has no right there.
+	if _, err := h.conn.Subscribe(0, "tasmota/discovery/#", "dsmr/#", "fully/deviceInfo/+", "drop_connect/discovery/#"); err != nil {
+		h.problem(err)
+	}
 	h.say(wire.Message{Topic: h.opts.Prefix + "/status", Payload: []byte("online")})
 }
 

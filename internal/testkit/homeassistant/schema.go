@@ -248,10 +248,10 @@ func (c *checker) category(at, platform string, v map[string]any) {
 func (c *checker) values(at, platform string, v map[string]any) {
 	switch platform {
 	case "number":
-		least, _ := v["min"].(float64)
+		least, has := v["min"].(float64) // 1 otherwise
 		most, _ := v["max"].(float64)
 		step, _ := v["step"].(float64)
-		if least <= 0 || least >= most || step < 0.001 || !slices.Contains([]any{"auto", "box", "slider"}, v["mode"]) {
+		if !has || least < 0 || least >= most || step < 0.001 || !slices.Contains([]any{"auto", "box", "slider"}, v["mode"]) {
 			c.errorf("%s: min %v max %v step %v mode %v", at, v["min"], v["max"], v["step"], v["mode"])
 		}
 	case "select":

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
 	"strconv"
@@ -50,7 +51,7 @@ func Render(template string, payload []byte) (string, error) {
 var (
 	setForm   = regexp.MustCompile(`^{% set (\w+) = (.+?) %}`)
 	exprForm  = regexp.MustCompile(`^{{ (.+) }}$`)
-	tokenForm = regexp.MustCompile(`^\s*('[^']*'|\d+(?:\.\d+)?|\w+|<=|>=|==|!=|[.,|()\[\]{}~/*+<>-])`)
+	tokenForm = regexp.MustCompile(`^\s*('[^']*'|\d+(?:\.\d+)?|\w+|<=|>=|==|!=|[.,|()\[\]{}~/*+<>=-])`)
 )
 
 // undefined is what a key that is not there gives: usable only in default.
@@ -298,6 +299,35 @@ func (p *parser) list(end string) ([]any, error) {
 	return all, nil
 }
 
+// dict is, after its bracket: a dictionary to copy if there is one, then
+// name=value pairs.
+func (p *parser) dict() (any, error) {
+	d := map[string]any{}
+	for !p.take(")") {
+		key := ""
+		if len(p.tokens) > 1 && p.tokens[1] == "=" {
+			key, p.tokens = p.tokens[0], p.tokens[2:]
+		}
+		x, err := p.choice()
+		if err != nil {
+			return nil, err
+		}
+		from, ok := x.(map[string]any)
+		switch {
+		case key != "":
+			d[key] = x
+		case !ok:
+			return nil, fmt.Errorf("dict of %v", x)
+		default:
+			maps.Copy(d, from)
+		}
+		if !p.take(",") && p.peek() != ")" {
+			return nil, fmt.Errorf("want , or ) before %q", p.tokens)
+		}
+	}
+	return d, nil
+}
+
 func (p *parser) simple() (any, error) {
 	t := p.peek()
 	p.take(t)
@@ -314,6 +344,8 @@ func (p *parser) simple() (any, error) {
 		return p.list("]")
 	case t == "{":
 		return map[string]any{}, p.want("}")
+	case t == "dict" && p.take("("):
+		return p.dict()
 	case t[0] == '\'':
 		return strings.Trim(t, "'"), nil
 	case t[0] >= '0' && t[0] <= '9':
