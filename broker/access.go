@@ -62,32 +62,43 @@ func (c *conn) identified(pk *packets.Packet) (packets.Code, error) {
 	if err != nil {
 		return stranger(err), err
 	}
-	c.who, c.terms.who = p, p
+	c.who, c.terms.who, c.purse = p, p, b.purseOf(p)
 	if w := c.last; w != nil && !(b.allowed(p, access.Will, w.m.topic) && (!w.m.retain || b.allowed(p, access.Retain, w.m.topic))) {
 		return packets.ErrNotAuthorized, fmt.Errorf("its will may not be published to %q", w.m.topic)
 	}
-	// A camera that knows no other identifier than its own name shall find it free.
-	if p.Name != c.id && p.Role != access.Hub && b.access.Named(c.id) {
+	if b.squats(p, c.id) {
 		return packets.ErrClientIdentifierNotValid, fmt.Errorf("its identifier is the name of another account")
 	}
 	return packets.CodeSuccess, nil
 }
 
+// squats reports whether an identifier is the name of another account: a camera that
+// knows no other identifier than its own name shall find it free.
+func (b *Broker) squats(p access.Principal, id string) bool {
+	return p.Name != id && p.Role != access.Hub && b.access.Named(id)
+}
+
+// lapsed reports whether somebody may not have any more what he has under an identifier:
+// his account has gone or changed, or the identifier is another's name now.
+func (b *Broker) lapsed(p access.Principal, id string) bool {
+	return !b.access.Current(p) || b.squats(p, id)
+}
+
 // errTaken is how a connection ends whose identifier belongs to somebody else.
 var errTaken = errors.New("its identifier is somebody else's")
 
-// revoke ends what those had whose account has gone or changed: connections, sessions
-// and what waits in them. Their wills are published, because they have gone.
+// revoke ends what has lapsed: connections, sessions and what waits in them. Wills that
+// may still be said are, because who wanted them has gone.
 func (b *Broker) revoke() {
 	for _, c := range b.connections() {
-		if c.established.Load() && !b.access.Current(c.who) {
+		if c.established.Load() && b.lapsed(c.who, c.id) {
 			c.revoked()
 		}
 	}
 	b.door.Lock()
 	defer b.door.Unlock()
 	for _, s := range b.sessions.all() {
-		if b.access.Current(s.who) {
+		if !b.lapsed(s.who, s.id) {
 			continue
 		}
 		s.mu.Lock()
@@ -101,8 +112,8 @@ func (b *Broker) revoke() {
 	b.changed()
 }
 
-// revoked ends a connection whose account has gone or changed.
+// revoked ends a connection that has lapsed.
 func (c *conn) revoked() {
-	c.b.log.trouble("connection closed, its account has changed", "client", c.id, "user", c.who.Name, "remote", c.RemoteAddr().String())
+	c.b.log.trouble("connection closed, its account or that of its identifier has changed", "client", c.id, "user", c.who.Name, "remote", c.RemoteAddr().String())
 	c.kick(packets.ErrNotAuthorized)
 }

@@ -74,6 +74,7 @@ type Broker struct {
 	closing    bool
 	open       int
 	perAddress map[netip.Addr]int
+	purses     map[string]*purse // by account
 	conns      map[*conn]struct{}
 
 	// door makes arriving, leaving and expiring of sessions one thing at a time. A
@@ -131,6 +132,7 @@ func New(o Options) (*Broker, error) {
 		up:         make(chan struct{}),
 		gone:       make(chan struct{}),
 		perAddress: make(map[netip.Addr]int),
+		purses:     make(map[string]*purse),
 		conns:      make(map[*conn]struct{}),
 		fans:       make(map[string]*fan),
 	}

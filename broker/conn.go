@@ -37,6 +37,7 @@ type conn struct {
 
 	// Set while the engine handles CONNECT and constant from then on.
 	who     access.Principal
+	purse   *purse // of its account; nil before CONNECT
 	vouched string // name in the client's verified TLS certificate; "" for none
 	id      string
 	version byte

@@ -48,7 +48,7 @@ func (c *conn) connect(first byte, hl, n int) error {
 	if err != nil {
 		return fmt.Errorf("answer CONNECT: %w", err)
 	}
-	if !c.b.access.Current(c.who) { // since it came in
+	if c.b.lapsed(c.who, c.id) { // since it came in
 		c.revoked()
 		return errDone
 	}

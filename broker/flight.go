@@ -80,7 +80,7 @@ func (s *session) acknowledged(typ byte, body []byte) *violation {
 		return nil
 	}
 	s.flying -= f.m.size()
-	f.m.load.drop()
+	s.drop(f)
 	s.flights = append(s.flights[:i], s.flights[i+1:]...)
 	s.pump()
 	return nil
@@ -104,7 +104,7 @@ func (s *session) resume(c *conn, t terms) {
 		case f.released:
 			c.push(pubrel(f.d.id), needed)
 		case !s.b.allowed(t.who, access.Receive, f.m.topic), f.m.expired(time.Now()), !s.put(f):
-			f.m.load.drop()
+			s.drop(f)
 			continue
 		}
 		s.flights = append(s.flights, f)

@@ -116,8 +116,8 @@ func (in *inbound) take(c *conn, n int) error {
 		return nil
 	}
 	in.taken = n
-	if c.b.inbound.Add(int64(n)) > int64(c.b.limits.InboundBytes) {
-		return c.violated(&violation{packets.ErrServerBusy, fmt.Sprintf("packet of %d bytes, too much is being received from all clients", n)})
+	if mine := c.purse.receive(n); c.b.inbound.Add(int64(n)) > int64(c.b.limits.InboundBytes) || mine > c.b.limits.share() {
+		return c.violated(&violation{packets.ErrServerBusy, fmt.Sprintf("packet of %d bytes, too much is being received from its account or from all", n)})
 	}
 	return nil
 }
@@ -125,6 +125,7 @@ func (in *inbound) take(c *conn, n int) error {
 func (in *inbound) giveBack(c *conn) {
 	if in.taken > 0 {
 		c.b.inbound.Add(-int64(in.taken))
+		c.purse.receive(-in.taken)
 		in.taken = 0
 	}
 }

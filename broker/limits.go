@@ -31,7 +31,7 @@ type Limits struct {
 	TopicLevels   int // levels of a topic or filter; default 16
 
 	Subscriptions int // filters one session may hold; default 4096
-	Sessions      int // sessions kept for absent clients; the longest absent goes first, of the account that has most; default 1000
+	Sessions      int // sessions kept for absent clients, of one account a quarter; the longest absent goes first, of the account that has most; default 1000
 	// SessionExpiry is the longest a session outlives its connection; default 1 h.
 	// MQTT 5 clients are told [MQTT-3.2.2-21].
 	SessionExpiry time.Duration

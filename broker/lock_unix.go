@@ -16,7 +16,7 @@ import (
 // ends, in whatever manner.
 func lockFolder(dir string) (release func(), err error) {
 	name := filepath.Join(dir, lockFile)
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600) // it is truncated
 	if err != nil {
 		return nil, fmt.Errorf("lock the data folder: %w", err)
 	}

@@ -22,8 +22,9 @@ type terms struct {
 // session is what the broker keeps for one client identifier. Messages at QoS 1 and
 // 2 go through it: a window of them is on its way, in order, the rest waits.
 type session struct {
-	id string
-	b  *Broker
+	id    string
+	b     *Broker
+	purse *purse // of the account that began it
 
 	// Guarded by Broker.door.
 	owner  *conn        // connection that has or gets the session; nil while the client is away
@@ -63,7 +64,7 @@ func (s *session) send(m *message, d delivery) {
 	}
 	l := &s.b.limits
 	n := m.size()
-	if len(s.waiting) >= l.Queue || len(s.waiting) > 0 && s.bytes+n > l.QueueBytes {
+	if len(s.waiting) >= l.Queue || len(s.waiting) > 0 && s.bytes+n > l.QueueBytes || s.spent(n) {
 		s.b.count.dropped.Add(1)
 		s.b.log.trouble("messages for a client are dropped, too many wait", "client", s.id)
 		return
@@ -71,6 +72,7 @@ func (s *session) send(m *message, d delivery) {
 	m.load.hold()
 	s.waiting = append(s.waiting, &flight{m: m, d: d})
 	s.bytes += n
+	s.purse.wait(n)
 	s.pump()
 }
 
@@ -90,8 +92,15 @@ func (s *session) follow(m *message, d delivery) bool {
 	m.load.hold()
 	s.waiting = append(s.waiting, &flight{m: m, d: d})
 	s.bytes += m.size()
+	s.purse.wait(m.size())
 	s.pump()
 	return true
+}
+
+// drop lets go of a message that is in neither list any more. The caller holds mu.
+func (s *session) drop(f *flight) {
+	s.purse.wait(-f.m.size())
+	f.m.load.drop()
 }
 
 // forget lets go of waiting messages. The caller holds mu.
@@ -100,7 +109,7 @@ func (s *session) forget(which func(*flight) bool) {
 	for _, f := range s.waiting {
 		if which(f) {
 			s.bytes -= f.m.size()
-			f.m.load.drop()
+			s.drop(f)
 			continue
 		}
 		kept = append(kept, f)
@@ -128,18 +137,18 @@ func (s *session) pump() {
 		s.waiting = s.waiting[1:]
 		s.bytes -= f.m.size()
 		if f.m.expired(now) {
-			f.m.load.drop()
+			s.drop(f)
 			continue
 		}
 		if f.d.qos == 0 {
 			s.b.count.messagesOut.Add(1)
 			s.conn.pushMessage(f.m, f.m.encode(f.d))
-			f.m.load.drop()
+			s.drop(f)
 			continue
 		}
 		f.d.id, f.d.version = s.newID(), s.terms.version
 		if !s.put(f) {
-			f.m.load.drop()
+			s.drop(f)
 			continue
 		}
 		s.flights = append(s.flights, f)
@@ -161,10 +170,10 @@ func (s *session) end() {
 	defer s.mu.Unlock()
 	s.conn, s.ended = nil, true
 	for _, f := range s.flights {
-		f.m.load.drop()
+		s.drop(f)
 	}
 	for _, f := range s.waiting {
-		f.m.load.drop()
+		s.drop(f)
 	}
 	s.flights, s.waiting, s.bytes, s.flying = nil, nil, 0, 0
 }
@@ -222,7 +231,7 @@ func (b *Broker) enter(c *conn, clean bool) (present, mine bool) {
 	if present = old != nil; present {
 		c.client.State.Subscriptions = old.client.State.Subscriptions // the engine's tree has them by identifier
 	} else {
-		old = &session{id: c.id, b: b}
+		old = &session{id: c.id, b: b, purse: c.purse}
 		b.sessions.put(old)
 	}
 	b.wills.cancel(c.id) // [MQTT-3.1.3-9]
@@ -255,7 +264,7 @@ func (b *Broker) leave(c *conn) {
 	if s.owner == c {
 		s.owner, s.since = nil, time.Now()
 		b.away++
-		if c.terms.expiry == 0 || !b.access.Current(s.who) {
+		if c.terms.expiry == 0 || b.lapsed(s.who, s.id) {
 			b.remove(s)
 		}
 		b.makeRoom()
@@ -280,19 +289,23 @@ func (b *Broker) remove(s *session) {
 
 // makeRoom ends a session when too many are without a client: of the account that has
 // most of them, so that none pushes out another's, the one that has been without for
-// longest. The caller holds door.
+// longest. One account may have a part of them only. The caller holds door.
 func (b *Broker) makeRoom() {
-	if b.away <= b.limits.Sessions {
+	most, part := b.limits.Sessions, max(b.limits.Sessions/accountPart, min(b.limits.Sessions, fewSessions))
+	if b.away <= part {
 		return
 	}
 	all, count, greedy := b.sessions.all(), map[string]int{}, ""
 	for _, s := range all {
-		if s.owner != nil {
+		if s.owner != nil || s.purse == nil && b.away <= most {
 			continue
 		}
 		if count[s.who.Name]++; count[s.who.Name] > count[greedy] {
 			greedy = s.who.Name
 		}
+	}
+	if b.away <= most && count[greedy] <= part {
+		return
 	}
 	var oldest *session
 	for _, s := range all {

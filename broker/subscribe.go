@@ -29,6 +29,7 @@ func (h *hook) OnSubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet {
 	l := &h.b.limits
 	c.verdicts, c.asked = make([]byte, len(pk.Filters)), nil
 	held := cl.State.Subscriptions.Len()
+	most := h.b.mostFilters(c, held+len(pk.Filters))
 	twice := make(map[string]bool, len(pk.Filters)) // in this packet
 	for i := range pk.Filters {
 		f := &pk.Filters[i]
@@ -39,7 +40,7 @@ func (h *hook) OnSubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet {
 		case err != nil:
 			h.refuseFilter(c, f, i, packets.ErrTopicFilterInvalid)
 			continue
-		case !existed && held >= l.Subscriptions:
+		case !existed && held >= most:
 			h.refuseFilter(c, f, i, packets.ErrQuotaExceeded)
 			continue
 		case !existed:

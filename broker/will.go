@@ -3,6 +3,8 @@ package broker
 import (
 	"sync"
 	"time"
+
+	"camqtt/internal/access"
 )
 
 // will is what a client wants to be said when it goes without a word.
@@ -21,12 +23,27 @@ type wills struct {
 
 type pendingWill struct {
 	m   *message
+	who access.Principal
 	due time.Time
+}
+
+// sayable reports whether somebody's will may still be published: who he was is who he
+// is, or it is what a camera says last, that it is offline. A command of somebody whose
+// account has gone since he connected is not.
+func (b *Broker) sayable(p access.Principal, topic string) bool {
+	return b.access.Current(p) || b.allowed(access.Principal{Role: access.Bridge, All: true}, access.Will, topic)
+}
+
+// say publishes a will whose time has come.
+func (b *Broker) say(p *pendingWill) {
+	if b.sayable(p.who, p.m.topic) {
+		b.publish(p.m)
+	}
 }
 
 // speak publishes the will of a connection that has ended, now or after its delay. The
 // right to publish it was checked when the client connected; that the account has gone
-// since is one more way to go.
+// since is one more way to go, see [Broker.sayable].
 func (b *Broker) speak(c *conn) {
 	w := c.last
 	c.last = nil
@@ -40,13 +57,14 @@ func (b *Broker) speak(c *conn) {
 	if w.life > 0 {
 		w.m.expiry = time.Now().Add(delay).Unix() + int64(w.life)
 	}
+	p := &pendingWill{m: w.m, who: c.who, due: time.Now().Add(delay)}
 	if delay <= 0 {
-		b.publish(w.m)
+		b.say(p)
 		return
 	}
 	b.wills.mu.Lock()
 	defer b.wills.mu.Unlock()
-	b.wills.m[c.id] = &pendingWill{m: w.m, due: time.Now().Add(delay)}
+	b.wills.m[c.id] = p
 }
 
 // cancel forgets a delayed will because its client is back.
@@ -63,22 +81,22 @@ func (w *wills) now(id string) {
 	delete(w.m, id)
 	w.mu.Unlock()
 	if p != nil {
-		w.b.publish(p.m)
+		w.b.say(p)
 	}
 }
 
 // due publishes every delayed will whose time has come; the zero time is that of all.
 func (w *wills) due(now time.Time) {
-	var out []*message
+	var out []*pendingWill
 	w.mu.Lock()
 	for id, p := range w.m {
 		if now.IsZero() || !now.Before(p.due) {
-			out = append(out, p.m)
+			out = append(out, p)
 			delete(w.m, id)
 		}
 	}
 	w.mu.Unlock()
-	for _, m := range out {
-		w.b.publish(m)
+	for _, p := range out {
+		w.b.say(p)
 	}
 }

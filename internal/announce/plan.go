@@ -127,8 +127,11 @@ func (p *proposal) add(msgs ...wire.Message) int {
 func (p *proposal) bridges() {
 	a := p.a
 	names := map[wire.ID]string{}
-	for _, i := range a.infos {
-		if i.Bridge != "" && (a.opts.hub() || a.opts.Bridge.hold(a)) {
+	for _, camera := range slices.Sorted(maps.Keys(a.infos)) {
+		i := a.infos[camera]
+		// When its cameras disagree about its name, the first has it: else it would be
+		// described anew whenever anything is looked at.
+		if i.Bridge != "" && names[i.Bridge] == "" && (a.opts.hub() || a.opts.Bridge.hold(a)) {
 			names[i.Bridge] = cmp.Or(i.Host, string(i.Bridge))
 		}
 	}

@@ -53,7 +53,7 @@ func (e *env) execute(ctx context.Context) int {
 	var u *usageError
 	if errors.As(err, &u) {
 		if !u.said {
-			fmt.Fprintf(p.Stderr, "camqtt: %v\n", err)
+			fmt.Fprintf(p.Stderr, "camqtt: %s\n", harmless(err.Error()))
 		}
 		if u.hint != "" {
 			fmt.Fprintf(p.Stderr, "Try: %s\n", u.hint)
@@ -62,10 +62,10 @@ func (e *env) execute(ctx context.Context) int {
 	}
 	if strings.HasPrefix(err.Error(), "unknown command") || strings.HasPrefix(err.Error(), "unknown flag") ||
 		strings.HasPrefix(err.Error(), "unknown shorthand") {
-		fmt.Fprintf(p.Stderr, "camqtt: %v\nTry: %s --help\n", err, e.name)
+		fmt.Fprintf(p.Stderr, "camqtt: %s\nTry: %s --help\n", harmless(err.Error()), e.name)
 		return exitUsage
 	}
-	fmt.Fprintf(p.Stderr, "camqtt: %v\n", err)
+	fmt.Fprintf(p.Stderr, "camqtt: %s\n", harmless(err.Error()))
 	var h *hinted
 	if errors.As(err, &h) {
 		fmt.Fprintf(p.Stderr, "Try: %s\n", h.hint)

@@ -234,6 +234,10 @@ func (e *env) answered(err error) error {
 	if errors.Is(err, viewer.ErrNoAnswer) {
 		return &hinted{err, e.name + " ls; if the camera is online, this account may lack the right (set needs the role operator)"}
 	}
+	var refused *viewer.Refused
+	if errors.As(err, &refused) {
+		return errors.New(oneLine(err.Error()))
+	}
 	return err
 }
 

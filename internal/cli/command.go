@@ -30,7 +30,7 @@ func (e *env) ask(ctx context.Context, t *target, id wire.ID, do func(context.Co
 		if r.Text != "" {
 			text = ": " + r.Text
 		}
-		fmt.Fprintf(e.Stdout, "%s%s (%d ms)\n", r.Code, text, r.TookMS)
+		fmt.Fprintf(e.Stdout, "%s (%d ms)\n", oneLine(string(r.Code)+text), r.TookMS)
 		return nil
 	})
 }

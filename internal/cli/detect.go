@@ -78,7 +78,7 @@ func (e *env) detectCommand() *cobra.Command {
 			}
 			write := e.writeYAML
 			if asJSON {
-				write = e.writeJSON
+				write = func(all []sighting) error { return e.writeJSON(all) }
 			}
 			if err := write(all); err != nil {
 				return err
@@ -143,21 +143,11 @@ func (e *env) look(ctx context.Context, hosts []string) ([]sighting, error) {
 // complain says what could not be looked at, line by line, and the cure.
 func (e *env) complain(err error) {
 	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintf(e.Stderr, "camqtt: %s\n", printableLine(line))
+		fmt.Fprintf(e.Stderr, "camqtt: %s\n", oneLine(strings.TrimSpace(line)))
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		fmt.Fprintln(e.Stderr, "Try: sudo usermod -aG video $USER, then log in again")
 	}
-}
-
-// printableLine is printable for texts of ours, which may be longer.
-func printableLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !strconv.IsGraphic(r) {
-			return ' '
-		}
-		return r
-	}, strings.TrimSpace(s))
 }
 
 // sightingOf chooses what to begin with: a size and a rate that every Pi and
@@ -234,12 +224,6 @@ func slug(s string) string {
 	return strings.Join(words, "-")
 }
 
-func (e *env) writeJSON(all []sighting) error {
-	enc := json.NewEncoder(e.Stdout)
-	enc.SetIndent("", "  ")
-	return enc.Encode(all)
-}
-
 // writeYAML prints the cameras as a configuration has them.
 func (e *env) writeYAML(all []sighting) error {
 	if len(all) == 0 {
@@ -256,7 +240,7 @@ func (e *env) writeYAML(all []sighting) error {
 		}
 		fmt.Fprintf(&b, "    source: %s\n", quoted(s.Source))
 		for _, o := range s.Others {
-			fmt.Fprintf(&b, "    # or source: %s # %s\n", quoted(o.Source), printableLine(o.Note))
+			fmt.Fprintf(&b, "    # or source: %s # %s\n", quoted(o.Source), oneLine(o.Note))
 		}
 		if s.size != (camera.Size{}) {
 			fmt.Fprintf(&b, "    size: %s\n", s.size)
@@ -278,13 +262,13 @@ func (s sighting) comment(b *strings.Builder) {
 		line("now %s", printable(s.Device))
 	}
 	if s.Note != "" {
-		line("%s", printableLine(s.Note))
+		line("%s", oneLine(s.Note))
 	}
 	if strings.Contains(s.Source, ":***@") {
 		line("write the password in place of ***")
 	}
 	if len(s.Formats) > 0 {
-		line("formats: %s", printableLine(strings.Join(s.Formats, " ")))
+		line("formats: %s", oneLine(strings.Join(s.Formats, " ")))
 	}
 	if len(s.Sizes) > 0 {
 		line("sizes: %s", strings.Join(s.Sizes, " "))

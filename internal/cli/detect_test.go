@@ -105,7 +105,7 @@ func TestDetectLoads(t *testing.T) {
 	}
 	for _, say := range []string{
 		"# Try one: camqtt node hd-pro-webcam-c920 --source v4l2:usb-0AB12\n", "  # now /dev/video0, driver uvcvideo\n", "  # formats: MJPG YUYV\n", "  # at 192.168.1.21\n", "  # whichever fits\n",
-		"    # or source: http://192.168.1.21/capture # single pictures only:  x\n", "  # at http://u:***@gate/x.cgi\n  # write the password in place of ***\n",
+		"    # or source: http://192.168.1.21/capture # single pictures only: ?x\n", "  # at http://u:***@gate/x.cgi\n  # write the password in place of ***\n",
 	} {
 		if !strings.Contains(out, say) {
 			t.Errorf("does not say %q:\n%s", say, out)

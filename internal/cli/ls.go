@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -48,9 +47,7 @@ func (e *env) lsCommand() *cobra.Command {
 				}
 				list := list(v.Cameras(), time.Now())
 				if asJSON {
-					enc := json.NewEncoder(e.Stdout)
-					enc.SetIndent("", "  ")
-					return enc.Encode(list)
+					return e.writeJSON(list)
 				}
 				at := ""
 				if t.broker != "" {

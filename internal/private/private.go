@@ -1,6 +1,7 @@
 // Package private keeps files that nobody but their owner may read, and that several
 // processes change. It owns how such a file is replaced, so that a crash leaves the old
-// one or the new one whole, and who changes it at a time. It never looks into one.
+// one or the new one whole, who changes it at a time, and whether it can be trusted to be
+// its owner's. It never looks into one.
 package private
 
 import (
@@ -9,6 +10,10 @@ import (
 	"runtime"
 	"strings"
 )
+
+// Open opens a file for reading, and does not wait where somebody has put a pipe in its
+// place. What is not an ordinary file is for the caller to refuse.
+func Open(name string) (*os.File, error) { return os.OpenFile(name, os.O_RDONLY|patient, 0) }
 
 // newSuffix is in the name of a file being written.
 const newSuffix = ".new-"

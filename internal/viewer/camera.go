@@ -26,6 +26,13 @@ type Camera struct {
 	Seen time.Time
 }
 
+// What is kept of what cameras say of themselves.
+const (
+	maxCameras = 10_000
+	maxFacts   = 64 << 10 // bytes of info, state or stats; more than any has is not read
+	maxWord    = 64       // bytes of status
+)
+
 // Lost reports whether the camera claims to be online but has been silent for
 // three heartbeats. topics.md: stats is the heartbeat.
 func (c Camera) Lost(now time.Time) bool {
@@ -53,9 +60,12 @@ func (v *Viewer) learn(id wire.ID, kind wire.Kind, m wire.Message) {
 		}
 		return
 	}
+	if len(m.Payload) > maxWord && kind == wire.KindStatus || len(m.Payload) > maxFacts {
+		return // whoever says so much of himself means no good
+	}
 	c := v.cams[id]
 	if c == nil {
-		if len(m.Payload) == 0 {
+		if len(m.Payload) == 0 || len(v.cams) >= maxCameras {
 			return
 		}
 		c = &Camera{ID: id, Seen: time.Now()}
