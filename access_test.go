@@ -137,8 +137,9 @@ func TestPageWithAccount(t *testing.T) {
 	h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data="+data,
 		"cameras.porch.source=test:", "cameras.garden.source=test:")
 	ready(t, h, "ann", ann)
-	page := testkit.OpenBrowser(t, as(h.http, "ann", ann), 0, 0)
-	page.Allow("a request left the origin: " + as(h.http, "ann", ann) + "/") // the same place, with who asks
+	page := testkit.OpenBrowser(t, as(h.http, "ann", ann), 0, 0) // what stands in the address is not enough
+	page.Allow("a request left the origin: " + as(h.http, "ann", ann) + "/")
+	logIn(page, "ann", ann)
 	page.Wait(patience, `document.querySelectorAll('cam-tile').length === 1 && performance.getEntriesByName('first-picture').length > 0`)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -106,6 +107,17 @@ func TestPageShowsTroubles(t *testing.T) {
 	must(t, "set", "private", "privacy=on", "--broker", hub.mqtt)
 	b.Wait(patience, `document.querySelector('cam-tile[data-id=private]').dataset.state === 'privacy'`)
 	shot(t, b, "page-troubles")
+	host, port, err := net.SplitHostPort(strings.TrimPrefix(hub.mqtt, "mqtt://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for topic, payload := range map[string]string{"status": "online", "state": `{"streaming":false,"warning":"it keeps 640x480"}`} {
+		if _, stderr, status := testkit.Run(t, patience, testkit.Tool(t, "mosquitto_pub"), "-h", host, "-p", port, "-r", "-q", "1", "-t", "cam/stubborn/"+topic, "-m", payload); status != 0 {
+			t.Fatal(stderr)
+		}
+	}
+	testkit.Eval[bool](b, `(location.hash = '#stubborn') !== ''`)
+	b.Wait(patience, `document.querySelector('cam-focus [data-part=facts]')?.textContent.includes('it keeps 640x480')`)
 }
 
 // TestPageShowsRealVideo sees ffmpeg's pictures move.

@@ -3,9 +3,7 @@ package dashboard
 import (
 	"context"
 	"errors"
-	"math"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"camqtt/internal/access"
@@ -24,12 +22,14 @@ const (
 	toWatch        // who may see cameras; what he gets is cut down to his own
 	toCommand      // who may see the camera of the path and give it commands
 	toConnect      // everybody, where the broker asks for an account itself
+	toManage       // admins, by name: who is let in without an account is nobody's admin
 )
 
 // visitor is who makes a request.
 type visitor struct {
 	access.Principal
-	known bool // not known: only on paths where the broker asks
+	known   bool     // not known: only on paths where the broker asks, or nobody does
+	session *session // nil: he did not log in, and says who he is with every request
 }
 
 type visitorKey struct{}
@@ -43,23 +43,11 @@ func visitorOf(r *http.Request) visitor {
 // identified finds out who makes a request, and returns it with that in its context.
 // false: it has answered. Who is nobody passes where the broker asks itself.
 func (d *Dashboard) identified(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
-	p, err := d.identify(r)
-	var slow *access.Slow
-	switch {
-	case err == nil:
-		return r.WithContext(context.WithValue(r.Context(), visitorKey{}, visitor{p, true})), true
-	case errors.Is(err, access.ErrNone) && r.URL.Path == mqttPath:
-		return r.WithContext(context.WithValue(r.Context(), visitorKey{}, visitor{})), true
-	case errors.As(err, &slow):
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(slow.After.Seconds()))))
-		refuse(w, http.StatusTooManyRequests, "%s", slow)
-	case r.Context().Err() != nil: // nobody listens
-	default:
-		askWho(w, err)
+	v, err := d.visit(r)
+	if err == nil || errors.Is(err, access.ErrNone) && r.URL.Path == mqttPath {
+		return r.WithContext(context.WithValue(r.Context(), visitorKey{}, v)), true
 	}
-	if err != nil && !errors.Is(err, access.ErrNone) {
-		d.warn("visitor refused", "from", visitorAddr(r).String(), "why", err)
-	}
+	d.refuseVisitor(w, r, err)
 	return nil, false
 }
 
@@ -68,21 +56,27 @@ func (v visitor) operatesAll() bool {
 	return v.known && v.Everything() && v.Role != access.Viewer && v.Role != access.Reader
 }
 
-// askWho answers that an account is needed, in a manner that browsers understand.
-func askWho(w http.ResponseWriter, why error) {
-	w.Header().Set("WWW-Authenticate", `Basic realm="camqtt", charset="UTF-8"`)
+// askWho answers that an account is needed: browsers with the page where one logs in,
+// programs so that they know what to send. What a script of our page asks for is no
+// reason for a browser to open its own window for passwords.
+func askWho(w http.ResponseWriter, r *http.Request, why error) {
+	switch {
+	case wantsPage(r):
+		up := max(0, strings.Count(r.URL.Path, "/")-1)
+		w.Header().Set("Location", strings.Repeat("../", up)+strings.TrimPrefix(loginPath, "/"))
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusSeeOther)
+		return
+	case !wantsJSON(r):
+		w.Header().Set("WWW-Authenticate", `Basic realm="camqtt", charset="UTF-8"`)
+	}
 	refuse(w, http.StatusUnauthorized, "%s", why)
 }
 
-// identify finds out who makes a request: by other means where there are some, then
-// by a user with a password or token, by a token alone, in the header or, for players
-// that can only take a URL, as ?token=, and last by where he comes from.
+// identify finds out who makes a request without a session: by a user with a password
+// or token, by a token alone, in the header or, for players that can only take a URL,
+// as ?token=, and last by where he comes from.
 func (d *Dashboard) identify(r *http.Request) (access.Principal, error) {
-	if d.opts.Who != nil {
-		if p, ok := d.opts.Who(r); ok {
-			return p, nil
-		}
-	}
 	if d.opts.Access == nil {
 		return access.Principal{Role: access.Anyone}, nil
 	}
@@ -108,9 +102,11 @@ func (d *Dashboard) permitted(n need, serve http.HandlerFunc) http.HandlerFunc {
 			ok = true
 		case toConnect:
 			if ok = !d.opts.OwnRights || v.operatesAll(); !ok && !v.known {
-				askWho(w, access.ErrNone)
+				askWho(w, r, access.ErrNone)
 				return
 			}
+		case toManage:
+			ok = v.Role == access.Admin
 		case toWatch:
 			ok = v.Watches()
 		case toCommand:
@@ -124,14 +120,11 @@ func (d *Dashboard) permitted(n need, serve http.HandlerFunc) http.HandlerFunc {
 			refuse(w, http.StatusForbidden, "%s", denied(v.Principal))
 			return
 		}
-		if d.opts.Access != nil && v.known {
-			ctx, cancel := d.opts.Access.Bind(r.Context(), v.Principal)
-			defer cancel()
-			if ctx.Err() != nil && r.Context().Err() == nil { // who remembers him does not know yet
-				askWho(w, access.ErrNone)
-				return
-			}
-			r = r.WithContext(ctx)
+		r, release, ok := d.bound(r)
+		defer release()
+		if !ok { // who remembers him does not know yet
+			askWho(w, r, access.ErrNone)
+			return
 		}
 		serve(w, r)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -67,19 +68,32 @@ func basic(user, password string) string {
 // A9. Every route has a declared permission, and keeps to it: without an account there
 // is nothing, a viewer gets his cameras, a camera's account sees nothing.
 func TestEveryRouteAsks(t *testing.T) {
-	c := serveClosed(t, access.AnonymousLoopback, Options{})
+	c := serveClosed(t, access.AnonymousLoopback, Options{Enrol: &inviter{}, Users: &userFile{}})
 	for _, r := range c.routes() {
-		_, path, _ := strings.Cut(r.pattern, " ")
+		method, path, _ := strings.Cut(r.pattern, " ")
 		if r.need == 0 {
 			t.Errorf("%s has no permission declared", r.pattern)
 		}
 		for _, id := range []string{"porch", "garden", "attic"} {
-			p := strings.TrimSuffix(strings.ReplaceAll(path, "{id}", id), "{$}")
+			p := strings.NewReplacer("{id}", id, "{name}", "nobody-of-this-name").Replace(strings.TrimSuffix(path, "{$}"))
 			ofCamera := p != strings.TrimSuffix(path, "{$}")
 			want := map[string]int{"": 401, "wrong": 401, "ann": 200, "op": 200, "node": 403}
 			switch {
-			case p == "/healthz":
+			case p == "/healthz" || p == "/api/me" || p == "/login" && method == "GET" || slices.Contains(publicFiles(), p[1:]):
 				want = map[string]int{"": 200, "wrong": 200, "ann": 200, "node": 200}
+			case p == "/login": // says nothing in the body
+				want = map[string]int{"": 401, "wrong": 401, "ann": 401, "root": 401}
+			case p == "/logout":
+				want = map[string]int{"": 303, "wrong": 303, "ann": 303}
+			case p == "/api/mqtt-ticket": // they have no session
+				want = map[string]int{"": 401, "wrong": 401, "ann": 400, "root": 400, "node": 403}
+			case r.need == toManage:
+				want = map[string]int{"": 401, "wrong": 401, "ann": 403, "op": 403, "node": 403, "root": 415}
+				if method == "GET" {
+					want["root"] = 200
+				} else if method == "DELETE" {
+					want["root"] = 404
+				}
 			case p == "/mqtt": // the broker asks; no WebSocket was asked for
 				want = map[string]int{"": 426, "wrong": 401, "ann": 426, "node": 426}
 			case ofCamera && id == "garden":
@@ -103,12 +117,12 @@ func TestEveryRouteAsks(t *testing.T) {
 					}
 					continue
 				}
-				resp, body := ask(t, "GET", c.url+p, header...)
+				resp, body := ask(t, method, c.url+p, header...)
 				if resp.StatusCode != status {
-					t.Errorf("GET %s as %q: %d %.80q, want %d", p, user, resp.StatusCode, body, status)
+					t.Errorf("%s %s as %q: %d %.80q, want %d", method, p, user, resp.StatusCode, body, status)
 				}
-				if asked := resp.Header.Get("Www-Authenticate") != ""; asked != (status == 401) {
-					t.Errorf("GET %s as %q: asks for an account %v", p, user, asked)
+				if asked := resp.Header.Get("Www-Authenticate") != ""; asked != (status == 401 && p != "/login") {
+					t.Errorf("%s %s as %q: asks for an account %v", method, p, user, asked)
 				}
 				if user == "ann" && strings.Contains(body, "garden") && p != "/healthz" && !strings.HasSuffix(p, ".js") && p != "/" {
 					t.Errorf("GET %s tells ann of the garden: %.200q", p, body)
@@ -198,41 +212,6 @@ func TestWaysToSayWho(t *testing.T) {
 	for path, want := range map[string]int{"/api/cameras": 200, "/": 200, "/cam/porch/snapshot.jpg": 403, "/cam/porch/stream.mjpg": 403} {
 		if resp, _ := ask(t, "GET", read.url+path); resp.StatusCode != want {
 			t.Errorf("anonymous read: %s %d, want %d", path, resp.StatusCode, want)
-		}
-	}
-}
-
-// Another way to know visitors yields the same rights.
-func TestWho(t *testing.T) {
-	s := serve(t, Options{Who: func(r *http.Request) (access.Principal, bool) {
-		c, err := r.Cookie("who")
-		return access.Principal{Role: access.Viewer, Cameras: []wire.ID{"porch"}}, err == nil && c.Value == "ann"
-	}})
-	for path, want := range map[string]int{"/cam/porch/snapshot.jpg": 200, "/cam/garden/snapshot.jpg": 403} {
-		if resp, _ := ask(t, "GET", s.url+path, "Cookie", "who=ann"); resp.StatusCode != want {
-			t.Errorf("%s: %d, want %d", path, resp.StatusCode, want)
-		}
-	}
-	// One that is remembered longer than its account lives is of no use.
-	var ann access.Principal
-	c := serveClosed(t, access.AnonymousNever, Options{Who: func(r *http.Request) (access.Principal, bool) {
-		return ann, r.Header.Get("Cookie") != ""
-	}})
-	var err error
-	if ann, err = c.as.Identify(t.Context(), access.Attempt{Secret: c.tokens["ann"]}); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []int{200, 401} {
-		if resp, _ := ask(t, "GET", c.url+"/", "Cookie", "who=ann"); resp.StatusCode != want {
-			t.Errorf("%d, want %d", resp.StatusCode, want)
-		}
-		if want == 200 {
-			if err := access.Remove(c.file, "ann"); err != nil {
-				t.Fatal(err)
-			}
-			if err := c.as.Reload(); err != nil {
-				t.Fatal(err)
-			}
 		}
 	}
 }
@@ -338,10 +317,20 @@ func TestNoSecretsShown(t *testing.T) {
 		_, body = ask(t, "GET", c.url+path, "Authorization", basic("annie", "secret-of-mine"))
 		all += body
 	}
+	cookie := c.logIn(t, "ann", token)
+	pass := c.ticket(t, cookie)
+	if err := c.enter(t, cookie, pass); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.enter(t, cookie, pass) // refused
+	for _, form := range []string{credentials("annie", "secret-of-mine"), "user=annie&password=secret-of-mine%zz", credentials("secret-of-mine", "x")} {
+		_, body := post(t, c.url+"/login", form, cookie...)
+		all += body
+	}
 	log.mu.Lock()
 	all += log.b.String()
 	log.mu.Unlock()
-	for _, secret := range []string{token, token[len(token)-20:], "secret-of-mine"} {
+	for _, secret := range []string{token, token[len(token)-20:], "secret-of-mine", strings.TrimPrefix(cookie[1], "camqtt="), pass.Password} {
 		if strings.Contains(all, secret) {
 			t.Errorf("%.8s... is shown", secret)
 		}

@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,9 +27,14 @@ type Dashboard struct {
 	origins origins
 	page    map[string]file
 	handler http.Handler
+	public  map[string]bool // paths for which nobody is asked who he is
+	cross   *http.CrossOriginProtection
+	names   hosts
 	space   access.Space
 	metrics *metrics
 	flights *flights
+
+	sessions *sessions
 
 	sockets, streams, snaps *seats
 
@@ -51,6 +58,12 @@ func New(o Options) (*Dashboard, error) {
 	if d.origins, err = parseOrigins(o.Origins); err != nil {
 		return nil, err
 	}
+	if d.names, err = parseHosts(o.Hosts, d.origins); err != nil {
+		return nil, err
+	}
+	if d.cross, err = d.origins.protection(); err != nil {
+		return nil, err
+	}
 	if d.page, err = loadPage(webFiles, o.Base); err != nil {
 		return nil, fmt.Errorf("dashboard: %w", err)
 	}
@@ -58,6 +71,8 @@ func New(o Options) (*Dashboard, error) {
 		return nil, fmt.Errorf("dashboard: %w", err)
 	}
 	d.space = access.Space{Base: o.Base, Discovery: o.Discovery}
+	d.sessions = newSessions(o.Access)
+	d.public = d.publicPaths()
 	d.handler = d.guarded(d.mux())
 	return d, nil
 }
@@ -103,6 +118,7 @@ func (d *Dashboard) Serve(ctx context.Context) error {
 		<-served
 	}
 	d.busy.Wait()
+	d.sessions.endAll()
 	return err
 }
 
@@ -159,10 +175,37 @@ func (d *Dashboard) routes() []route {
 		{"GET /api/cameras", toWatch, d.cameras},
 		{"GET /healthz", nothing, func(w http.ResponseWriter, _ *http.Request) { refuse(w, http.StatusOK, "ok") }},
 		{"GET /readyz", toWatch, d.readyz},
+		{"GET " + loginPath, nothing, d.showLogin},
+		{"POST " + loginPath, nothing, d.logIn},
+		{"POST /logout", nothing, d.logOut},
+		{"GET /api/me", nothing, d.whoAmI},
+		{"POST /api/mqtt-ticket", toWatch, d.giveTicket},
 		{"GET /metrics", toWatch, d.showMetrics},
 	}
+	if d.opts.Enrol != nil {
+		all = append(all, route{"POST /api/enrol", toManage, d.invite})
+	}
+	if d.opts.Users != nil {
+		all = append(all, route{"GET /api/users", toManage, d.listUsers},
+			route{"POST /api/users", toManage, d.addUser}, route{"DELETE /api/users/{name}", toManage, d.removeUser})
+	}
 	for name, f := range d.page {
-		all = append(all, route{"GET /" + name, toWatch, f.serve})
+		n := toWatch
+		if slices.Contains(publicFiles(), name) {
+			n = nothing
+		}
+		all = append(all, route{"GET /" + name, n, f.serve})
+	}
+	return all
+}
+
+// public are the paths for which nobody is asked who he is.
+func (d *Dashboard) publicPaths() map[string]bool {
+	all := map[string]bool{}
+	for _, r := range d.routes() {
+		if _, path, _ := strings.Cut(r.pattern, " "); r.need == nothing {
+			all[path] = true
+		}
 	}
 	return all
 }
@@ -197,7 +240,10 @@ func (d *Dashboard) guarded(mux *http.ServeMux) http.Handler {
 		switch {
 		case r.URL.Path == healthPath:
 			mux.ServeHTTP(rec, r)
-		case d.guardHost(rec, r) && d.guardSite(rec, r):
+		case !d.guardHost(rec, r) || !d.guardSite(rec, r):
+		case d.public[r.URL.Path]:
+			mux.ServeHTTP(rec, r)
+		default:
 			if known, ok := d.identified(rec, r); ok {
 				defer func() { r.Pattern = known.Pattern }() // for counting
 				mux.ServeHTTP(rec, known)

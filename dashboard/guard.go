@@ -11,7 +11,8 @@ import (
 
 // policy lets the page load from here and nowhere else, and nobody frame it.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
-	"manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+	"manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; " +
+	"require-trusted-types-for 'script'; trusted-types 'none'"
 
 // secure sets what every answer carries. Pictures too may be shown by pages of this
 // origin only: programs such as Home Assistant fetch them without a browser, which
@@ -74,46 +75,14 @@ func (o origins) allows(origin, host string) bool {
 	return o.full[u.Scheme+"://"+plainHost(u.Host, u.Scheme)]
 }
 
-// knows reports whether a Host header may reach us on loopback. A foreign site can
-// point its own name at 127.0.0.1 and would then be the same origin as we are; its
-// name in Host is what gives it away (DNS rebinding).
-func (o origins) knows(host string) bool {
-	name := strings.ToLower(host)
-	if h, _, err := net.SplitHostPort(name); err == nil {
-		name = h
-	}
-	name = strings.TrimSuffix(strings.Trim(name, "[]"), ".")
-	if name == "" || name == "localhost" || o.hosts[name] {
-		return true
-	}
-	ip, err := netip.ParseAddr(name)
-	return err == nil && ip.Zone() == "" && ip.IsLoopback()
-}
-
-// onLoopback reports whether a request came in on a loopback address of ours. It
-// looks at the connection, not the listener: one that listens everywhere is reached
-// on loopback too, and what comes from there is trusted most.
-func onLoopback(r *http.Request) bool {
-	a, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	t, ok := a.(*net.TCPAddr)
-	return ok && t.IP.IsLoopback()
-}
-
-// guardHost refuses requests that a foreign site may have sent through a browser on
-// this machine. false: it has answered.
-func (d *Dashboard) guardHost(w http.ResponseWriter, r *http.Request) bool {
-	if !onLoopback(r) || d.origins.knows(r.Host) {
-		return true
-	}
-	refuse(w, http.StatusMisdirectedRequest, "the Host header says %.100q, but this address is for this machine only: "+
-		"open http://localhost, or, behind a proxy, add its address such as https://%.100s to the dashboard's origins", r.Host, r.Host)
-	return false
-}
-
 // guardSite refuses what a page of another site makes a browser load from us: it
 // could not see the answer, but asking already turns a camera on. Following a link
 // is allowed. Only browsers send Sec-Fetch-Site, and only on secure origins.
 func (d *Dashboard) guardSite(w http.ResponseWriter, r *http.Request) bool {
+	if err := d.cross.Check(r); err != nil {
+		refuse(w, http.StatusForbidden, "pages of other sites may change nothing here (%s)", err)
+		return false
+	}
 	switch site := r.Header.Get("Sec-Fetch-Site"); {
 	case site == "" || site == "same-origin" || site == "none":
 	case r.URL.Path == mqttPath: // judged by its Origin

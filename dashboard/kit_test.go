@@ -163,7 +163,13 @@ func serve(t testing.TB, o Options) *served {
 // ask sends one request on a connection of its own.
 func ask(t testing.TB, method, url string, header ...string) (*http.Response, string) {
 	t.Helper()
-	r, err := http.NewRequest(method, url, nil)
+	return askWith(t, method, url, "", header...)
+}
+
+// askWith is ask with a body.
+func askWith(t testing.TB, method, url, content string, header ...string) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequest(method, url, strings.NewReader(content))
 	if err != nil {
 		t.Fatal(err)
 	}

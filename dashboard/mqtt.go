@@ -44,6 +44,13 @@ func (d *Dashboard) mqtt(w http.ResponseWriter, r *http.Request) {
 		d.opts.Log.Debug("websocket not opened", "from", visitorAddr(r).String(), "err", err)
 		return
 	}
+	if x := s.who.session; x != nil {
+		s.admit = d.admission(s.who)
+		defer context.AfterFunc(x.ctx, func() {
+			s.CloseWith(websocket.ClosePolicyViolation, "the session has ended")
+			_ = s.Close()
+		})()
+	}
 	d.join(r.Context(), s)
 }
 

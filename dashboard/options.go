@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"time"
 
 	"camqtt/internal/access"
@@ -83,13 +82,23 @@ type Options struct {
 	Origins []string
 	// Ready says whether the broker can be reached, for /readyz; nil is always.
 	Ready func() bool
-	// Access says who a visitor is, by what HTTP's Authorization or ?token= says or by
-	// where he comes from; nil lets everybody do everything. Rights are those over
+	// Access says who a visitor is, by what he logs in with, by what HTTP's
+	// Authorization or ?token= says or by where he comes from; nil lets everybody do everything. Rights are those over
 	// MQTT.
 	Access Access
-	// Who is asked before Access, and knows visitors by other means, such as a cookie;
-	// nil knows nobody. It must be quick.
-	Who func(*http.Request) (access.Principal, bool)
+	// Hosts are further names under which browsers may reach the port, such as
+	// cams.example. Addresses, localhost, the name of this machine, names without a
+	// dot and names of home networks (.local, .lan, .home.arpa, .internal) are always
+	// good, but on loopback only those of this machine are. The hosts of Origins are
+	// among them.
+	Hosts []string
+	// Named reports whether the port's certificate is for a host, which is then one of
+	// Hosts; nil is for none. It must be quick.
+	Named func(host string) bool
+	// Enrol lets admins add cameras; nil cannot.
+	Enrol Enroller
+	// Users lets admins see and change accounts; nil cannot.
+	Users Users
 	// OwnRights says that Attach gives browsers the rights of an account of its own, as
 	// [Remote] does with User, in the place of theirs: then only who may operate every
 	// camera gets the WebSocket.
@@ -165,6 +174,9 @@ func (o Options) check() (Options, error) {
 		return o, fmt.Errorf("dashboard: %w", err)
 	}
 	o.Limits, err = o.Limits.withDefaults()
+	if o.Named == nil {
+		o.Named = func(string) bool { return false }
+	}
 	if o.Ready == nil {
 		o.Ready = func() bool { return true }
 	}

@@ -60,8 +60,10 @@ func loadPage(files fs.FS, base wire.Base) (map[string]file, error) {
 		sum := sha256.Sum256(body)
 		page[name] = file{body: body, mime: kind, etag: `"` + hex.EncodeToString(sum[:12]) + `"`}
 	}
-	if _, ok := page[indexFile]; !ok {
-		return nil, fmt.Errorf("the page has no %s", indexFile)
+	for _, name := range []string{indexFile, loginFile} {
+		if _, ok := page[name]; !ok {
+			return nil, fmt.Errorf("the page has no %s", name)
+		}
 	}
 	return page, nil
 }

@@ -251,6 +251,20 @@ func TestSnapshotLimit(t *testing.T) {
 	}
 }
 
+// panicky is an Access that breaks on whoever says who he is.
+type panicky struct{}
+
+func (panicky) Identify(_ context.Context, at access.Attempt) (access.Principal, error) {
+	if at.User != "" {
+		panic("boom")
+	}
+	return access.Principal{Role: access.Anyone}, nil
+}
+
+func (panicky) Bind(ctx context.Context, _ access.Principal) (context.Context, context.CancelFunc) {
+	return context.WithCancel(ctx)
+}
+
 func TestPanicCostsOneRequest(t *testing.T) {
 	f := newFake()
 	f.snap = func(context.Context, wire.ID, viewer.Ask) (viewer.Picture, error) { panic("boom") }
@@ -258,12 +272,7 @@ func TestPanicCostsOneRequest(t *testing.T) {
 	s := serve(t, Options{
 		Viewer: f, Log: quietLog(), Base: "cam",
 		Broker: func() []Counter { return nil },
-		Who: func(r *http.Request) (access.Principal, bool) {
-			if r.Header.Get("Authorization") != "" {
-				panic("boom")
-			}
-			return access.Principal{Role: access.Anyone}, true
-		},
+		Access: panicky{},
 	})
 	for _, path := range []string{"/cam/porch/snapshot.jpg", "/cam/porch/stream.mjpg"} {
 		resp, body := ask(t, "GET", s.url+path)

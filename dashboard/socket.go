@@ -30,7 +30,10 @@ type socket struct {
 	line  net.Conn
 	from  net.Addr
 	who   visitor
-	heard atomic.Int64 // counts reads that brought something, pongs included
+	admit *admission // nil: what comes is not looked at (any more)
+	// admitted is that admit has let it through.
+	admitted atomic.Bool
+	heard    atomic.Int64 // counts reads that brought something, pongs included
 
 	msg io.Reader // rest of the message being read
 	err error     // how reading ended; the WebSocket library allows no second try
@@ -119,6 +122,13 @@ func upgrade(w http.ResponseWriter, r *http.Request, limit int64) (*socket, erro
 // Read returns bytes of binary messages. After any error, a passed deadline
 // included, the connection cannot be read again.
 func (s *socket) Read(p []byte) (int, error) {
+	if s.admit != nil {
+		return s.read(p)
+	}
+	return s.receive(p)
+}
+
+func (s *socket) receive(p []byte) (int, error) {
 	for s.err == nil {
 		if s.msg == nil {
 			kind, r, err := s.ws.NextReader()
@@ -259,8 +269,11 @@ func (s *socket) SetWriteDeadline(t time.Time) error {
 func (s *socket) Line() net.Conn { return s.line }
 
 // Visitor returns who has come, as far as HTTP knows; a broker that can judge by that
-// needs no credentials in CONNECT.
-func (s *socket) Visitor() (access.Principal, bool) { return s.who.Principal, s.who.known }
+// needs no credentials in CONNECT. Who has logged in is not known before his ticket is:
+// a cookie alone shows that his browser has come, not his page.
+func (s *socket) Visitor() (access.Principal, bool) {
+	return s.who.Principal, s.who.known && (s.who.session == nil || s.admitted.Load())
+}
 
 // AppendHead appends the head of a final, unmasked binary frame of n bytes.
 // RFC 6455 section 5.2.

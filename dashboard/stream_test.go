@@ -234,7 +234,7 @@ func TestStreamRate(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
 				w := &quietWriter{ResponseRecorder: httptest.NewRecorder()}
-				d.Handler().ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "/cam/porch/stream.mjpg?fps="+c.fps, nil))
+				d.Handler().ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "http://localhost/cam/porch/stream.mjpg?fps="+c.fps, nil))
 				if got := w.pictures.Load(); got < c.want-1 || got > c.want+2 {
 					t.Errorf("%d pictures in 10 s, want %d", got, c.want)
 				}
@@ -271,7 +271,7 @@ func TestStreamEndsWithItsCamera(t *testing.T) {
 				defer cancel()
 				w := &quietWriter{ResponseRecorder: httptest.NewRecorder()}
 				begun := time.Now()
-				d.Handler().ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "/cam/porch/stream.mjpg", nil))
+				d.Handler().ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "http://localhost/cam/porch/stream.mjpg", nil))
 				if took, ended := time.Since(begun), ctx.Err() == nil; ended != c.ends {
 					t.Errorf("ended after %s: %t, want %t", took, ended, c.ends)
 				}

@@ -1,10 +1,14 @@
 // The page: connection, cameras, tiles and the full view, joined together.
 
+import { Account } from './account.js';
 import { Announcer } from './announce.js';
 import { byName, Cameras } from './cameras.js';
 import { Feed } from './feed.js';
 import { Focus } from './focus.js';
 import { Client } from './mqtt.js';
+import { here } from './safety.js';
+import { introduce, Refused } from './session.js';
+import { Stills } from './stills.js';
 import { clean, put } from './text.js';
 import { Tile } from './tile.js';
 
@@ -15,6 +19,7 @@ const REST_EVERY = 10; // ticks between looks at tiles that cannot be seen
 
 customElements.define('cam-tile', Tile);
 customElements.define('cam-focus', Focus);
+customElements.define('cam-account', Account);
 
 /**
  * @template {HTMLElement} T
@@ -35,7 +40,9 @@ const announcer = new Announcer(element('announce', HTMLElement));
 
 const base = root.dataset.base || 'cam';
 const viewer = `web-${[...crypto.getRandomValues(new Uint32Array(2))].map((n) => n.toString(36)).join('')}`;
-const client = new Client({ url: socketAddress(), id: viewer });
+const account = element('account', Account);
+const stills = new Stills(element('stills', HTMLElement));
+const client = new Client({ url: socketAddress(), id: viewer, introduce: enter });
 const cameras = new Cameras(client, base);
 /** @type {Map<string, {feed: Feed, tile: Tile, named: string}>} */
 const shown = new Map();
@@ -45,10 +52,20 @@ let denied = false;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let leaving;
 
+async function enter() {
+	try {
+		const as = await introduce((me) => account.show(me));
+		stills.on = false;
+		return as;
+	} catch (e) {
+		stills.on = e instanceof Refused && e.status === 403; // no live connection for this account
+		throw e;
+	}
+}
+
 function socketAddress() {
-	const url = new URL('mqtt', location.href);
+	const url = here('mqtt');
 	url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
-	url.username = url.password = url.hash = url.search = '';
 	return url.href;
 }
 
@@ -137,6 +154,11 @@ function step(by) {
 	followHash();
 }
 
+/** @param {string} words */
+function sentence(words) {
+	return `${words.slice(0, 1).toUpperCase()}${words.slice(1)}.`;
+}
+
 function banner() {
 	const { state, reason, retryAt } = client.status;
 	const why = clean(reason, 120);
@@ -144,14 +166,14 @@ function banner() {
 		idle: 'Resting while nobody looks.',
 		connecting: 'Connecting to the broker…',
 		up: denied ? 'The broker does not let this page see the cameras.' : '',
-		down: `${why.slice(0, 1).toUpperCase()}${why.slice(1)}.`,
-		refused: `The broker refuses this page: ${why}.`,
+		down: sentence(why),
+		refused: stills.on ? sentence(why) : `The broker refuses this page: ${why}.`,
 	};
-	const wait = retryAt > 0 ? `Again in ${Math.max(0, Math.ceil((retryAt - Date.now()) / 1000))} s.` : '';
+	const wait = retryAt > 0 && !stills.on ? `Again in ${Math.max(0, Math.ceil((retryAt - Date.now()) / 1000))} s.` : '';
 	put(element('banner-text', HTMLElement), words[state]);
 	put(element('banner-wait', HTMLElement), wait); // counts outside the live region
 	element('banner', HTMLElement).hidden = words[state] === '';
-	element('retry', HTMLElement).hidden = retryAt === 0;
+	element('retry', HTMLElement).hidden = retryAt === 0 || stills.on;
 	root.dataset.broker = state === 'idle' ? 'down' : state;
 	const waited = upSince > 0 && Date.now() - upSince > EMPTY_AFTER;
 	element('empty', HTMLElement).hidden = shown.size > 0 || !waited || denied;

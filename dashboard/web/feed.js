@@ -140,7 +140,7 @@ export class Feed extends EventTarget {
 		this.#taps.set('frame', active, (m) => this.#frame(m));
 		this.#taps.set('preview', active && !this.#seenLive, (m) => this.#still(m));
 		this.#taps.set('result', heard, (m) => this.#result(m));
-		this.#taps.set('snapshot', this.#snap?.fetching === true, (m) => this.#snap?.offer(m.payload));
+		this.#taps.set('snapshot', this.#snap?.fetching === true, (m) => this.#kept(m));
 		if (!client.up) this.#lease.drop();
 		else this.#lease.want(lease ? this.#demand() : null);
 		if (!lease) this.fps = 0;
@@ -190,6 +190,11 @@ export class Feed extends EventTarget {
 		const kept = this.last?.look.captured ?? 0;
 		if (kept > 0 && (seen.captured ?? 0) <= kept) return; // what is shown is newer
 		this.#give({ bytes: payload, look: seen, arrived: retain ? 0 : Date.now(), live: false });
+	}
+
+	/** kept gives a picture of `snapshot` to who asked for one, to be saved. @param {import('./routes.js').Message} m */
+	#kept({ payload }) {
+		if (payload.length > 0 && this.#look(payload)) this.#snap?.offer(payload);
 	}
 
 	/** @param {Uint8Array<ArrayBuffer>} payload */

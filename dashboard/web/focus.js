@@ -74,6 +74,7 @@ export class Focus extends Panel {
 		if (counts.replaced > 0) facts.push(`${counts.replaced} replaced here`);
 		if (theirs.difference !== 0) facts.push(`clock differs by ${span(Math.abs(theirs.difference))}`);
 		const { event } = camera;
+		if (camera.state?.warning) facts.unshift(camera.state.warning); // what is not as asked, before all else
 		if (event) facts.push(`${event.kind}${event.at === null ? '' : ` ${clock(event.at, now)}`}`);
 		put(this.find('facts'), facts.join(' · '));
 	}

@@ -16,8 +16,9 @@ const WAIT_MAX = 15_000;
  * @typedef {'idle' | 'connecting' | 'up' | 'down' | 'refused'} State
  * @typedef {{state: State, reason: string, retryAt: number}} Status retryAt in ms since the epoch, 0 when nothing is planned
  * @typedef {import('./routes.js').Subscriber} Subscriber
+ * @typedef {{id?: string, username?: string, password?: string}} Introduction good for one connection
  * @typedef {{url: string, id: string, keepalive?: number, username?: string, password?: string, will?: packets.Will,
- *   socket?: (url: string) => WebSocket, now?: () => number, random?: () => number}} Options
+ *   introduce?: () => Promise<Introduction>, socket?: (url: string) => WebSocket, now?: () => number, random?: () => number}} Options
  */
 
 /** Client holds one connection. It dispatches `change` whenever status differs. */
@@ -45,6 +46,7 @@ export class Client extends EventTarget {
 	#pinged = 0;
 	#upAt = 0;
 	#tries = 0;
+	#turn = 0; // counts connections begun and given up
 	/** @type {ReturnType<typeof setTimeout> | undefined} */
 	#timer;
 	/** @type {ReturnType<typeof setInterval> | undefined} */
@@ -140,7 +142,28 @@ export class Client extends EventTarget {
 	#open() {
 		this.#hangUp('opened anew');
 		this.#set(this.status.state === 'refused' ? 'refused' : 'connecting', this.status.reason);
+		const { introduce } = this.#o;
+		if (!introduce) {
+			this.#dial({});
+			return;
+		}
+		const turn = this.#turn;
+		this.#timer = setTimeout(() => this.#lose('the broker cannot be reached'), OPEN_WAIT);
+		introduce().then(
+			(as) => {
+				if (turn === this.#turn) this.#dial(as);
+			},
+			(e) => {
+				if (turn === this.#turn) this.#lose(e.message, e.status === 403 ? 'refused' : 'down');
+			},
+		);
+	}
+
+	/** @param {Introduction} as */
+	#dial(as) {
+		clearTimeout(this.#timer);
 		this.#reader = new packets.Reader();
+		const hello = { ...this.#o, ...as, keepalive: Math.round(this.#keepalive / 1000) };
 		/** @type {WebSocket} */
 		let ws;
 		try {
@@ -151,7 +174,7 @@ export class Client extends EventTarget {
 		}
 		this.#ws = ws;
 		ws.binaryType = 'arraybuffer';
-		ws.onopen = () => this.#send(packets.connect({ ...this.#o, keepalive: Math.round(this.#keepalive / 1000) }));
+		ws.onopen = () => this.#send(packets.connect(hello));
 		ws.onmessage = (e) => this.#receive(e.data);
 		ws.onclose = (e) => this.#lose(e.reason || (this.up ? 'the connection broke' : 'the broker cannot be reached'));
 		this.#timer = setTimeout(() => this.#lose('the broker does not answer'), OPEN_WAIT);
@@ -266,6 +289,7 @@ export class Client extends EventTarget {
 
 	/** @param {string} reason */
 	#hangUp(reason) {
+		this.#turn++;
 		clearTimeout(this.#timer);
 		clearInterval(this.#beat);
 		clearTimeout(this.#probe);

@@ -12,7 +12,7 @@ const MAX_SIDE = 16_384;
  * @typedef {{name: string, model: string, source: string, version: string, host: string, maxFPS: number, sizes: Size[]}} Info
  * @typedef {{code: string, text: string}} Problem
  * @typedef {{streaming: boolean, viewers: number, fps: number, width: number, height: number, privacy: boolean,
- *   lastFrame: number | null, error: Problem | null}} State lastFrame in ms since the epoch
+ *   lastFrame: number | null, error: Problem | null, warning: string}} State lastFrame in ms since the epoch
  * @typedef {{every: number, uptime: number, replaced: number, reconnects: number, temperature: number | null}} Stats every in ms
  * @typedef {{cmd: string, id: string, ok: boolean, code: string, text: string, tookMS: number, bytes: number}} Result
  * @typedef {{kind: string, at: number | null, text: string}} Happening
@@ -118,6 +118,7 @@ export function readState(payload) {
 		privacy: o.privacy === true,
 		lastFrame: time(o.last_frame),
 		error: code && code !== 'ok' ? { code, text: clean(e?.text, 200) } : null,
+		warning: clean(o.warning, 200),
 	};
 }
 

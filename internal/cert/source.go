@@ -84,6 +84,12 @@ func (s *Source) Pin() (Pin, bool) {
 	return PinOf(c.Leaf), true
 }
 
+// Names reports whether the certificate in use is for a host, by name or address.
+func (s *Source) Names(host string) bool {
+	c := s.current(host)
+	return c != nil && c.Leaf != nil && c.Leaf.VerifyHostname(host) == nil
+}
+
 // current is the certificate for a name.
 func (s *Source) current(name string) *tls.Certificate {
 	if s.acme != nil {

@@ -69,3 +69,28 @@ Further ones: %s user add --help
 `+"\n", addr, name, made, e.name)
 	return nil
 }
+
+// users changes the accounts for the page, and puts them in force at once.
+type users struct {
+	file     string
+	accounts *access.Accounts
+}
+
+// List returns the accounts.
+func (u users) List() ([]access.Account, error) { return access.List(u.file) }
+
+// Add makes an account.
+func (u users) Add(a access.Account, password string) (made string, err error) {
+	if made, err = access.Add(u.file, a, password); err != nil {
+		return "", err
+	}
+	return made, u.accounts.Reload()
+}
+
+// Remove removes an account.
+func (u users) Remove(name string) error {
+	if err := access.Remove(u.file, name); err != nil {
+		return err
+	}
+	return u.accounts.Reload()
+}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
+	"slices"
 	"syscall"
 
 	"camqtt/broker"
@@ -198,17 +200,24 @@ func (b *plant) addDashboard(p ports) error {
 		return err
 	}
 	b.httpAddr = listener.Addr()
-	if listener, err = b.encryptDashboard(listener); err != nil {
+	listener, shown, err := b.encryptDashboard(listener)
+	if err != nil {
 		return err
 	}
 	number, _ := version()
 	o := dashboard.Options{
-		Listener: listener, Base: b.cfg.Base, Viewer: v, Origins: c.Origins,
+		Listener: listener, Base: b.cfg.Base, Viewer: v, Origins: c.Origins, Hosts: b.hosts(),
 		Ready: l.Connected, Version: number, Log: log, Discovery: b.cfg.HomeAssistant.Prefix,
-		Protocols: b.protocols(),
+		Protocols: b.protocols(), Enrol: b.enroller(),
 	}
 	if b.accounts != nil { // the zero pointer would be an Access too
 		o.Access = b.accounts
+		if file := accountsFile(b.cfg.AccountsData()); file != "" {
+			o.Users = users{file: file, accounts: b.accounts}
+		}
+	}
+	if shown != nil {
+		o.Named = shown.Names
 	}
 	if b.embedded() {
 		o.Attach, o.Broker = b.broker.Attach, b.counters
@@ -227,6 +236,16 @@ func (b *plant) addDashboard(p ports) error {
 	b.add("dashboard's connection", l)
 	b.add("dashboard", d)
 	return nil
+}
+
+// hosts are the names by which people may be sent to the page.
+func (b *plant) hosts() []string {
+	names := slices.Clone(b.cfg.Dashboard.Hosts)
+	u, err := url.Parse(b.cfg.HomeAssistant.URL)
+	if err == nil && u.Hostname() != "" && net.ParseIP(u.Hostname()) == nil { // addresses need no permission
+		names = append(names, u.Hostname())
+	}
+	return names
 }
 
 // commandQoS is the configuration's, in the form viewer takes.

@@ -60,11 +60,12 @@ func (b *plant) encryptBroker(l net.Listener) (net.Listener, error) {
 	return broker.NewTLSListener(l, b.joinable("mqtts", l, s, conf)), nil
 }
 
-// encryptDashboard puts TLS on the dashboard's port, if it shall have it.
-func (b *plant) encryptDashboard(l net.Listener) (net.Listener, error) {
+// encryptDashboard puts TLS on the dashboard's port, if it shall have it. The source
+// of its certificate is nil without.
+func (b *plant) encryptDashboard(l net.Listener) (net.Listener, *cert.Source, error) {
 	t := b.cfg.Dashboard.TLS
 	if !t.On() {
-		return l, nil
+		return l, nil, nil
 	}
 	var (
 		s   *cert.Source
@@ -76,13 +77,13 @@ func (b *plant) encryptDashboard(l net.Listener) (net.Listener, error) {
 		err = usage(fmt.Errorf("dashboard.tls: %w", err), "")
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	conf, err := s.Config(cert.ServerOptions{ClientCA: t.ClientCA, Optional: t.ClientAuth == "optional", Protocols: []string{"http/1.1"}})
 	if err != nil {
-		return nil, usage(fmt.Errorf("dashboard.tls: %w", err), "")
+		return nil, nil, usage(fmt.Errorf("dashboard.tls: %w", err), "")
 	}
-	return broker.NewTLSListener(l, b.joinable("wss", l, s, conf)), nil
+	return broker.NewTLSListener(l, b.joinable("wss", l, s, conf)), s, nil
 }
 
 // linkOptions is how to reach the broker that the configuration names.

@@ -94,6 +94,10 @@ type Dashboard struct {
 	// Origins are other web sites whose pages may connect to /mqtt, such as
 	// "https://home.example"; the dashboard's own pages always may.
 	Origins []string `key:"origins"`
+	// Hosts are names under which browsers may reach the port, beside addresses,
+	// the names of this machine and of home networks, those of the certificate, and
+	// the hosts of Origins.
+	Hosts []string `key:"hosts"`
 	// Data is the folder of the page's own accounts where the broker is elsewhere;
 	// "" is none, and then Listen is a loopback address. With an embedded broker it
 	// is always "", and its accounts are the page's.

@@ -103,6 +103,7 @@ func dashboardKeys() []Key {
 		{Name: "dashboard.tls.client_ca", Default: `""`, Meaning: "PEM file with who vouches for clients' certificates; none asks for no certificate", parse: text},
 		{Name: "dashboard.tls.client_auth", Default: "require", Meaning: "with client_ca: require a certificate, or optional", parse: oneOf("require", "optional")},
 		{Name: "dashboard.origins", Default: "[]", Meaning: "other web sites whose pages may connect to /mqtt, such as https://home.example", list: true, parse: webOrigin},
+		{Name: "dashboard.hosts", Default: "[]", Meaning: "further names by which browsers reach the page, such as cams.example; addresses, this machine's name, its certificate's names, .local, .lan, .home.arpa, .internal and names without a dot need none", list: true, parse: hostName},
 		{Name: "dashboard.data", Default: `""`, Meaning: `with a broker elsewhere, the folder of the page's own accounts; "" has none; else they are those of broker.data`, parse: text},
 		{Name: "dashboard.anonymous", Default: "loopback", Meaning: "with a broker elsewhere, who gets in without an account: loopback (this machine, while there are no accounts) or all (anyone whom a proxy on this machine brings); else broker.anonymous decides", parse: oneOf("loopback", "all")},
 	}

@@ -149,6 +149,16 @@ func webOrigin(s string) (any, error) {
 	return strings.ToLower(s), nil // as browsers write it
 }
 
+// hostName takes a name without anything around it.
+func hostName(s string) (any, error) {
+	name := strings.ToLower(strings.TrimSuffix(s, "."))
+	if name == "" || len(name) > 253 || strings.Contains(name, "..") ||
+		strings.IndexFunc(name, func(r rune) bool { return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789-_.", r) }) >= 0 {
+		return nil, fmt.Errorf("%.60q: want a host name only, such as cams.example", mask(s))
+	}
+	return name, nil
+}
+
 // pageURL takes the address of a web page that people are sent to.
 func pageURL(s string) (any, error) {
 	u, err := url.Parse(s)

@@ -1,0 +1,176 @@
+package dashboard
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"mime"
+	"net/http"
+	"time"
+
+	"camqtt/internal/access"
+	"camqtt/internal/wire"
+)
+
+// Invitation is what a new camera needs to come in once.
+type Invitation struct {
+	Join    string    // what camqtt node --join takes
+	QR      []byte    // Join as a PNG; nil is none
+	Expires time.Time // Join is of no use from then on
+}
+
+// Enroller makes accounts for cameras that do not exist yet.
+type Enroller interface {
+	// Invite lets a camera of a new id come in once. Its errors are told to the
+	// admin who asked: they say what to do.
+	Invite(ctx context.Context, by access.Principal, id wire.ID) (Invitation, error)
+}
+
+// Users changes the accounts. Errors are told to the admin who asked.
+type Users interface {
+	List() ([]access.Account, error)
+	// Add makes an account; without a password it makes one, or a token where the
+	// account asks for that, and returns it. It wraps [access.ErrExists].
+	Add(a access.Account, password string) (made string, err error)
+	// Remove wraps [access.ErrUnknown].
+	Remove(name string) error
+}
+
+// maxAsked bounds the JSON that admins send, in bytes.
+const maxAsked = 64 << 10
+
+// asked reads the JSON of a request. A form of another site cannot send that type
+// without asking first. false: it has answered.
+func asked(w http.ResponseWriter, r *http.Request, into any) bool {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/json" {
+		refuse(w, http.StatusUnsupportedMediaType, "want a JSON object, Content-Type: application/json")
+		return false
+	}
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAsked))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		refuse(w, http.StatusBadRequest, "the JSON cannot be read: %s", err)
+		return false
+	}
+	return true
+}
+
+// invite answers with what adds a camera.
+func (d *Dashboard) invite(w http.ResponseWriter, r *http.Request) {
+	var q struct {
+		ID string `json:"id"`
+	}
+	if !asked(w, r, &q) {
+		return
+	}
+	id, err := wire.ParseID(q.ID)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "%s", err)
+		return
+	}
+	v := visitorOf(r)
+	i, err := d.opts.Enrol.Invite(r.Context(), v.Principal, id)
+	switch {
+	case errors.Is(err, access.ErrExists):
+		refuse(w, http.StatusConflict, "%s", err)
+		return
+	case err != nil:
+		refuse(w, http.StatusUnprocessableEntity, "%s", err)
+		return
+	}
+	d.opts.Log.Info("camera invited", "camera", id, "by", v.Name)
+	d.answer(w, struct {
+		Join    string    `json:"join"`
+		QR      []byte    `json:"qr"` // base64, as encoding/json has it
+		Expires wire.Time `json:"expires"`
+		Role    string    `json:"role"`
+	}{i.Join, i.QR, wire.At(i.Expires), access.Camera.String()})
+}
+
+// account is an [access.Account] in /api/users.
+type account struct {
+	Name    string    `json:"name"`
+	Role    string    `json:"role"`
+	All     bool      `json:"all"`
+	Cameras []wire.ID `json:"cameras"`
+	Token   bool      `json:"token"`
+	Changed wire.Time `json:"changed"`
+	Self    bool      `json:"self"` // of who asks
+}
+
+func (d *Dashboard) listUsers(w http.ResponseWriter, r *http.Request) {
+	all, err := d.opts.Users.List()
+	if err != nil {
+		refuse(w, http.StatusInternalServerError, "%s", err)
+		return
+	}
+	out := []account{}
+	for _, a := range all {
+		ids := append([]wire.ID{}, a.Cameras...) // [] in JSON, not null
+		out = append(out, account{
+			Name: a.Name, Role: a.Role.String(), All: a.All || a.Role == access.Admin, Cameras: ids,
+			Token: a.Token, Changed: a.Changed, Self: a.Name == visitorOf(r).Name,
+		})
+	}
+	d.answer(w, out)
+}
+
+func (d *Dashboard) addUser(w http.ResponseWriter, r *http.Request) {
+	var q struct {
+		Name     string    `json:"name"`
+		Role     string    `json:"role"`
+		Cameras  []wire.ID `json:"cameras"`  // none is all, where a role can have all
+		Password string    `json:"password"` // "" makes one
+	}
+	if !asked(w, r, &q) {
+		return
+	}
+	role, err := access.ParseRole(q.Role)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "%s", err)
+		return
+	}
+	a := access.Account{Name: q.Name, Role: role, Cameras: q.Cameras, Token: role.ForDevice()}
+	device := role == access.Camera || role == access.Bridge
+	if a.All = len(q.Cameras) == 0 && !device && role != access.Admin; role == access.Camera && len(q.Cameras) == 0 {
+		a.Cameras = []wire.ID{wire.ID(q.Name)}
+	}
+	if err := access.CheckAccount(a); err != nil {
+		refuse(w, http.StatusBadRequest, "%s", err)
+		return
+	}
+	made, err := d.opts.Users.Add(a, q.Password)
+	switch {
+	case errors.Is(err, access.ErrExists):
+		refuse(w, http.StatusConflict, "%s", err)
+		return
+	case err != nil:
+		refuse(w, http.StatusUnprocessableEntity, "%s", err)
+		return
+	}
+	d.opts.Log.Info("account added", "user", a.Name, "role", role.String(), "by", visitorOf(r).Name)
+	d.answer(w, struct {
+		Secret string `json:"secret"` // shown now and never again; "" when it was chosen
+	}{made})
+}
+
+// removeUser removes an account, but not one's own: so there is always an admin left.
+func (d *Dashboard) removeUser(w http.ResponseWriter, r *http.Request) {
+	name, by := r.PathValue("name"), visitorOf(r).Name
+	if name == by {
+		refuse(w, http.StatusConflict, "this is your own account: another admin can remove it, or camqtt user rm on the machine itself")
+		return
+	}
+	err := d.opts.Users.Remove(name)
+	switch {
+	case errors.Is(err, access.ErrUnknown):
+		refuse(w, http.StatusNotFound, "%s", err)
+		return
+	case err != nil:
+		refuse(w, http.StatusUnprocessableEntity, "%s", err)
+		return
+	}
+	d.opts.Log.Info("account removed", "user", name, "by", by)
+	w.WriteHeader(http.StatusNoContent)
+}

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FakeSocket, turn } from './fake_test.js';
+import { Client } from './mqtt.js';
+import { isOpen } from './safety.js';
+import { ask, introduce } from './session.js';
+
+/** answers plays the server. @param {import('node:test').TestContext} t */
+function answers(t, table) {
+	const asked = [];
+	const went = [];
+	globalThis.location = {
+		href: 'http://ann:secret@hub:8080/#porch',
+		hash: '#porch',
+		replace: (/** @type {string} */ to) => went.push(to),
+	};
+	t.after(() => delete globalThis.location);
+	t.mock.method(globalThis, 'fetch', async (url, options) => {
+		const path = url.replace('http://hub:8080/', ''); // without the password, or a browser refuses it
+		asked.push(`${options.method} ${path}`);
+		const found = table[path];
+		if (found === undefined) throw new TypeError('no network');
+		const [status, body] = found;
+		return new Response(body === null ? null : typeof body === 'string' ? body : JSON.stringify(body), { status });
+	});
+	return { asked, went };
+}
+
+test('introduce: without a session nothing is fetched but who looks', async (t) => {
+	const { asked } = answers(t, { 'api/me': [200, { known: true, session: false, name: '' }] });
+	let me;
+	assert.deepEqual(await introduce((m) => (me = m)), {});
+	assert.equal(me.known, true);
+	assert.deepEqual(asked, ['GET api/me']);
+});
+
+test('introduce: a session gets a ticket each time', async (t) => {
+	const { asked } = answers(t, {
+		'api/me': [200, { known: true, session: true, name: 'ann' }],
+		'api/mqtt-ticket': [200, { user: 'ann', password: 's', client: 'web-1' }],
+	});
+	for (const n of [2, 4]) {
+		assert.deepEqual(await introduce(() => {}), { id: 'web-1', username: 'ann', password: 's' });
+		assert.equal(asked.length, n);
+	}
+});
+
+test('introduce: who is not known goes to the login page, with the camera', async (t) => {
+	const { went } = answers(t, { 'api/me': [200, { known: false }] });
+	await assert.rejects(
+		introduce(() => {}),
+		/log in/,
+	);
+	assert.deepEqual(went, ['http://hub:8080/login#porch']);
+});
+
+test('ask: what the server refuses is said in its words, and a lost network in ours', async (t) => {
+	answers(t, { a: [403, 'not for you\n'], b: [204, null] });
+	await assert.rejects(ask('GET', 'a'), { message: 'not for you', status: 403 });
+	assert.equal(await ask('DELETE', 'b'), null);
+	await assert.rejects(ask('GET', 'c'), /cannot be reached/);
+});
+
+/** introduced is a client that introduces itself. */
+function introduced(t, introduce) {
+	t.mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'] });
+	const sockets = [];
+	const client = new Client({
+		url: 'ws://x',
+		id: 'web-0',
+		introduce,
+		random: () => 0,
+		socket: () => {
+			const s = new FakeSocket();
+			sockets.push(s);
+			return s;
+		},
+	});
+	return { client, sockets };
+}
+
+test('a client introduces itself anew for every connection, and keeps nothing of it', async (t) => {
+	let n = 0;
+	const { client, sockets } = introduced(t, async () => ({
+		id: `web-${++n}`,
+		username: 'ann',
+		password: `ticket${n}`,
+	}));
+	client.resume();
+	assert.equal(sockets.length, 0);
+	await turn();
+	sockets[0].accept();
+	assert.equal(client.up, true);
+	const text = (s) => Buffer.from(s.sent[0]).toString('latin1');
+	assert.match(text(sockets[0]), /web-1.*ann.*ticket1/s);
+	sockets[0].cut();
+	t.mock.timers.tick(1000);
+	await turn();
+	sockets[1].accept();
+	assert.match(text(sockets[1]), /web-2.*ann.*ticket2/s);
+	client.suspend();
+});
+
+test('an introduction that comes too late opens nothing', async (t) => {
+	let done = () => {};
+	const { client, sockets } = introduced(t, () => new Promise((resolve) => (done = () => resolve({}))));
+	client.resume();
+	client.suspend();
+	done();
+	await turn();
+	assert.equal(sockets.length, 0);
+	client.resume();
+	t.mock.timers.tick(10_000);
+	assert.equal(client.status.state, 'down');
+	client.suspend();
+});
+
+test('an introduction that is refused is said, and tried again', async (t) => {
+	const { client } = introduced(t, async () => {
+		throw Object.assign(new Error('for operators only'), { status: 403 });
+	});
+	client.resume();
+	await turn();
+	assert.equal(client.status.state, 'refused');
+	assert.equal(client.status.reason, 'for operators only');
+	assert.ok(client.status.retryAt > 0);
+	client.suspend();
+});
+
+test('not encrypted is what others can read, and not what stays on this machine', () => {
+	for (const [protocol, hostname, want] of [
+		['http:', '192.168.1.5', true],
+		['http:', 'pi.local', true],
+		['http:', 'localhost.evil.example', true],
+		['http:', '127.0.0.1.evil.example', true],
+		['http:', 'localhost', false],
+		['http:', '127.0.0.1', false],
+		['http:', '[::1]', false],
+		['https:', '192.168.1.5', false],
+	])
+		assert.equal(isOpen({ protocol, hostname }), want, hostname);
+});
