@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -39,6 +40,7 @@ type Dashboard struct {
 	sockets, streams, snaps *seats
 
 	conns atomic.Int64
+	crowd crowd
 	often rate.Sometimes // what visitors can cause is not logged more often
 	// busy counts open connections, requests being answered and captures under way.
 	busy sync.WaitGroup
@@ -51,7 +53,7 @@ func New(o Options) (*Dashboard, error) {
 		return nil, err
 	}
 	d := &Dashboard{
-		opts: o, sockets: newSeats(o.Limits.Sockets), streams: newSeats(o.Limits.Streams), snaps: newSeats(o.Limits.Snapshots),
+		opts: o, crowd: crowd{most: max(o.Limits.Connections/4, 1), from: map[netip.Addr]int{}}, sockets: newSeats(o.Limits.Sockets), streams: newSeats(o.Limits.Streams), snaps: newSeats(o.Limits.Snapshots),
 	}
 	d.often = rate.Sometimes{First: 20, Interval: 10 * time.Second}
 	d.flights = &flights{wg: &d.busy, all: map[flightKey]*flight{}}
@@ -143,19 +145,26 @@ func (d *Dashboard) warn(what string, facts ...any) {
 	d.often.Do(func() { d.opts.Log.Warn(what, facts...) })
 }
 
-// follow counts connections and turns away those over the limit. The one of a
-// WebSocket counts until its request has ended.
+// follow counts connections and turns away those over the limit, or over a quarter of
+// it from one address. The one of a WebSocket counts until its request has ended.
 func (d *Dashboard) follow(c net.Conn, s http.ConnState) {
 	switch s {
 	case http.StateNew:
 		d.busy.Add(1)
-		if d.conns.Add(1) > int64(d.opts.Limits.Connections) {
+		room := d.crowd.come(c.RemoteAddr())
+		if d.conns.Add(1) > int64(d.opts.Limits.Connections) || !room {
 			_ = c.Close()
 		}
 	case http.StateClosed:
-		d.conns.Add(-1)
-		d.busy.Done()
+		d.gone(c)
 	}
+}
+
+// gone counts a connection that is no more.
+func (d *Dashboard) gone(c net.Conn) {
+	d.crowd.leave(c.RemoteAddr())
+	d.conns.Add(-1)
+	d.busy.Done()
 }
 
 // route is a path and who may have it.
@@ -254,9 +263,8 @@ func (d *Dashboard) guarded(mux *http.ServeMux) http.Handler {
 
 // finish ends a request. A panic costs this request and no other.
 func (d *Dashboard) finish(rec *recorder, r *http.Request) {
-	if rec.hijacked && r.Context().Value(connKey{}) != nil { // follow has counted it
-		d.conns.Add(-1)
-		d.busy.Done()
+	if c, ok := r.Context().Value(connKey{}).(net.Conn); ok && rec.hijacked { // follow has counted it
+		d.gone(c)
 	}
 	p := recover()
 	if p != nil && p != http.ErrAbortHandler {

@@ -226,6 +226,11 @@ func TestMetrics(t *testing.T) {
 	mustDialWS(t, s)
 	testkit.Until(t, 10*time.Second, "the WebSocket is counted", func() bool { return s.sockets.taken.Load() == 1 })
 	resp, body := ask(t, "GET", s.url+"/metrics")
+	testkit.Until(t, 10*time.Second, "the answers are counted, which is after they have been sent", func() bool {
+		resp, body = ask(t, "GET", s.url+"/metrics")
+		return strings.Contains(body, `path="other"} 1`) && strings.Contains(body, `path="page"} 1`) &&
+			strings.Contains(body, `code="200",path="/cam/{id}/snapshot.jpg"} 1`) && strings.Contains(body, `code="400",path="/cam/{id}/snapshot.jpg"} 1`)
+	})
 	if resp.StatusCode != 200 || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") {
 		t.Fatalf("GET /metrics = %d %s", resp.StatusCode, resp.Header.Get("Content-Type"))
 	}
