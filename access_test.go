@@ -259,6 +259,13 @@ func TestUserCommand(t *testing.T) {
 	if err := os.WriteFile(pw, []byte("correct horse battery\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// A folder that is not the hub's is easily named by mistake, so it is said.
+	if _, stderr, _ := camqtt(t, "user", "ls", "-c", file); !strings.Contains(stderr, "no accounts in "+data) {
+		t.Errorf("a list of none says %q", stderr)
+	}
+	if _, stderr, status := camqtt(t, "user", "add", "first", "--role", "admin", "--password-file", pw, "-c", file); status != 0 || !strings.Contains(stderr, "first account in "+data) {
+		t.Errorf("the first account: exit %d, %q", status, stderr)
+	}
 	if out := must(t, "user", "add", "ann", "--role", "viewer", "--password-file", pw, "-c", file); out != "" {
 		t.Errorf("a chosen password is shown: %q", out)
 	}

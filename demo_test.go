@@ -27,7 +27,9 @@ func TestDemo(t *testing.T) {
 	}
 
 	sub := testkit.Start(t, testkit.Tool(t, "mosquitto_sub"), "-h", d.host, "-p", d.port, "-t", "cam/+/status", "-v")
-	testkit.Until(t, patience, "both are online", func() bool { return strings.Count(sub.Out(), "online") == 2 })
+	testkit.Until(t, patience, "both are online", func() bool {
+		return strings.Contains(sub.Out(), "cam/porch/status online") && strings.Contains(sub.Out(), "cam/garden/status online")
+	})
 	interrupt(t, d.Program)
 	testkit.Until(t, patience, "both cameras have said offline", func() bool {
 		return strings.Contains(sub.Out(), "cam/porch/status offline") && strings.Contains(sub.Out(), "cam/garden/status offline")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -182,6 +183,14 @@ func (e *env) shown(name, made string, token bool) error {
 	return write(e.Stdout, []byte(made+"\n"))
 }
 
+// absolute is where a file is, for people who may think of another folder.
+func absolute(file string) string {
+	if abs, err := filepath.Abs(file); err == nil {
+		return abs
+	}
+	return file
+}
+
 func oneAccount(_ *cobra.Command, args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("which account? want one name, but got %d", len(args))
@@ -230,7 +239,11 @@ func (e *env) userAdd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			_, missing := os.Stat(file)
 			made, err := access.Add(file, a, password)
+			if err == nil && missing != nil { // a relative folder may be another than the hub's
+				fmt.Fprintf(e.Stderr, "This is the first account in %s.\n", absolute(file))
+			}
 			if err != nil {
 				return accountFailed(err, e.name+" user passwd "+a.Name+", or user set to change what it may do")
 			}
@@ -277,6 +290,9 @@ func (e *env) userList() *cobra.Command {
 			all, err := access.List(file)
 			if err != nil {
 				return err
+			}
+			if len(all) == 0 {
+				fmt.Fprintf(e.Stderr, "There are no accounts in %s.\n", absolute(file))
 			}
 			var b strings.Builder
 			t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
