@@ -11,10 +11,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"camqtt/internal/private"
 )
 
 const (
@@ -22,7 +23,6 @@ const (
 	pictureFolder = "pictures"
 	pictureSuffix = ".picture"
 	damagedSuffix = ".damaged"
-	tempPrefix    = ".writing-"
 	lockFile      = "lock"
 )
 
@@ -59,11 +59,8 @@ func (b *Broker) openStore() (*store, error) {
 
 // load reads what the folder holds.
 func (s *store) load() error {
-	for _, dir := range []string{s.dir, filepath.Join(s.dir, pictureFolder)} {
-		if err := s.sweep(dir); err != nil {
-			return err
-		}
-	}
+	private.Sweep(filepath.Join(s.dir, retainedFile)) // others write in this folder too
+	private.SweepFolder(filepath.Join(s.dir, pictureFolder))
 	if err := s.loadMessages(); err != nil {
 		return err
 	}
@@ -72,25 +69,6 @@ func (s *store) load() error {
 	}
 	s.markOffline()
 	return nil
-}
-
-// sweep removes what a crash left half written.
-func (s *store) sweep(dir string) error {
-	left, err := filepath.Glob(filepath.Join(globEscape(dir), tempPrefix+"*"))
-	if err != nil {
-		return fmt.Errorf("look for half-written files in %s: %w", dir, err)
-	}
-	for _, f := range left {
-		if err := os.Remove(f); err != nil {
-			return fmt.Errorf("remove half-written file: %w", err)
-		}
-	}
-	return nil
-}
-
-// globEscape makes a path match itself only.
-func globEscape(p string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(p)
 }
 
 // read reads a file that must not be larger than what could have been written.
@@ -280,7 +258,7 @@ func (s *store) writePicture(topic string, m *message) error {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		return syncFolder(filepath.Dir(name))
+		return private.SyncFolder(filepath.Dir(name))
 	}
 	line, err := recordOf(m).line()
 	if err != nil {
@@ -289,47 +267,11 @@ func (s *store) writePicture(topic string, m *message) error {
 	return s.replaceFile(name, line, m.load.b)
 }
 
-// replaceFile puts two parts into a file in such a way that a crash leaves the old
-// one or the new one whole.
-func (s *store) replaceFile(name string, first, second []byte) (err error) {
-	dir := filepath.Dir(name)
-	f, err := os.CreateTemp(dir, tempPrefix+"*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
-	for _, part := range [][]byte{first, second} {
-		if _, err := f.Write(part); err != nil {
-			return err
-		}
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), name); err != nil {
+// replaceFile puts two parts into a file, whole or not at all.
+func (s *store) replaceFile(name string, first, second []byte) error {
+	if err := private.Replace(name, first, second); err != nil {
 		return err
 	}
 	s.b.count.storeWrites.Add(1)
-	return syncFolder(dir)
-}
-
-// syncFolder makes a rename last. Windows has no such call.
-func syncFolder(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return nil
 }

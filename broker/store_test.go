@@ -224,7 +224,7 @@ func TestStoreRetries(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "a write", func() bool { return b.Stats().StoreWrites == 1 })
-	if left, _ := filepath.Glob(filepath.Join(dir, tempPrefix+"*")); len(left) != 0 {
+	if left, _ := filepath.Glob(filepath.Join(dir, retainedFile+".new-*")); len(left) != 0 {
 		t.Errorf("left half-written: %q", left)
 	}
 }

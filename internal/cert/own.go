@@ -16,9 +16,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
+	"camqtt/internal/private"
 	"camqtt/internal/secret"
 )
 
@@ -151,18 +151,5 @@ func makeOnce(name string, mode fs.FileMode, text func() ([]byte, error)) (err e
 			return err
 		}
 	}
-	return syncFolder(filepath.Dir(name))
-}
-
-// syncFolder makes a new name in a folder last. Windows cannot, and needs not.
-func syncFolder(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close() // only synced
-	return d.Sync()
+	return private.SyncFolder(filepath.Dir(name))
 }

@@ -18,9 +18,9 @@ func Open(name string) (*os.File, error) { return os.OpenFile(name, os.O_RDONLY|
 // newSuffix is in the name of a file being written.
 const newSuffix = ".new-"
 
-// Replace puts text into a file in such a way that a crash leaves the old one or the
-// new one whole, readable for its owner only.
-func Replace(name string, text []byte) (err error) {
+// Replace puts the parts of a text into a file in such a way that a crash leaves the
+// old one or the new one whole, readable for its owner only.
+func Replace(name string, text ...[]byte) (err error) {
 	dir := filepath.Dir(name)
 	f, err := os.CreateTemp(dir, filepath.Base(name)+newSuffix+"*") // mode 0600
 	if err != nil {
@@ -35,8 +35,10 @@ func Replace(name string, text []byte) (err error) {
 	if err := inherit(f, dir); err != nil {
 		return err
 	}
-	if _, err := f.Write(text); err != nil {
-		return err
+	for _, part := range text {
+		if _, err := f.Write(part); err != nil {
+			return err
+		}
 	}
 	if err := f.Sync(); err != nil {
 		return err
@@ -64,14 +66,20 @@ func SyncFolder(dir string) error {
 }
 
 // Sweep removes what a crash left half written of a file. The caller holds its lock.
-func Sweep(name string) {
-	dir, base := filepath.Dir(name), filepath.Base(name)
+func Sweep(name string) { sweep(filepath.Dir(name), filepath.Base(name)+newSuffix) }
+
+// SweepFolder removes what a crash left half written of any file in a folder. The
+// caller is the only one who writes there.
+func SweepFolder(dir string) { sweep(dir, newSuffix) }
+
+// sweep removes the files of a folder whose names have a part in them.
+func sweep(dir, part string) {
 	all, err := os.ReadDir(dir)
 	if err != nil {
 		return // writing will say so
 	}
 	for _, f := range all {
-		if strings.HasPrefix(f.Name(), base+newSuffix) {
+		if f.Type().IsRegular() && strings.Contains(f.Name(), part) {
 			_ = os.Remove(filepath.Join(dir, f.Name()))
 		}
 	}
