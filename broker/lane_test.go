@@ -147,6 +147,9 @@ func TestLaneSemantics(t *testing.T) {
 	rap.subscribeTo(t, packets.Subscriptions{{Filter: "cam/+/preview", RetainAsPublished: true}}, packets.Properties{})
 	plain := join(t, b.addr, "plain", 5)
 	plain.subscribe(t, 0, "cam/+/preview")
+	for _, c := range []*client{rap, plain} { // what is retained is looked for after SUBACK, and must not find what comes now
+		c.sync(t)
+	}
 	small := join(t, b.addr, "small", 5, func(p *packets.Packet) { p.Properties.MaximumPacketSize = 2000 })
 	small.subscribe(t, 0, "cam/#")
 	pub := join(t, b.addr, "p5", 5)

@@ -170,7 +170,15 @@ func TestSnapshotsAreShared(t *testing.T) {
 	get("?max_age=5s&size=320x240")
 	<-begun
 	<-begun
-	testkit.Until(t, 10*time.Second, "ten requests wait", func() bool { return s.snaps.taken.Load() == 10 })
+	testkit.Until(t, 10*time.Second, "ten requests wait", func() bool {
+		s.flights.mu.Lock()
+		defer s.flights.mu.Unlock()
+		n := 0
+		for _, f := range s.flights.all {
+			n += f.waiting
+		}
+		return n == 10
+	})
 	close(release)
 	wg.Wait()
 	if n := f.snaps.Load(); n != 2 {
