@@ -233,8 +233,7 @@ func TestTakeovers(t *testing.T) {
 
 // An account that leaves sessions behind pushes out its own.
 func TestSessionsOfOthersStay(t *testing.T) {
-	g := startGuarded(t, access.AnonymousNever, viewerOf("ann"), viewerOf("eve"))
-	g.limits.Sessions = 5
+	g := startLimited(t, Limits{Sessions: 5}, access.AnonymousNever, viewerOf("ann"), viewerOf("eve"))
 	leave := func(name, id string) {
 		c := join(t, g.addr, id, 5, g.asUser(name), persistent(300))
 		_ = c.c.Close()

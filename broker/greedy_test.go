@@ -14,8 +14,7 @@ import (
 
 // One account that announces much and sends little leaves room for the others' pictures.
 func TestInboundIsShared(t *testing.T) {
-	g := startGuarded(t, access.AnonymousNever, cameraOf("front"), cameraOf("side"), viewerOf("ann"))
-	g.limits.InboundBytes = 4 << 20
+	g := startLimited(t, Limits{InboundBytes: 4 << 20}, access.AnonymousNever, cameraOf("front"), cameraOf("side"), viewerOf("ann"))
 	ann := join(t, g.addr, "ann", 4, g.asUser("ann"))
 	ann.subscribe(t, 0, "cam/side/frame")
 	side := join(t, g.addr, "side", 4, g.asUser("side"))
@@ -36,8 +35,7 @@ func TestInboundIsShared(t *testing.T) {
 // One account's absent sessions cost no more than a few present ones: neither by what
 // waits for them nor by their filters.
 func TestAbsentSessionsOfOneAccount(t *testing.T) {
-	g := startGuarded(t, access.AnonymousNever, cameraOf("front"), viewerOf("ann"))
-	g.limits.QueueBytes, g.limits.Subscriptions, g.limits.Sessions = 1<<20, 100, 100
+	g := startLimited(t, Limits{QueueBytes: 1 << 20, Subscriptions: 100, Sessions: 100}, access.AnonymousNever, cameraOf("front"), viewerOf("ann"))
 	front := join(t, g.addr, "front", 4, g.asUser("front"))
 	held := func() (bytes, filters int) {
 		for _, s := range g.sessions.all() {

@@ -94,11 +94,11 @@ func (b *Broker) serve(ctx context.Context, raw net.Conn, from net.Addr) error {
 	}
 	_ = c.Close()
 	c.in.giveBack(c)
-	if c.established.Load() {
-		b.count.clients.Add(-1)
-	}
 	b.leave(c)
 	b.speak(c)
+	if c.established.Load() { // only now has it gone: its will has been said
+		b.count.clients.Add(-1)
+	}
 	close(c.over)
 	c.dump.senders.Wait()
 	c.out.writers.Wait()

@@ -39,6 +39,12 @@ type guarded struct {
 
 func startGuarded(t testing.TB, anonymous string, all ...access.Account) *guarded {
 	t.Helper()
+	return startLimited(t, Limits{}, anonymous, all...)
+}
+
+// startLimited is startGuarded with limits other than the usual.
+func startLimited(t testing.TB, l Limits, anonymous string, all ...access.Account) *guarded {
+	t.Helper()
 	g := &guarded{file: filepath.Join(t.TempDir(), access.FileName), tokens: map[string]string{}}
 	for _, a := range all {
 		a.Token = true
@@ -52,7 +58,7 @@ func startGuarded(t testing.TB, anonymous string, all ...access.Account) *guarde
 	if g.as, err = access.Open(access.Options{File: g.file, Anonymous: anonymous}); err != nil {
 		t.Fatal(err)
 	}
-	g.running = start(t, Options{Access: g.as})
+	g.running = start(t, Options{Access: g.as, Limits: l})
 	return g
 }
 
