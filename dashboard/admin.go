@@ -56,6 +56,21 @@ func asked(w http.ResponseWriter, r *http.Request, into any) bool {
 	return true
 }
 
+// failed answers for what could not be done with the accounts, if that is so.
+func failed(w http.ResponseWriter, err error) bool {
+	status := http.StatusUnprocessableEntity
+	switch {
+	case err == nil:
+		return false
+	case errors.Is(err, access.ErrExists):
+		status = http.StatusConflict
+	case errors.Is(err, access.ErrUnknown):
+		status = http.StatusNotFound
+	}
+	refuse(w, status, "%s", err)
+	return true
+}
+
 // invite answers with what adds a camera.
 func (d *Dashboard) invite(w http.ResponseWriter, r *http.Request) {
 	var q struct {
@@ -71,12 +86,7 @@ func (d *Dashboard) invite(w http.ResponseWriter, r *http.Request) {
 	}
 	v := visitorOf(r)
 	i, err := d.opts.Enrol.Invite(r.Context(), v.Principal, id)
-	switch {
-	case errors.Is(err, access.ErrExists):
-		refuse(w, http.StatusConflict, "%s", err)
-		return
-	case err != nil:
-		refuse(w, http.StatusUnprocessableEntity, "%s", err)
+	if failed(w, err) {
 		return
 	}
 	d.opts.Log.Info("camera invited", "camera", id, "by", v.Name)
@@ -141,12 +151,7 @@ func (d *Dashboard) addUser(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	made, err := d.opts.Users.Add(a, q.Password)
-	switch {
-	case errors.Is(err, access.ErrExists):
-		refuse(w, http.StatusConflict, "%s", err)
-		return
-	case err != nil:
-		refuse(w, http.StatusUnprocessableEntity, "%s", err)
+	if failed(w, err) {
 		return
 	}
 	d.opts.Log.Info("account added", "user", a.Name, "role", role.String(), "by", visitorOf(r).Name)
@@ -162,13 +167,7 @@ func (d *Dashboard) removeUser(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusConflict, "this is your own account: another admin can remove it, or camqtt user rm on the machine itself")
 		return
 	}
-	err := d.opts.Users.Remove(name)
-	switch {
-	case errors.Is(err, access.ErrUnknown):
-		refuse(w, http.StatusNotFound, "%s", err)
-		return
-	case err != nil:
-		refuse(w, http.StatusUnprocessableEntity, "%s", err)
+	if failed(w, d.opts.Users.Remove(name)) {
 		return
 	}
 	d.opts.Log.Info("account removed", "user", name, "by", by)
