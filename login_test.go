@@ -142,6 +142,9 @@ func TestPageAccounts(t *testing.T) {
 	}
 	b.Press("\x1b")
 	b.Wait(patience, `document.querySelector('dialog[open]') === null && document.querySelector('dialog.box [data-part=line]').textContent === ''`)
+	if rows := testkit.Eval[int](b, `document.querySelectorAll('dialog.box tbody tr').length`); rows != 0 {
+		t.Errorf("the closed dialog keeps %d rows: the next opening shows buttons that are replaced under the pointer", rows)
+	}
 	b.Click(`#account [data-part=users]`)
 	b.Wait(patience, `document.querySelector('[aria-label="Remove ann"]') !== null`)
 	b.Click(`[aria-label="Remove ann"]`)

@@ -27,6 +27,7 @@ export class Users extends Box {
 
 	/** @override */
 	closed() {
+		this.find('list').replaceChildren(); // what is replaced as soon as it opens is not to be clicked
 		this.#secret('', '');
 		put(this.find('trouble'), '');
 	}
@@ -34,6 +35,7 @@ export class Users extends Box {
 	async #list() {
 		/** @type {User[]} */
 		const users = await ask('GET', 'api/users');
+		if (!this.dialog.open) return;
 		this.find('list').replaceChildren(...users.map((u) => this.#row(u)));
 	}
 
