@@ -24,7 +24,7 @@ type inviteFlags struct {
 }
 
 func (f *inviteFlags) flags(c *cobra.Command) {
-	c.Flags().StringSliceVar(&f.addresses, "address", nil, "with --camera alone: where its machine finds the hub, a host with or without a port (default broker.tls.names, else the names of acme, else this machine's addresses)")
+	listFlag(c, &f.addresses, "address", "with --camera alone: where its machine finds the hub, a host with or without a port (default broker.tls.names, else the names of acme, else this machine's addresses)")
 	c.Flags().BoolVar(&f.qr, "qr", false, "with --camera alone: draw the join string as a QR code also where standard error is no terminal")
 }
 

@@ -38,7 +38,7 @@ func (u *userFlags) rights(c *cobra.Command, role string) {
 		names = append(names, r.String())
 	}
 	c.Flags().StringVar(&u.role, "role", role, strings.Join(names, ", "))
-	c.Flags().StringSliceVar(&u.cameras, "camera", nil, "ids of cameras, repeated or with commas (default all; for the role camera, the account's name)")
+	listFlag(c, &u.cameras, "camera", "ids of cameras, repeated or with commas (default all; for the role camera, the account's name)")
 }
 
 func (u *userFlags) secret(c *cobra.Command) {
