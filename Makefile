@@ -55,6 +55,7 @@ bench: setup ## every figure of docs/figures.md, beside mosquitto and the floor;
 	go test -run '^$$' -bench 'Scan|Walk|Splitter$$|Damage' ./internal/jpeg
 	go test -run '^$$' -bench 'Snap|Page|Node|Bridge|DemoStart|Reconnect' -benchtime 1x -timeout 30m .
 	go test -run '^$$' -bench 'Delay' -benchtime 500x ./node/camera
+	go test -run '^$$' -bench Delay -benchtime 200x ./node/camera/push
 	go test -run '^$$' -bench . ./internal/access
 	go test -run '^$$' -bench TLS -benchtime 1000x .
 	go test -run '^$$' -bench HTTPDelay -benchtime 60x ./node/camera
