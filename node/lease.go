@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"camqtt/internal/wire"
@@ -17,6 +18,40 @@ type lease struct {
 	quality int
 }
 
+// shared is the key of the lease that all join who come when maxLeases are held: nobody
+// knows who asks, so one who asks under ever new names could keep everybody else out, or,
+// were the oldest to give way, take theirs from them. No viewer's token is empty.
+const shared = ""
+
+// joined is the least lease that serves those who hold either.
+func (le lease) joined(other lease) lease {
+	if le.until.IsZero() || !other.until.IsZero() && other.until.Before(le.until) {
+		other.until = le.until
+	}
+	if le.fps == 0 || other.fps != 0 && le.fps > other.fps {
+		other.fps = le.fps
+	}
+	if le.size == (wire.Size{}) || other.size != (wire.Size{}) && le.size.Pixels() > other.size.Pixels() {
+		other.size = le.size
+	}
+	if le.quality == 0 || other.quality != 0 && le.quality > other.quality {
+		other.quality = le.quality
+	}
+	return other
+}
+
+// hold takes or renews a lease and returns what its holder has to know.
+func (l *loop) hold(key string, le lease) (note string) {
+	if _, renewed := l.leases[key]; !renewed && key != wire.Manual && len(l.leases) >= maxLeases {
+		key, note = shared, fmt.Sprintf("%d leases are held: this one is shared, and ends by itself", maxLeases)
+		if other, held := l.leases[shared]; held {
+			le = le.joined(other)
+		}
+	}
+	l.leases[key] = le
+	return note
+}
+
 // start takes or renews a lease. The answer comes at once when pictures flow
 // or the camera is known to be broken, else with the first picture.
 func (l *loop) start(c wire.Command, at time.Time) {
@@ -27,10 +62,10 @@ func (l *loop) start(c wire.Command, at time.Time) {
 			given = defaultLease
 		}
 	}
-	note := ""
+	var notes []string
 	if most := l.settings.maxStream; most > 0 && (given == 0 || given > most) {
 		if given > most {
-			note = fmt.Sprintf("for is cut to %s (max_stream)", most)
+			notes = append(notes, fmt.Sprintf("for is cut to %s (max_stream)", most))
 		}
 		given = most
 	}
@@ -38,11 +73,10 @@ func (l *loop) start(c wire.Command, at time.Time) {
 	if given > 0 {
 		le.until = at.Add(given)
 	}
-	if _, renewed := l.leases[key]; !renewed && len(l.leases) >= maxLeases {
-		l.answer(c, at, wire.Busy, fmt.Sprintf("%d leases are held already: want fewer viewers", maxLeases))
-		return
+	if text := l.hold(key, le); text != "" {
+		notes = append(notes, text)
 	}
-	l.leases[key] = le
+	note := strings.Join(notes, "; ")
 	l.arrange(at)
 	l.stated.dirty = true
 	if l.run != nil && l.run.warm() {
@@ -63,6 +97,8 @@ func (l *loop) stopLeases(c wire.Command, at time.Time) {
 		clear(l.leases)
 	} else if _, held := l.leases[c.Viewer]; held {
 		delete(l.leases, c.Viewer)
+	} else if _, some := l.leases[shared]; some {
+		text = "this viewer held no lease of its own; the one that is shared ends by itself"
 	} else {
 		text = "this viewer held no lease"
 	}

@@ -63,10 +63,10 @@ const (
 	firstPicture    = 15 * time.Second       // unless the source says otherwise
 	snapGrace       = 5 * time.Second        // beyond the first picture's time, then: timeout
 	goodbye         = 700 * time.Millisecond // for the last messages when the node stops
-	maxLeases       = 256
-	maxPending      = 4096 // snaps waiting for one picture
-	maxHeldPictures = 8    // deliberate pictures kept through an outage
-	maxHeldItems    = 256  // results and events kept through an outage
+	maxLeases       = 256                    // of viewers; those beyond share one
+	maxPending      = 4096                   // snaps waiting for one picture
+	maxHeldPictures = 8                      // deliberate pictures kept through an outage
+	maxHeldItems    = 256                    // results and events kept through an outage
 )
 
 func (o *Options) check() error {
