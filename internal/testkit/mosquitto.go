@@ -14,17 +14,8 @@ import (
 	"time"
 )
 
-// FreePort returns a loopback port that was free a moment ago, for programs
-// that cannot be told to choose one themselves.
-func FreePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
+// startPatience is how long a server of a test may take to listen.
+const startPatience = time.Minute
 
 // Mosquitto is a running Eclipse Mosquitto broker.
 type Mosquitto struct {
@@ -32,7 +23,7 @@ type Mosquitto struct {
 
 	t    testing.TB
 	conf string
-	cmd  *exec.Cmd
+	p    *Program // nil while it is stopped
 }
 
 // StartMosquitto runs Debian's mosquitto on loopback until the test ends.
@@ -49,37 +40,26 @@ func StartMosquitto(t testing.TB, extra ...string) *Mosquitto {
 		t.Fatal(err)
 	}
 	m.Start()
-	t.Cleanup(m.Stop)
 	return m
 }
 
 // Start starts it again after [Mosquitto.Stop], on the same port.
 func (m *Mosquitto) Start() {
 	m.t.Helper()
-	m.cmd = exec.Command(Tool(m.t, "mosquitto"), "-c", m.conf)
-	if err := m.cmd.Start(); err != nil {
-		m.t.Fatal(err)
-	}
-	Until(m.t, 10*time.Second, "mosquitto listens", func() bool {
-		c, err := net.Dial("tcp", m.Addr)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
+	m.p = Start(m.t, Tool(m.t, "mosquitto"), "-c", m.conf)
+	m.p.listens(m.Addr)
 }
 
 // Pid is its process.
-func (m *Mosquitto) Pid() int { return m.cmd.Process.Pid }
+func (m *Mosquitto) Pid() int { return m.p.Cmd.Process.Pid }
 
 // Stop kills it.
 func (m *Mosquitto) Stop() {
-	if m.cmd == nil {
-		return
+	m.t.Helper()
+	if m.p != nil {
+		m.p.kill()
+		m.p = nil
 	}
-	m.cmd.Process.Kill()
-	m.cmd.Wait()
-	m.cmd = nil
 }
 
 // Program is a child that a test started.
@@ -157,6 +137,28 @@ func (p *Program) Ended() bool {
 	}
 }
 
+// listens waits until somebody listens at an address, which the program is to do.
+func (p *Program) listens(addr string) {
+	p.t.Helper()
+	Until(p.t, startPatience, filepath.Base(p.Cmd.Path)+" listens", func() bool {
+		if p.Ended() {
+			p.t.Fatalf("%s ended by itself\n%s%s", p.Cmd.Path, p.Out(), p.Err())
+		}
+		c, err := net.Dial("tcp", addr)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+}
+
+// kill ends the program without a word, and waits for it.
+func (p *Program) kill() {
+	p.t.Helper()
+	_ = p.Cmd.Process.Kill() // it may have ended
+	p.Wait(startPatience)
+}
+
 // Wait returns the exit status once the program has ended, and fails the test
 // when it has not within limit.
 func (p *Program) Wait(limit time.Duration) int {
@@ -175,6 +177,11 @@ func Run(t testing.TB, limit time.Duration, name string, args ...string) (stdout
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
+	// When it takes too long whatever it has started goes too, and nobody waits for
+	// those who hold its output open.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = startPatience
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {

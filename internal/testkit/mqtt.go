@@ -39,7 +39,7 @@ type MQTTOptions struct {
 	Receive func(wire.Message)
 }
 
-const mqttPatience = 20 * time.Second
+const mqttPatience = time.Minute
 
 // DialMQTT connects until the test ends or Close.
 func DialMQTT(t testing.TB, o MQTTOptions) *MQTT {
@@ -78,6 +78,7 @@ func NewMQTT(o MQTTOptions) (*MQTT, error) {
 	}
 	body := append(text(nil, "MQTT"), level, flags, 0, 0)
 	if err := m.write(0x10, append(append(body, props...), payload...)); err != nil {
+		conn.Close()
 		return nil, err
 	}
 	_ = conn.SetReadDeadline(time.Now().Add(mqttPatience))

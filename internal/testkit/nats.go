@@ -3,7 +3,6 @@ package testkit
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,28 +14,43 @@ import (
 const NATSServer = "github.com/nats-io/nats-server/v2@v2.15.2"
 
 // GoTool builds a program of another Go module once, into the user's cache, and
-// returns its path; what cannot be fetched is missing, as in [Tool].
+// returns its path; what cannot be fetched is missing, as in [Tool]. For a user without
+// a cache it is built for each test.
 func GoTool(t testing.TB, name, module string) string {
 	t.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(cache, "camqtt-tools", name+"-"+filepath.Base(module))
-	path := filepath.Join(dir, name)
-	if _, err := os.Stat(path); err == nil {
-		return path
+	fresh, path := t.TempDir(), ""
+	if cache, err := os.UserCacheDir(); err == nil {
+		dir := filepath.Join(cache, "camqtt-tools", name+"-"+filepath.Base(module))
+		path = filepath.Join(dir, name)
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+		// Tests of other packages may look for it, or build it, just now: it comes to
+		// its place whole.
+		_ = os.MkdirAll(dir, 0o755) // the next line says whether it is there
+		if beside, err := os.MkdirTemp(dir, "new"); err == nil {
+			defer os.RemoveAll(beside)
+			fresh = beside
+		} else {
+			path = ""
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "install", module)
+	cmd := exec.CommandContext(ctx, Tool(t, "go"), "install", module)
 	cmd.Dir = t.TempDir() // outside of this module
-	cmd.Env = append(os.Environ(), "GOBIN="+dir, "GOFLAGS=")
+	cmd.Env = append(os.Environ(), "GOBIN="+fresh, "GOFLAGS=", "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatalf("go install %s: %v\n%s", module, err, out)
 		}
 		t.Skipf("go install %s: %v\n%s", module, err, out)
+	}
+	if path == "" {
+		return filepath.Join(fresh, name)
+	}
+	if err := os.Rename(filepath.Join(fresh, name), path); err != nil {
+		t.Fatal(err)
 	}
 	return path
 }
@@ -45,9 +59,10 @@ func GoTool(t testing.TB, name, module string) string {
 type NATS struct {
 	Addr string // host:port of MQTT
 
-	t    testing.TB
-	conf string
-	p    *Program
+	t       testing.TB
+	program string
+	conf    string
+	p       *Program
 }
 
 // StartNATS runs nats-server on loopback until the test ends, with further lines of
@@ -55,7 +70,10 @@ type NATS struct {
 func StartNATS(t testing.TB, extra ...string) *NATS {
 	t.Helper()
 	dir := t.TempDir()
-	n := &NATS{Addr: fmt.Sprintf("127.0.0.1:%d", FreePort(t)), t: t, conf: filepath.Join(dir, "nats.conf")}
+	n := &NATS{
+		Addr: fmt.Sprintf("127.0.0.1:%d", FreePort(t)), t: t,
+		program: GoTool(t, "nats-server", NATSServer), conf: filepath.Join(dir, "nats.conf"),
+	}
 	conf := fmt.Sprintf("server_name: test\nlisten: \"127.0.0.1:-1\"\nmax_payload: 8MB\n"+
 		"jetstream { store_dir: %q, max_memory_store: 64MB, max_file_store: 256MB }\nmqtt { listen: %q }\n", dir, n.Addr)
 	for _, line := range extra {
@@ -71,19 +89,12 @@ func StartNATS(t testing.TB, extra ...string) *NATS {
 // Start starts it again after [NATS.Stop], on the same port and data.
 func (n *NATS) Start() {
 	n.t.Helper()
-	n.p = Start(n.t, GoTool(n.t, "nats-server", NATSServer), "-c", n.conf)
-	Until(n.t, 20*time.Second, "NATS listens", func() bool {
-		c, err := net.Dial("tcp", n.Addr)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
+	n.p = Start(n.t, n.program, "-c", n.conf)
+	n.p.listens(n.Addr)
 }
 
 // Stop kills it.
 func (n *NATS) Stop() {
 	n.t.Helper()
-	_ = n.p.Cmd.Process.Kill()
-	n.p.Wait(20 * time.Second)
+	n.p.kill()
 }

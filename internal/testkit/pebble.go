@@ -7,11 +7,9 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // pebbleModule is the Let's Encrypt project's authority for tests.
@@ -26,20 +24,10 @@ type Pebble struct {
 }
 
 // StartPebble runs an authority that checks domains at the given port in place of
-// 443, until the test ends. Like a missing program, one that cannot be built skips
-// the test, but for where CI=true.
+// 443, until the test ends.
 func StartPebble(t testing.TB, port int) *Pebble {
 	t.Helper()
-	dir := t.TempDir()
-	build := exec.Command(Tool(t, "go"), "install", pebbleModule)
-	build.Dir = dir // outside of our module
-	build.Env = append(os.Environ(), "GOBIN="+dir, "GOFLAGS=", "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("build pebble: %v\n%s", err, out)
-		}
-		t.Skipf("build pebble: %v\n%s", err, out)
-	}
+	program, dir := GoTool(t, "pebble", pebbleModule), t.TempDir()
 	a := NewAuthority(t)
 	crt, key := a.Issue("localhost", nil)
 	listen := fmt.Sprintf("127.0.0.1:%d", FreePort(t))
@@ -59,17 +47,8 @@ func StartPebble(t testing.TB, port int) *Pebble {
 	p := &Pebble{Directory: "https://" + listen + "/dir", CAFile: a.File}
 	// Without the pauses by which it makes clients wait, with its habit of turning
 	// away good requests, which clients have to bear.
-	p.p = Start(t, "env", "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=20", filepath.Join(dir, "pebble"), "-config", file, "-dnsserver", nameServer(t))
-	Until(t, 20*time.Second, "pebble listens", func() bool {
-		if p.p.Ended() {
-			t.Fatalf("pebble: %s%s", p.p.Out(), p.p.Err())
-		}
-		c, err := net.Dial("tcp", listen)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
+	p.p = Start(t, "env", "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=20", program, "-config", file, "-dnsserver", nameServer(t))
+	p.p.listens(listen)
 	return p
 }
 

@@ -51,7 +51,8 @@ func (h *Home) Devices() map[string]Device {
 	return maps.Clone(h.devices)
 }
 
-// Heard returns how many discovery messages came on each topic since the start.
+// Heard returns how many discovery messages were published on each topic since the
+// start.
 func (h *Home) Heard() map[string]int {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -45,7 +45,7 @@ type Home struct {
 	sources  map[string][]string
 	devices  map[string]Device // by identifier
 	problems []error
-	heard    map[string]int // discovery messages by topic
+	heard    map[string]int // discovery messages by topic, without those that were kept
 }
 
 // platforms are those whose discovery it reads, as far as cameras have them.
@@ -177,7 +177,9 @@ func (h *Home) take(m wire.Message) {
 func (h *Home) discover(m wire.Message) map[string]byte {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.heard[m.Topic]++
+	if !m.Retained { // what is kept may come again while it is published
+		h.heard[m.Topic]++
+	}
 	c := &checker{prefix: h.opts.Prefix, base: h.opts.Base, seen: map[string]string{}}
 	c.message(m)
 	if len(c.errs) > 0 {
