@@ -169,10 +169,13 @@ func TestRightsElsewhere(t *testing.T) {
 				serve(t, "node", id, "--source", "test:160x120", "--broker", as(id))
 				online(t, as("dashboard"), id)
 			}
-			var all []struct{ ID string }
-			if err := json.Unmarshal([]byte(must(t, "ls", "--json", "--broker", as("dashboard"))), &all); err != nil || len(all) != 2 {
-				t.Errorf("ls: %v, %v", all, err)
-			}
+			testkit.Until(t, patience, "ls lists both", func() bool {
+				var all []struct{ ID string }
+				if err := json.Unmarshal([]byte(must(t, "ls", "--json", "--broker", as("dashboard"))), &all); err != nil || len(all) > 2 {
+					t.Fatalf("ls: %v, %v", all, err)
+				}
+				return len(all) == 2
+			})
 			jpg := filepath.Join(t.TempDir(), "x.jpg")
 			for _, user := range []string{"dashboard", "homeassistant"} {
 				must(t, "set", "garden", "fps=3", "--broker", as(user))

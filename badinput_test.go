@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -181,9 +182,7 @@ func TestBadSources(t *testing.T) {
 		}
 	}
 	must(t, "snap", "good", "--broker", h.mqtt, "-o", filepath.Join(dir, "good.jpg"))
-	if out := must(t, "ls", "--broker", h.mqtt); !strings.Contains(out, "max_image_bytes") {
-		t.Errorf("ls does not say what is wrong with the big pictures:\n%s", out)
-	}
+	shows(t, h.mqtt, regexp.MustCompile(`(?m)^big .*max_image_bytes`))
 }
 
 // TestBadConfiguration checks that nothing starts on a configuration with
