@@ -278,6 +278,11 @@ func memory(t *testing.T, h *hub) int64 {
 func TestCommandsMoveNothing(t *testing.T) {
 	h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source=test:")
 	online(t, h.mqtt, "porch")
+	p := place{addr: strings.TrimPrefix(h.mqtt, "mqtt://")}
+	testkit.Until(t, patience, "the hub has said what it says by itself", func() bool {
+		kept := p.kept(t, "#")
+		return kept["cam/_hub/discovery"] != "" && kept["homeassistant/device/camqtt_porch/config"] != ""
+	})
 	c := connect(t, h.mqtt, "porch")
 	var elsewhere []string
 	watch := strays(t, h.mqtt)
