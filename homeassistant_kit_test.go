@@ -15,9 +15,10 @@ import (
 
 // place is a broker that Home Assistant and cameras meet at.
 type place struct {
-	addr string // host:port
-	stop func()
-	back func()
+	addr           string // host:port
+	stop           func()
+	back           func()
+	user, password string // for whoever looks, where that takes an account
 }
 
 func (p *place) url() string { return "mqtt://" + p.addr }
@@ -85,7 +86,7 @@ func (p *place) kept(t *testing.T, filter string) map[string]string {
 	t.Helper()
 	kept := map[string]string{}
 	all := make(chan wire.Message, 4096)
-	c := testkit.DialMQTT(t, testkit.MQTTOptions{Addr: p.addr, ID: "kept" + strconv.FormatInt(time.Now().UnixNano(), 36), Receive: func(m wire.Message) { all <- m }})
+	c := testkit.DialMQTT(t, testkit.MQTTOptions{Addr: p.addr, ID: "kept" + strconv.FormatInt(time.Now().UnixNano(), 36), User: p.user, Password: p.password, Receive: func(m wire.Message) { all <- m }})
 	// A message of its own comes back after what is retained.
 	mark := "mark/" + strconv.FormatInt(time.Now().UnixNano(), 36)
 	for _, f := range []string{filter, mark} {
