@@ -84,6 +84,7 @@ func TestOwnKey(t *testing.T) {
 		must(t, "snap", "porch", "--broker", url, "--pin", s.pin, "-o", filepath.Join(dir, "a.jpg"))
 		must(t, "ls", "--broker", url, "--ca-file", pemFile, "--wait", "200ms")
 		node := serve(t, "node", "attic", "--source", "test:", "--broker", url, "--pin", s.pin)
+		online(t, url, "attic", "--pin", s.pin)
 		must(t, "snap", "attic", "--broker", url, "--pin", s.pin, "-o", filepath.Join(dir, "b.jpg"))
 		interrupt(t, node)
 	}
@@ -93,9 +94,13 @@ func TestOwnKey(t *testing.T) {
 		interrupt(t, front.p)
 	}
 	must(t, append([]string{"ls", "--wait", "200ms"}, s.args...)...) // finds broker and pin in the configuration
-	if out, stderr, status := testkit.Run(t, patience, "env", "CAMQTT_BROKER=mqtts://"+s.mqtts, "CAMQTT_MQTT_PIN="+s.pin, binary, "ls", "--json"); status != 0 || !strings.Contains(string(out), "porch") {
-		t.Errorf("broker and pin from the environment: exit %d\n%s%s", status, out, stderr)
-	}
+	testkit.Until(t, patience, "ls finds broker and pin in the environment", func() bool {
+		out, stderr, status := testkit.Run(t, patience, "env", "CAMQTT_BROKER=mqtts://"+s.mqtts, "CAMQTT_MQTT_PIN="+s.pin, binary, "ls", "--json")
+		if status != 0 {
+			t.Fatalf("broker and pin from the environment: exit %d\n%s%s", status, out, stderr)
+		}
+		return strings.Contains(string(out), "porch")
+	})
 	raw, err := hex.DecodeString(strings.TrimPrefix(s.pin, "sha256:"))
 	if err != nil {
 		t.Fatal(err)
@@ -356,7 +361,7 @@ func TestACME(t *testing.T) {
 	s := startSecured(t, "broker.data="+t.TempDir(), "broker.tls.listen=127.0.0.1:"+strconv.Itoa(port), "dashboard.tls.shared=true",
 		"broker.tls.acme.domains=cams.example.org", "broker.tls.acme.email=you@example.org",
 		"broker.tls.acme.directory="+ca.Directory, "broker.tls.acme.ca_file="+ca.CAFile)
-	testkit.Until(t, time.Minute, "the hub has its certificate", func() bool { return strings.Contains(s.Err(), "certificate from the authority is in use") })
+	testkit.Until(t, 5*time.Minute, "the hub has its certificate", func() bool { return strings.Contains(s.Err(), "certificate from the authority is in use") })
 	for _, addr := range []string{"127.0.0.1:" + strconv.Itoa(port), s.https} {
 		out, _, _ := testkit.Run(t, patience, "sh", "-c", testkit.Tool(t, "openssl")+" s_client -connect "+addr+" -servername cams.example.org </dev/null 2>&1 | openssl x509 -noout -ext subjectAltName -issuer")
 		if !strings.Contains(string(out), "DNS:cams.example.org") || !strings.Contains(string(out), "Pebble") {
