@@ -191,9 +191,9 @@ func TestHomeAssistantCostsNothing(t *testing.T) {
 	if _, err := c.Subscribe(0, "cam/front/preview", "cam/front/state"); err != nil {
 		t.Fatal(err)
 	}
-	home.TurnOn("switch.front_live")
 	var state wire.State
-	shown, frames := 0, time.Now()
+	shown, before := 0, time.Now()
+	home.TurnOn("switch.front_live")
 	for shown < 3 {
 		select {
 		case m := <-previews:
@@ -208,7 +208,7 @@ func TestHomeAssistantCostsNothing(t *testing.T) {
 			t.Fatal("no previews")
 		}
 	}
-	if took := time.Since(frames); took < 1900*time.Millisecond { // three are two seconds apart at least
+	if took := time.Since(before); took < 1900*time.Millisecond { // three are two seconds apart at least
 		t.Errorf("three previews within %s, want one a second", took)
 	}
 	if state.Viewers != 1 {
