@@ -64,6 +64,15 @@ func ready(t testing.TB, h *hub, user, secret string) {
 	})
 }
 
+// gives waits until a page shows a camera's picture: it knows its cameras a moment after
+// it is ready, and a moment after others do.
+func gives(t testing.TB, page, id string, login ...string) {
+	t.Helper()
+	testkit.Until(t, patience, "the page has a picture of "+id, func() bool {
+		return answerOf(t, page+"/cam/"+id+"/snapshot.jpg", login...) == http.StatusOK
+	})
+}
+
 // A hub, a camera and a person, each with an account: everything works as without, and
 // nothing works with somebody else's.
 func TestAccounts(t *testing.T) {
@@ -150,9 +159,7 @@ func TestAccountsBeforeAnotherBroker(t *testing.T) {
 	online(t, "mqtt://"+m.Addr, "porch")
 	data := t.TempDir()
 	h := startHub(t, "mqtt.url=mqtt://"+m.Addr, "dashboard.data="+data)
-	if got := answerOf(t, h.http+"/cam/porch/snapshot.jpg"); got != 200 {
-		t.Errorf("while there are no accounts: %d", got)
-	}
+	gives(t, h.http, "porch") // while there are no accounts
 	ann := secretOf(t, "user", "add", "ann", "--role", "viewer", "-c", "dashboard.data="+data, "-c", "mqtt.url=mqtt://"+m.Addr)
 	op := secretOf(t, "user", "add", "op", "--role", "operator", "--data", data)
 	ready(t, h, "op", op)

@@ -68,6 +68,7 @@ func TestTokensOfStreams(t *testing.T) {
 	token := secretOf(t, "user", "add", "tablet", "--role", "viewer", "--camera", "front", "--token", "--data", data)
 	home := secretOf(t, "user", "add", "homeassistant", "--role", "homeassistant", "--data", data)
 	ready(t, h, "homeassistant", home)
+	gives(t, h.http, "front", "homeassistant", home)
 	for user, token := range map[string]string{"tablet": token, "homeassistant": home} {
 		for form, with := range map[string]struct {
 			query string

@@ -218,6 +218,7 @@ func TestBlueprint(t *testing.T) {
 // integrations and to go2rtc, which read as ffmpeg and a plain client do.
 func TestHomeAssistantStreams(t *testing.T) {
 	d := startDemo(t)
+	gives(t, d.http, "porch")
 	seen := 0
 	for _, m := range regexp.MustCompile("`(http://hub\\.local:8080/cam/front/(snapshot|stream)[^`]*)`").FindAllStringSubmatch(homePage(t), -1) {
 		seen++

@@ -62,9 +62,7 @@ func TestOnePi(t *testing.T) {
 	if host := outside(); host != "" && !strings.HasPrefix(open, "http://"+host+":") {
 		t.Errorf("the page is said to be at %s, want it at %s", open, host)
 	}
-	testkit.Until(t, patience, "a picture comes", func() bool {
-		return answerOf(t, open+"/cam/front/snapshot.jpg", "admin", password) == http.StatusOK
-	})
+	gives(t, open, "front", "admin", password)
 	if got := answerOf(t, open+"/"); got != http.StatusUnauthorized {
 		t.Errorf("without an account: %d", got)
 	}
@@ -94,9 +92,7 @@ func TestHubAndCamera(t *testing.T) {
 	}
 	serve(t, lines[2]...)
 	online(t, "mqtt://admin:"+password+"@127.0.0.1:"+port, "front")
-	if got := answerOf(t, open+"/cam/front/snapshot.jpg", "admin", password); got != http.StatusOK {
-		t.Errorf("the picture of the camera elsewhere: %d", got)
-	}
+	gives(t, open, "front", "admin", password)
 }
 
 // A broker that does not answer is the commonest of all stumbles: what to look at
