@@ -112,3 +112,23 @@ while cat pic.jpg; do sleep 0.05; done`)
 		must(t, "set", "porch", "keep_warm=1h", "--broker", h.mqtt) // long enough to look around
 	}
 }
+
+// TestStoppedWhileBrokerHangs stops a node that streams when its broker does not answer:
+// nobody takes the camera for online once the broker is back.
+func TestStoppedWhileBrokerHangs(t *testing.T) {
+	m := testkit.StartMosquitto(t)
+	url := "mqtt://" + m.Addr
+	n := serve(t, "node", "porch", "--source", "test:", "--broker", url)
+	online(t, url, "porch")
+	must(t, "start", "porch", "--broker", url)
+	for _, s := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
+		if err := syscall.Kill(m.Pid(), s); err != nil {
+			t.Fatal(err)
+		}
+		if s == syscall.SIGSTOP {
+			interrupt(t, n)
+		}
+	}
+	p := place{addr: m.Addr}
+	testkit.Until(t, patience, "the camera is offline", func() bool { return p.kept(t, "cam/porch/status")["cam/porch/status"] == "offline" })
+}

@@ -235,7 +235,9 @@ func (l *Link) Publish(ctx context.Context, msgs ...wire.Message) error {
 	if s == nil {
 		return ErrDown
 	}
-	return s.publish(ctx, msgs)
+	err := s.publish(ctx, msgs)
+	s.heed(l.opts.Will, msgs, err)
+	return err
 }
 
 // Subscribe adds filters now and on every later connection. While the link is

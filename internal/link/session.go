@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -21,6 +22,7 @@ import (
 // its own and ends with it.
 type session struct {
 	client mqtt.Client
+	owes   atomic.Bool // ends without a word, see close
 	conn   net.Conn
 	limit  time.Duration // of an acknowledgement that nobody else bounds
 	lost   chan struct{} // closed when the connection has ended
@@ -95,13 +97,6 @@ func (s *session) end(err error) {
 
 // why returns the cause of the end; only after lost is closed.
 func (s *session) why() error { return s.cause }
-
-// close says goodbye, so that the broker drops the will, and closes the socket.
-func (s *session) close() {
-	s.client.Disconnect(250)
-	s.conn.Close()
-	s.end(net.ErrClosed)
-}
 
 func (s *session) publish(ctx context.Context, msgs []wire.Message) error {
 	tokens := make([]mqtt.Token, 0, len(msgs))
