@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"time"
 
 	"github.com/mattn/go-shellwords"
 )
@@ -22,6 +23,7 @@ type execSource struct {
 	caps   []string
 	rotate string
 	max    int
+	grace  time.Duration
 	redact redactor
 }
 
@@ -38,7 +40,7 @@ func openExec(rest string, o Options) (Source, error) {
 	case len(argv) == 0 || argv[0] == "":
 		return nil, configError("source %s: no program given: want exec:program arguments", show)
 	}
-	s := &execSource{argv: argv, rotate: o.Rotate, max: o.MaxPicture, redact: newRedactor("exec:" + rest)}
+	s := &execSource{argv: argv, rotate: o.Rotate, max: o.MaxPicture, grace: o.grace, redact: newRedactor("exec:" + rest)}
 	seen := map[string]bool{}
 	for _, a := range argv[1:] {
 		for _, m := range placeholder.FindAllStringSubmatch(a, -1) {
@@ -77,7 +79,7 @@ func (s *execSource) Stream(ctx context.Context, m Mode, emit func(Frame)) error
 	if err := m.check(); err != nil {
 		return err
 	}
-	return program{argv: s.command(m), max: s.max, redact: s.redact}.run(ctx, emit)
+	return program{argv: s.command(m), max: s.max, redact: s.redact, grace: s.grace}.run(ctx, emit)
 }
 
 // command is the command with the placeholders filled in.

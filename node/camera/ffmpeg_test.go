@@ -258,9 +258,8 @@ if [ "$1" = -version ]; then echo "`+said+`"; exit; fi
 func TestAskStops(t *testing.T) {
 	leaks(t)
 	t.Setenv("PATH", fakeTool(t, "ffmpeg", "exec /bin/sleep 1000"))
-	took, err := stopAfter(t, open(t, "ffmpeg:/x.mp4", Options{}), func(int) bool { return true })
-	if err != nil || took > stopGrace {
-		t.Errorf("Stream = %v after %v", err, took)
+	if err := stopAfter(t, open(t, "ffmpeg:/x.mp4", Options{}), func(int) bool { return true }); err != nil {
+		t.Errorf("Stream = %v, want nil", err)
 	}
 }
 

@@ -94,7 +94,7 @@ func TestHTTPStreams(t *testing.T) {
 					flush()
 					select {
 					case <-seen:
-					case <-time.After(10 * time.Second):
+					case <-time.After(patience):
 						return
 					}
 				}

@@ -40,7 +40,7 @@ func TestInbox(t *testing.T) {
 		got, done := make(chan Frame, 1), make(chan error, 1)
 		go func() { done <- s.Stream(ctx, Mode{}, func(f Frame) { got <- f }) }() // ends with stop
 		at := time.Now()
-		for end := at.Add(10 * time.Second); !in.Deliver(Frame{JPEG: picture, At: at}); time.Sleep(time.Millisecond) {
+		for end := at.Add(patience); !in.Deliver(Frame{JPEG: picture, At: at}); time.Sleep(time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatal("the picture is never taken")
 			}

@@ -35,6 +35,10 @@ type Options struct {
 	Settle time.Duration
 	// Inbox is where the pictures of a push source come in; nil is nowhere.
 	Inbox *Inbox
+
+	// grace stands in for stopGrace unless it is 0, for tests of programs that end
+	// when they are asked to, however long a machine needs for that.
+	grace time.Duration
 }
 
 const maxPicture = 8 << 20

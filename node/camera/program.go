@@ -1,6 +1,7 @@
 package camera
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,9 +28,11 @@ const (
 	// find some again. It is short, so that what it says is told before the caller
 	// gives the camera up without knowing why.
 	hangGrace = time.Second
-	// restGrace is for reading what an ended program has left in its pipes. Only
-	// a process that has left the program's group can keep them open so long.
+	// restGrace is how long the pipes of an ended program are waited for. Only a
+	// process that has left the program's group can keep them open so long.
 	restGrace = 250 * time.Millisecond
+	// pipeRoom is what a pipe holds (pipe(7)), in bytes.
+	pipeRoom = 64 << 10
 )
 
 // program is a child process that writes pictures to its standard output.
@@ -44,6 +47,8 @@ type program struct {
 	drive func(ctx context.Context, p *process)
 	// at, unless nil, says when a picture was taken whose first byte came at first.
 	at func(first time.Time) time.Time
+	// grace stands in for stopGrace unless it is 0.
+	grace time.Duration
 }
 
 // run starts the program and emits its pictures until ctx is done (nil) or it
@@ -53,6 +58,7 @@ func (g program) run(ctx context.Context, emit func(Frame)) error {
 	if err != nil {
 		return g.startError(err)
 	}
+	p.grace = cmp.Or(g.grace, stopGrace)
 	var taken atomic.Int64
 	hang := newHangWatch()
 	running, over := context.WithCancel(ctx)
@@ -180,7 +186,8 @@ func (g program) endError(p *process, n int, skipped int64) *Error {
 // process is a started program.
 type process struct {
 	cmd            *exec.Cmd
-	stdout, stderr *os.File
+	stdout, stderr *output
+	grace          time.Duration // how long it may take to end when asked to
 	said           tail
 	exited         chan struct{} // closed when it is reaped
 	err            error         // what Wait said; to be read after exited
@@ -193,16 +200,16 @@ type process struct {
 // start runs argv with no input, the two outputs piped, in a process group of its
 // own. The group is killed when its leader has ended.
 func start(argv []string) (*process, error) {
-	p := &process{cmd: exec.Command(argv[0], argv[1:]...), exited: make(chan struct{})}
+	p := &process{cmd: exec.Command(argv[0], argv[1:]...), grace: stopGrace, exited: make(chan struct{})}
 	p.cmd.Env = childEnv(os.Environ())
-	var err error
-	var out, errs *os.File
 	// Pipes of our own: those of exec.Cmd are closed by Wait before they are read.
-	if p.stdout, out, err = os.Pipe(); err != nil {
+	var out, errs *os.File
+	var err error
+	if p.stdout, out, err = newOutput(); err != nil {
 		return nil, err
 	}
 	defer out.Close()
-	if p.stderr, errs, err = os.Pipe(); err != nil {
+	if p.stderr, errs, err = newOutput(); err != nil {
 		p.stdout.Close()
 		return nil, err
 	}
@@ -232,15 +239,15 @@ func childEnv(env []string) []string {
 func (p *process) finish(err error) {
 	p.err = err
 	deadline := time.Now().Add(restGrace)
-	_ = p.stdout.SetReadDeadline(deadline) // fails only if closed, which is as good
-	_ = p.stderr.SetReadDeadline(deadline)
+	_ = p.stdout.file.SetReadDeadline(deadline) // fails only if closed, which is as good
+	_ = p.stderr.file.SetReadDeadline(deadline)
 	close(p.exited)
 }
 
 // stop asks the child to end, kills it if it does not, and waits until it is gone.
 func (p *process) stop() {
 	p.interrupt()
-	timer := time.NewTimer(stopGrace)
+	timer := time.NewTimer(p.grace)
 	defer timer.Stop()
 	select {
 	case <-p.exited:
@@ -249,4 +256,37 @@ func (p *process) stop() {
 	}
 	p.kill()
 	<-p.exited
+}
+
+// output is what a program writes, at our end of the pipe.
+type output struct {
+	file *os.File // not embedded: it copies itself past Read
+	late int      // bytes that may still be read when restGrace is over
+}
+
+func newOutput() (ours *output, theirs *os.File, err error) {
+	r, w, err := os.Pipe()
+	return &output{r, pipeRoom}, w, err
+}
+
+// Close closes our end.
+func (o *output) Close() error { return o.file.Close() }
+
+// Read reads. What was in the pipe at the program's end is read even when
+// restGrace is over: it was held up here, on a machine with too much to do, and
+// has the program's last words in it. More than that is somebody else's.
+func (o *output) Read(b []byte) (int, error) {
+	n, err := o.file.Read(b)
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, err
+	}
+	n, ended := waiting(o.file, b[:min(len(b), o.late)])
+	o.late -= n
+	switch {
+	case ended:
+		return 0, io.EOF
+	case n > 0:
+		return n, nil
+	}
+	return 0, err
 }

@@ -39,6 +39,20 @@ func (p *process) keep(started chan<- error) {
 	p.finish(p.cmd.Wait())
 }
 
+// waiting reads what a pipe has in it, without waiting for more. It reports true
+// when nobody can write to it any more.
+func waiting(f *os.File, b []byte) (n int, ended bool) {
+	conn, err := f.SyscallConn()
+	if err != nil || len(b) == 0 {
+		return 0, false
+	}
+	var failed error
+	if err := conn.Control(func(fd uintptr) { n, failed = unix.Read(int(fd), b) }); err != nil || failed != nil {
+		return 0, false // closed, or empty (EAGAIN: our pipes do not block)
+	}
+	return n, n == 0
+}
+
 func (p *process) interrupt() { p.signal(syscall.SIGINT) }
 
 func (p *process) kill() { p.signal(syscall.SIGKILL) }

@@ -19,6 +19,7 @@ type rpicam struct {
 	rpicamOptions
 	turns bool // the camera turns the picture as configured
 	max   int
+	grace time.Duration
 
 	// searching is held while the cameras are listed, which takes a moment.
 	searching sync.Mutex
@@ -48,7 +49,7 @@ func openRpicam(rest string, o Options) (Source, error) {
 	if parsed.settle < 0 {
 		parsed.settle = max(o.Settle, 0)
 	}
-	s := &rpicam{rpicamOptions: parsed, max: o.MaxPicture}
+	s := &rpicam{rpicamOptions: parsed, max: o.MaxPicture, grace: o.grace}
 	s.turns = s.turn(o.Rotate)
 	return s, nil
 }
@@ -147,7 +148,7 @@ func (s *rpicam) Stream(ctx context.Context, m Mode, emit func(Frame)) error {
 		return nil
 	}
 	if err == nil {
-		g := program{max: s.max, argv: append([]string{tool}, s.arguments(number, m)...)}
+		g := program{max: s.max, grace: s.grace, argv: append([]string{tool}, s.arguments(number, m)...)}
 		if s.stills {
 			newStills(s.rpicamOptions, m).drives(&g)
 		} else {

@@ -176,7 +176,7 @@ func TestRpicamStream(t *testing.T) {
 	for _, prefix := range []string{"rpicam-", "libcamera-"} {
 		c := newCSI(t, prefix+"vid")
 		leaks(t)
-		s := open(t, "rpicam:"+csiSecond, Options{Settle: -1})
+		s := open(t, "rpicam:"+csiSecond, Options{Settle: -1, grace: unhurried})
 		if p := s.Profile(); p.Make != "Raspberry Pi" || p.Model != "imx708_wide" || p.MaxFPS != 120.13 || !slices.Contains(p.Sizes, Size{2304, 1296}) {
 			t.Errorf("profile %+v", p)
 		}
@@ -239,7 +239,7 @@ func TestRpicamFlushes(t *testing.T) {
 	t.Setenv("CSI_FRAMES", "3")
 	count := func(source string) int {
 		n := 0
-		if _, err := stopAfter(t, open(t, source, Options{Settle: -1}), func(pictures int) bool {
+		if err := stopAfter(t, open(t, source, Options{Settle: -1, grace: unhurried}), func(pictures int) bool {
 			n = pictures
 			return c.has("written") > 0 && (pictures == 3 || source != "rpicam:")
 		}); err != nil {
@@ -333,9 +333,9 @@ func TestRpicamHang(t *testing.T) {
 		t.Error("the program lives")
 	}
 	// The caller may have lost patience first.
-	took, err := stopAfter(t, open(t, "rpicam:", Options{Settle: -1}), func(int) bool { return c.has("written") == 2 })
-	if err != nil || took > stopGrace+2*time.Second || alive(c.pid()) {
-		t.Errorf("Stream = %v after %v, the program lives: %v", err, took, alive(c.pid()))
+	err := stopAfter(t, open(t, "rpicam:", Options{Settle: -1}), func(int) bool { return c.has("written") == 2 })
+	if err != nil || alive(c.pid()) {
+		t.Errorf("Stream = %v, the program lives: %v", err, alive(c.pid()))
 	}
 }
 

@@ -61,7 +61,7 @@ func TestRpicamStillsAtRate(t *testing.T) {
 	t.Setenv("CSI_FRAMES", "0") // takes none any more
 	before := c.has("usr1")
 	var asked time.Time
-	if _, err := stopAfter(t, s, func(int) bool {
+	if err := stopAfter(t, s, func(int) bool {
 		if asked.IsZero() && c.has("usr1") > before {
 			asked = time.Now()
 		}

@@ -28,7 +28,7 @@ func open(t testing.TB, source string, o Options) Source {
 // gives a picture that is not whole.
 func take(t testing.TB, s Source, m Mode, n int) []Frame {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var got []Frame
 	err := s.Stream(ctx, m, func(f Frame) {
@@ -51,7 +51,7 @@ func take(t testing.TB, s Source, m Mode, n int) []Frame {
 // fails streams until the source fails by itself and returns how.
 func fails(t testing.TB, s Source, m Mode) (*Error, []Frame) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var got []Frame
 	err := s.Stream(ctx, m, func(f Frame) { got = append(got, f) })
