@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -53,6 +54,25 @@ func raw(t testing.TB, talk func(c net.Conn, request string)) string {
 		wg.Wait()
 	})
 	return "http://" + l.Addr().String()
+}
+
+// refusing is an address at which nobody listens, nor will while the test lasts.
+func refusing(t testing.TB) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	syscall.CloseOnExec(fd)
+	t.Cleanup(func() { syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", at.(*syscall.SockaddrInet4).Port)
 }
 
 func hold(r *http.Request) { <-r.Context().Done() }
@@ -267,11 +287,7 @@ func TestHTTPRefusals(t *testing.T) {
 }
 
 func TestHTTPUnreachable(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
+	closed := refusing(t)
 	https := httptest.NewTLSServer(http.NotFoundHandler())
 	defer https.Close()
 	https.Config.ErrorLog = nil
@@ -281,7 +297,7 @@ func TestHTTPUnreachable(t *testing.T) {
 		code Code
 		text string
 	}{
-		"http://a:geheim@" + l.Addr().String() + "/":   {NoCamera, "connection refused"},
+		"http://a:geheim@" + closed + "/":              {NoCamera, "connection refused"},
 		"http://no-such-host.invalid/":                 {NoCamera, "no-such-host.invalid"},
 		https.URL:                                      {Config, "certificate"},
 		strings.Replace(plain.URL, "http", "https", 1): {Config, "does not speak https: want http://"},

@@ -161,22 +161,17 @@ func TestProbeOthers(t *testing.T) {
 			t.Errorf("Probe(%s) = %+v, %v, want %+v", host, got, err, want)
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
 	for host, want := range map[string]struct {
 		code Code
 		text string
 	}{
-		at:                {Config, "answers with text/html"},
-		at + "/snap.cgi":  {Config, "wants a user and a password"},
-		l.Addr().String(): {NoCamera, "connection refused"},
-		"ftp://x":         {Config, "want a host such as 192.168.1.20"},
-		"":                {Config, "want a host such as"},
-		"a b":             {Config, "want a host such as"},
-		"u:geheim@a b":    {Config, `address "u:***@a b": want a host such as`},
+		at:               {Config, "answers with text/html"},
+		at + "/snap.cgi": {Config, "wants a user and a password"},
+		refusing(t):      {NoCamera, "connection refused"},
+		"ftp://x":        {Config, "want a host such as 192.168.1.20"},
+		"":               {Config, "want a host such as"},
+		"a b":            {Config, "want a host such as"},
+		"u:geheim@a b":   {Config, `address "u:***@a b": want a host such as`},
 	} {
 		if got, err := Probe(t.Context(), host); err == nil || len(got) > 0 || CodeOf(err) != want.code || !strings.Contains(err.Error(), want.text) {
 			t.Errorf("Probe(%q) = %+v, %v (%s), want %s with %q", host, got, err, CodeOf(err), want.code, want.text)

@@ -23,13 +23,16 @@ type rtspCamera struct {
 	t      testing.TB
 	addr   string
 	sdp    string
-	frames atomic.Int64 // sent to somebody
+	frames atomic.Int64 // of the film so far, by the times in it: packets get lost
 
 	mu     sync.Mutex
 	player net.Conn // who is sent the stream
 }
 
-const rtspLogin = "viewer:ge heim"
+const (
+	rtspLogin = "viewer:ge heim"
+	rtspRate  = 20 // pictures per second
+)
 
 func newRTSPCamera(t testing.TB, keyEvery int) *rtspCamera {
 	t.Helper()
@@ -45,7 +48,7 @@ func newRTSPCamera(t testing.TB, keyEvery int) *rtspCamera {
 	}
 	c.addr = ln.Addr().String()
 	sdp := filepath.Join(t.TempDir(), "sdp")
-	pub := exec.Command("ffmpeg", "-nostdin", "-loglevel", "error", "-re", "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=20",
+	pub := exec.Command("ffmpeg", "-nostdin", "-loglevel", "error", "-re", "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=320x240:rate=%d", rtspRate),
 		"-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", fmt.Sprint(keyEvery), "-sc_threshold", "0", "-flags", "+global_header", "-bsf:v", "dump_extra=freq=keyframe",
 		"-sdp_file", sdp, "-f", "rtp", fmt.Sprintf("rtp://%s?pkt_size=1200", rtp.LocalAddr()))
 	if err := pub.Start(); err != nil {
@@ -73,18 +76,21 @@ func newRTSPCamera(t testing.TB, keyEvery int) *rtspCamera {
 // relay passes the stream on to who plays it.
 func (c *rtspCamera) relay(rtp net.PacketConn) {
 	b := make([]byte, 4+2048)
+	var began uint32
 	for {
 		n, _, err := rtp.ReadFrom(b[4:])
 		if err != nil {
 			return
 		}
+		at := binary.BigEndian.Uint32(b[8:]) // RFC 3550 section 5.1, in 1/90000 s
+		if began == 0 {
+			began = at
+		}
+		c.frames.Store(int64(at-began) * rtspRate / 90000)
 		b[0], b[1] = '$', 0
 		binary.BigEndian.PutUint16(b[2:], uint16(n))
 		c.mu.Lock()
 		if c.player != nil {
-			if b[5]&0x80 != 0 { // the marker: the last packet of a picture
-				c.frames.Add(1)
-			}
 			_, _ = c.player.Write(b[:4+n]) // it may have gone
 		}
 		c.mu.Unlock()
