@@ -39,10 +39,12 @@ func (c *conn) connect(first byte, hl, n int) error {
 	if !mine {
 		return c.refuse(packets.ErrClientIdentifierNotValid, errTaken)
 	}
+	c.b.count.joined() // before the answer: a client that has it is one of those connected
 	err = c.b.engine.SendConnack(c.client, packets.CodeSuccess, present, nil)
 	if err == nil { // before anybody can take the session over, who is to be told of it
 		c.established.Store(true)
-		c.b.count.joined()
+	} else {
+		c.b.count.clients.Add(-1)
 	}
 	c.b.stepIn(c)
 	if err != nil {
