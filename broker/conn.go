@@ -211,12 +211,23 @@ func (c *conn) kick(why packets.Code) {
 // so, if there is something to read, the reader gets a moment for it.
 func (c *conn) retire() {
 	if s, _ := socket(c.line); s != nil && unread(s) {
-		select {
-		case <-c.over:
-		case <-time.After(flushTime):
-		}
+		c.listen()
 	}
 	c.kick(packets.ErrSessionTakenOver)
+}
+
+// listen waits for the connection's end, for flushTime at most. It waits in steps: a
+// machine that stands still for a while takes one of them, not all, so that the reader
+// gets its moment afterwards.
+func (c *conn) listen() {
+	const steps = 10
+	for range steps {
+		select {
+		case <-c.over:
+			return
+		case <-time.After(flushTime / steps):
+		}
+	}
 }
 
 // socket gives what is beneath a connection, if it is one of the kernel's.
