@@ -103,8 +103,8 @@ func TestRevoked(t *testing.T) {
 	if pk.ReasonCode != packets.ErrNotAuthorized.Code {
 		t.Errorf("DISCONNECT %#x, want 0x87", pk.ReasonCode)
 	}
-	ann.closedBy(t, 10*time.Second)
-	annWeb.closedBy(t, 10*time.Second)
+	ann.closedBy(t)
+	annWeb.closedBy(t)
 	until(t, "ann's session has gone", func() bool { return g.sessions.get("away") == nil && g.sessions.get("ann") == nil })
 	if ack, err := dial(t, g.addr).try("away", 5, g.asUser("ann"), persistent(300)); err != nil || ack.ReasonCode != packets.ErrBadUsernameOrPassword.Code {
 		t.Errorf("the token of an account that has gone: %#x, %v", ack.ReasonCode, err)
@@ -114,7 +114,7 @@ func TestRevoked(t *testing.T) {
 	if err := access.SetRights(g.file, viewerOf("bob", "side")); err != nil {
 		t.Fatal(err)
 	}
-	bob.closedBy(t, 10*time.Second)
+	bob.closedBy(t)
 	bob = join(t, g.addr, "bob", 4, g.asUser("bob"))
 	bob.subscribe(t, 0, "cam/#")
 	front.publish(t, "cam/front/result", []byte("x"), 1, false)
@@ -130,7 +130,7 @@ func TestRevoked(t *testing.T) {
 	if pk := hub.message(t); pk.TopicName != "cam/front/status" || string(pk.Payload) != "offline" {
 		t.Errorf("of the camera whose account has gone: %s %s", pk.TopicName, pk.Payload)
 	}
-	front.closedBy(t, 10*time.Second)
+	front.closedBy(t)
 	side.sync(t)
 }
 
@@ -225,7 +225,7 @@ func TestTakeovers(t *testing.T) {
 	}
 	// Ann herself takes her own over.
 	join(t, g.addr, "phone", 5, g.asUser("ann"), persistent(300))
-	ann.closedBy(t, 5*time.Second)
+	ann.closedBy(t)
 	t.Logf("%d takeovers refused", refused)
 }
 
@@ -303,8 +303,8 @@ func TestIntroduction(t *testing.T) {
 func TestOneLimit(t *testing.T) {
 	g := startGuarded(t, access.AnonymousNever, cameraOf("front"), viewerOf("ann"))
 	g.page(t)
-	for i := range 6 {
-		_, _ = dial(t, g.addr).try("guess", 4, password("ann", fmt.Sprint("guess ", i)))
+	for i := range 6 { // without a name nothing is hashed: no time passes in which a try comes back
+		_, _ = dial(t, g.addr).try("guess", 4, password("", fmt.Sprint("guess ", i)))
 	}
 	wrong := password("ann", "a guess more")
 	if ack, err := dial(t, g.addr).try("guess", 5, wrong); err != nil || ack.ReasonCode != packets.ErrConnectionRateExceeded.Code {
@@ -351,7 +351,7 @@ func BenchmarkRevoked(b *testing.B) {
 		if err := access.Remove(g.file, name); err != nil {
 			b.Fatal(err)
 		}
-		c.closedBy(b, 10*time.Second)
+		c.closedBy(b)
 		worst = max(worst, time.Since(begun))
 	}
 	b.ReportMetric(float64(worst.Milliseconds()), "ms-worst")

@@ -215,7 +215,7 @@ func TestAttachBeforeAndAfterServe(t *testing.T) {
 	r := serve(t, b, "")
 	early.joins(t, "early", 4)
 	r.stop()
-	early.closedBy(t, 5*time.Second)
+	early.closedBy(t)
 	near, far := net.Pipe()
 	if err := b.Attach(context.Background(), far); !errors.Is(err, ErrClosed) {
 		t.Errorf("Attach after Serve: %v, wanted ErrClosed", err)

@@ -195,7 +195,7 @@ func TestChaos(t *testing.T) {
 // FuzzBroker throws packets at a broker that listens: after a CONNECT or in its place.
 // It must go on serving, and nothing may get as far as to break the engine.
 func FuzzBroker(f *testing.F) {
-	b := start(f, Options{Limits: Limits{ConnectTime: 2 * time.Second, Packet: 1 << 16}})
+	b := start(f, Options{Limits: Limits{Packet: 1 << 16}})
 	for _, v := range []byte{4, 5} {
 		for _, pk := range []packets.Packet{
 			connectPacket("c", v, withWill("w", "x", true)),

@@ -202,7 +202,7 @@ func TestSmallPacketsBeforeOneTooLarge(t *testing.T) {
 // C5. Each line fails with the engine's own matching of retained messages, or with
 // $SYS messages given to share groups.
 func TestMatching(t *testing.T) {
-	b := start(t, Options{})
+	b := start(t, Options{Limits: Limits{SystemEvery: time.Hour}}) // what is live under $SYS is not asked for here
 	pub := join(t, b.addr, "pub", 4)
 	pub.publish(t, "a", []byte("ret"), 0, true)
 	pub.sync(t)

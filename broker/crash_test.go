@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -100,20 +101,12 @@ func (v *victim) kill() {
 // The store's pauses in the broker that is killed.
 const mortalEvery, mortalSlow = 40 * time.Millisecond, 200 * time.Millisecond
 
-// grace is what a write and a busy machine may take on top of the pauses.
-const grace = 1500 * time.Millisecond
-
-// killer publishes numbered messages to a broker and notes when.
+// killer publishes numbered messages to a broker.
 type killer struct {
 	r    *rand.Rand
+	dir  string
 	next int
-	sent map[string][]note // topic -> what was acknowledged since the last kill, oldest first
-	kept map[string]int    // topic -> what was there after the last kill
-}
-
-type note struct {
-	n  int
-	at time.Time
+	due  map[string]int // topic -> the newest that was seen on disk or after a kill
 }
 
 // numbered is a payload that says whether it is whole.
@@ -136,62 +129,105 @@ func number(t *testing.T, topic string, p []byte) int {
 	return n
 }
 
+// look notes what the folder holds.
+func (k *killer) look(t *testing.T) {
+	t.Helper()
+	text, _ := os.ReadFile(filepath.Join(k.dir, retainedFile)) // not there yet at first
+	for line := range bytes.Lines(text) {
+		r, err := parseLine(bytes.TrimSuffix(line, []byte("\n")))
+		if err != nil || r.Text == nil {
+			t.Fatalf("what is on disk is no message: %.60q, %v", line, err)
+		}
+		k.found(t, r.Topic, []byte(*r.Text))
+	}
+	pictures, _ := filepath.Glob(filepath.Join(k.dir, pictureFolder, "*"+pictureSuffix))
+	for _, name := range pictures {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line, body, _ := bytes.Cut(text, []byte("\n"))
+		r, err := parseLine(line)
+		if err != nil {
+			t.Fatalf("what is on disk is no picture: %.60q, %v", line, err)
+		}
+		k.found(t, r.Topic, body)
+	}
+}
+
+// found notes that a message was there, which may be no older than one before.
+func (k *killer) found(t *testing.T, topic string, payload []byte) {
+	t.Helper()
+	n := number(t, topic, payload)
+	if n < k.due[topic] {
+		t.Errorf("%s: message %d is lost, there is %d", topic, k.due[topic], n)
+	}
+	k.due[topic] = n
+}
+
+var mortalTopics = []string{"homeassistant/a/config", "cam/a/info", "cam/a/state", "cam/b/state", "cam/a/snapshot", "cam/b/preview", "x"}
+
+// publish sends a numbered message and waits for the answer. false: the broker is dead.
+func (k *killer) publish(c *client, topic string) bool {
+	k.next++
+	pk := packets.Packet{
+		FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: 1, Retain: true},
+		TopicName:   topic, PacketID: uint16(k.next%65535 + 1), Payload: numbered(k.r, topic, k.next),
+	}
+	if c.send(pk) != nil {
+		return false
+	}
+	_, err := c.recv(patience)
+	return err == nil
+}
+
+// torment publishes until the broker is killed, which is at any moment after each topic
+// was written once.
 func (k *killer) torment(t *testing.T, v *victim) {
 	t.Helper()
 	c := join(t, v.addr, "pub", 4)
-	killed, life := make(chan struct{}), time.Duration(k.r.IntN(2500))*time.Millisecond
+	first := k.next
+	for _, topic := range mortalTopics {
+		if !k.publish(c, topic) {
+			t.Fatalf("the broker died by itself:\n%s", v.log.String())
+		}
+	}
+	until(t, "all of it on disk", func() bool {
+		k.look(t)
+		return !slices.ContainsFunc(mortalTopics, func(topic string) bool { return k.due[topic] <= first })
+	})
+	killed, life := make(chan struct{}), time.Duration(k.r.IntN(2000))*time.Millisecond
 	go func() { // ends with the kill
 		defer close(killed)
 		<-time.After(life)
 		v.kill()
 	}()
-	topics := []string{"homeassistant/a/config", "cam/a/info", "cam/a/state", "cam/b/state", "cam/a/snapshot", "cam/b/preview", "x"}
-	for {
-		topic := topics[k.r.IntN(len(topics))]
-		k.next++
-		pk := packets.Packet{
-			FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: 1, Retain: true},
-			TopicName:   topic, PacketID: uint16(k.next%65535 + 1), Payload: numbered(k.r, topic, k.next),
+	for k.publish(c, mortalTopics[k.r.IntN(len(mortalTopics))]) {
+		if k.next%50 == 0 {
+			k.look(t)
 		}
-		if c.send(pk) != nil {
-			break
-		}
-		if _, err := c.recv(10 * time.Second); err != nil {
-			break
-		}
-		k.sent[topic] = append(k.sent[topic], note{k.next, time.Now()})
 	}
 	<-killed
 }
 
-// check looks at what a broker has kept that was started after a kill at a moment.
-func (k *killer) check(t *testing.T, v *victim, killed time.Time) {
+// check looks at what a broker has kept that was started after a kill.
+func (k *killer) check(t *testing.T, v *victim) {
 	t.Helper()
 	c := join(t, v.addr, "look", 4)
 	c.subscribe(t, 0, "#")
-	found := map[string]int{}
-	for _, m := range c.drained(t) {
+	all := c.drained(t)
+	for _, m := range all {
 		topic, payload, _ := strings.Cut(m, "=")
-		found[topic] = number(t, topic, []byte(payload))
+		k.found(t, topic, []byte(payload))
 	}
-	for topic, notes := range k.sent {
-		// What was acknowledged longer ago than any pause, and the time that a write may
-		// take on a busy machine, must be there, or something newer.
-		due := k.kept[topic]
-		for _, n := range notes {
-			if killed.Sub(n.at) > mortalSlow+mortalEvery+grace {
-				due = n.n
-			}
-		}
-		if found[topic] < due {
-			t.Errorf("%s: message %d is lost, there is %d", topic, due, found[topic])
-		}
+	if len(all) != len(mortalTopics) {
+		t.Errorf("%d messages are there after a kill, wanted %d", len(all), len(mortalTopics))
 	}
-	k.sent, k.kept = map[string][]note{}, found
 }
 
-// A broker that is killed at any moment starts again, with all that is older than the
-// store's pauses; half-written files do no harm. CAMQTT_TEST_KILLS says how often.
+// A broker that is killed at any moment starts again, with all that it had written by
+// then; half-written files do no harm. TestWrittenInTime says when it writes.
+// CAMQTT_TEST_KILLS says how often.
 func TestKilledAtAnyMoment(t *testing.T) {
 	becomeBroker(t, Options{Limits: Limits{StoreEvery: mortalEvery, StoreSlow: mortalSlow, LogEvery: time.Nanosecond}}, nil)
 	dir := t.TempDir()
@@ -203,16 +239,15 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		}
 		kills = n
 	}
-	k := &killer{r: rand.New(rand.NewPCG(1, uint64(os.Getpid()))), sent: map[string][]note{}, kept: map[string]int{}}
+	k := &killer{r: rand.New(rand.NewPCG(1, uint64(os.Getpid()))), dir: dir, due: map[string]int{}}
 	for range kills {
 		v := spawn(t, dir)
 		k.torment(t, v)
-		killed := time.Now()
 		if _, err := os.Stat(filepath.Join(dir, retainedFile+damagedSuffix)); err == nil {
 			t.Fatal("a kill damaged the file")
 		}
 		again := spawn(t, dir)
-		k.check(t, again, killed)
+		k.check(t, again)
 		if log := again.log.String(); strings.Contains(log, "level=ERROR") || strings.Contains(log, "damaged") {
 			t.Errorf("the broker complains after a kill:\n%s", log)
 		}
@@ -222,6 +257,38 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		t.Errorf("damaged: %q", left)
 	}
 	t.Logf("%d kills, %d messages", kills, k.next)
+}
+
+// However often something changes, what a crash loses is younger than both of the
+// store's pauses.
+func TestWrittenInTime(t *testing.T) {
+	dir := t.TempDir()
+	limits := DefaultLimits()
+	bubble(t, Options{Data: dir, Limits: limits}, func(b *Broker, dial func() *client) {
+		cam := dial()
+		cam.joins(t, "cam", 4)
+		k := &killer{r: rand.New(rand.NewPCG(1, 1)), dir: dir, due: map[string]int{}}
+		published := map[int]time.Time{}
+		for range 400 {
+			time.Sleep(300 * time.Millisecond)
+			for _, topic := range mortalTopics {
+				if !k.publish(cam, topic) {
+					t.Fatal("the connection ended")
+				}
+				published[k.next] = time.Now()
+			}
+			k.look(t)
+			for n, at := range published {
+				topic := mortalTopics[(n-1)%len(mortalTopics)]
+				if age := time.Since(at); age > limits.StoreSlow+limits.StoreEvery && k.due[topic] < n {
+					t.Fatalf("%s: message %d was not written in %s", topic, n, age)
+				}
+			}
+		}
+		if len(k.due) != len(mortalTopics) {
+			t.Errorf("on disk: %v", k.due)
+		}
+	})
 }
 
 // What was stored before is there after a kill, to the byte, also when the kill comes

@@ -33,7 +33,7 @@ func TestBrokenSubscribeCostsOneConnection(t *testing.T) {
 	if got := watch.message(t); string(got.Payload) != "gone" {
 		t.Errorf("will %q, wanted gone", got.Payload)
 	}
-	c.closedBy(t, 5*time.Second)
+	c.closedBy(t)
 	until(t, "session removed", func() bool { return b.sessions.get("bad") == nil })
 	if n := len(b.engine.Topics.Subscribers("x").Subscriptions); n != 0 {
 		t.Errorf("%d subscriptions left, wanted 0", n)
@@ -59,7 +59,7 @@ func TestReceiveMaximum(t *testing.T) {
 			for range each {
 				c.id++
 				_ = c.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: 1}, TopicName: "q", Payload: []byte("x"), PacketID: c.id})
-				if _, err := c.recv(10 * time.Second); err != nil {
+				if _, err := c.recv(patience); err != nil {
 					t.Errorf("no PUBACK: %v", err)
 					return
 				}
@@ -75,7 +75,7 @@ func TestReceiveMaximum(t *testing.T) {
 		if n < 100*quota { // nothing more may come, though more waits
 			until(t, "more waits", b.sessions.get("sub").crowded)
 			_ = sub.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Pingreq}})
-			if pk, err := sub.recv(10 * time.Second); err != nil || pk.FixedHeader.Type != packets.Pingresp {
+			if pk, err := sub.recv(patience); err != nil || pk.FixedHeader.Type != packets.Pingresp {
 				t.Fatalf("got %s, %v with %d unacknowledged, Receive Maximum is %d", packets.PacketNames[pk.FixedHeader.Type], err, len(open), quota)
 			}
 		}
@@ -134,7 +134,7 @@ func TestServeEndsWhenListenerIsClosed(t *testing.T) {
 		if !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Serve: %v, wanted net.ErrClosed", err)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("Serve still runs")
 	}
 }
@@ -142,8 +142,8 @@ func TestServeEndsWhenListenerIsClosed(t *testing.T) {
 // F4. Fails without the deadline of newConn, or when a byte now and then renews it.
 func TestConnectDeadline(t *testing.T) {
 	b := start(t, Options{Limits: Limits{ConnectTime: 300 * time.Millisecond}})
+	begun := time.Now() // before the broker begins to wait
 	silent, slow := dial(t, b.addr), dial(t, b.addr)
-	begun := time.Now()
 	go func() { // ends when the connection is closed
 		for _, x := range []byte{0x10, 60, 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 60, 0, 48, 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a'} {
 			if _, err := slow.c.Write([]byte{x}); err != nil {
@@ -152,8 +152,8 @@ func TestConnectDeadline(t *testing.T) {
 			<-time.After(50 * time.Millisecond)
 		}
 	}()
-	silent.closedBy(t, 3*time.Second)
-	slow.closedBy(t, 3*time.Second)
+	silent.closedBy(t)
+	slow.closedBy(t)
 	if d := time.Since(begun); d < 250*time.Millisecond {
 		t.Errorf("closed after %s already", d)
 	}
@@ -162,7 +162,7 @@ func TestConnectDeadline(t *testing.T) {
 
 // F5. Fails when the engine sees the header: it allocates what is announced.
 func TestAnnouncedSizes(t *testing.T) {
-	b := start(t, Options{})
+	b := start(t, Options{Limits: Limits{ConnectTime: time.Hour, PacketTime: time.Hour}})
 	for name, tc := range map[string]struct {
 		joined bool
 		head   []byte
@@ -178,37 +178,10 @@ func TestAnnouncedSizes(t *testing.T) {
 			c = join(t, b.addr, "c", 4)
 		}
 		_, _ = c.c.Write(tc.head)
-		c.closedBy(t, 2*time.Second)
+		c.closedBy(t)
 		if t.Failed() {
 			t.Fatal(name)
 		}
-	}
-}
-
-// F6. Fails when such a topic reaches the engine's tree: more than ten seconds of CPU.
-func TestDeepTopics(t *testing.T) {
-	b := start(t, Options{})
-	deep := strings.Repeat("/", 60000)
-	c := join(t, b.addr, "c", 5)
-	begun := time.Now()
-	if got := c.subscribe(t, 0, deep, "fine"); got[0] != packets.ErrTopicFilterInvalid.Code || got[1] != 0 {
-		t.Errorf("reason codes %#x, wanted 0x8f and 0", got)
-	}
-	c.id++
-	_ = c.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Unsubscribe}, PacketID: c.id, Filters: packets.Subscriptions{{Filter: deep}}})
-	c.want(t, packets.Unsuback)
-	c.publish(t, deep, []byte("x"), 0, false)
-	c.closedBy(t, 5*time.Second)
-	if d := time.Since(begun); d > 3*time.Second {
-		t.Errorf("took %s", d)
-	}
-	v3 := join(t, b.addr, "c3", 4)
-	if got := v3.subscribe(t, 0, deep); got[0] != 0x80 {
-		t.Errorf("reason code %#x, wanted 0x80", got)
-	}
-	ack, err := dial(t, b.addr).try("w", 4, withWill(deep[:20000], "x", false))
-	if err == nil && ack.ReasonCode == 0 {
-		t.Error("CONNECT with such a will was accepted")
 	}
 }
 
@@ -286,11 +259,11 @@ func TestLogKeepsSecrets(t *testing.T) {
 	for i := range 20 {
 		c := join(t, b.addr, fmt.Sprint("c", i), 5, secret)
 		_ = c.send(connectPacket("c", 5, secret)) // a second CONNECT is logged whole
-		c.closedBy(t, 5*time.Second)
+		c.closedBy(t)
 		d := join(t, b.addr, fmt.Sprint("d", i), 5)
 		bad := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Publish}, TopicName: "a", Payload: bytes.Repeat([]byte("PAYLOAD"), 5000), Properties: packets.Properties{TopicAlias: 99, TopicAliasFlag: true}}
 		_ = d.send(bad)
-		d.closedBy(t, 5*time.Second)
+		d.closedBy(t)
 	}
 	out := log.String()
 	for _, s := range []string{"Sekret", "83 101 107 114", "PAYLOAD", "80 65 89 76"} {
@@ -310,21 +283,13 @@ func TestLogKeepsSecrets(t *testing.T) {
 // for this with a keepalive of 20 s, and for ever with none.
 func TestTakeoverOfStalledClient(t *testing.T) {
 	for _, topic := range []string{"cam/front/frame", "other"} {
-		b := start(t, Options{})
+		b := start(t, Options{Limits: Limits{WriteTimeout: time.Hour}}) // so whoever waits for it waits for longer than patience
 		old := join(t, b.addr, "viewer", 5, func(p *packets.Packet) { p.Connect.Keepalive = 0 })
 		old.subscribe(t, 0, topic)
 		_ = old.c.(*net.TCPConn).SetReadBuffer(4096)
 		stall(t, b, topic)
-		begun := time.Now()
 		join(t, b.addr, "viewer", 5).sync(t)
-		if d := time.Since(begun); d > time.Second {
-			t.Errorf("%s: taking over took %s", topic, d)
-		}
-		begun = time.Now()
 		b.stop()
-		if d := time.Since(begun); d > time.Second {
-			t.Errorf("%s: Serve took %s to end", topic, d)
-		}
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
@@ -115,7 +114,7 @@ func TestSquatters(t *testing.T) {
 		g.tokens[id] = token
 		until(t, "the account is known", func() bool { return g.as.Named(id) })
 	}
-	here.closedBy(t, 10*time.Second)
+	here.closedBy(t)
 	for _, id := range []string{"front", "side"} {
 		until(t, id+" gets in", func() bool {
 			ack, err := dial(t, g.addr).try(id, 4, g.asUser(id))

@@ -24,7 +24,7 @@ func (c *client) talk(t *testing.T, what string, lines ...talk) {
 		}
 		want := unhex(t, l.want)
 		got := make([]byte, len(want))
-		_ = c.c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = c.c.SetReadDeadline(time.Now().Add(patience))
 		if n, err := io.ReadFull(c.r, got); err != nil || !bytes.Equal(got, want) {
 			t.Fatalf("%s, line %d: got % x, %v, wanted % x", what, i, got[:n], err, want)
 		}
@@ -178,7 +178,7 @@ func TestResend(t *testing.T) {
 		typ byte
 		n   int
 	}{{packets.Publish, 0}, {packets.Pubrel, 1}, {packets.Publish, 4}} {
-		pk, err := c.recv(10 * time.Second)
+		pk, err := c.recv(patience)
 		if err != nil || pk.FixedHeader.Type != want.typ || pk.PacketID != ids[want.n] || want.typ == packets.Publish && !pk.FixedHeader.Dup {
 			t.Errorf("packet %d: %s of %d, dup %v, %v; wanted %s of %d", i, packets.PacketNames[pk.FixedHeader.Type], pk.PacketID, pk.FixedHeader.Dup, err, packets.PacketNames[want.typ], ids[want.n])
 		}

@@ -119,16 +119,15 @@ func TestSnapshotFollowsItsMeta(t *testing.T) {
 	viewer := join(t, b.addr, "viewer", 5, func(p *packets.Packet) { p.Properties.ReceiveMaximum = 1 })
 	viewer.subscribe(t, 1, "cam/#")
 	cam := join(t, b.addr, "cam", 4)
-	go swallow(cam) // ends with the connection
 	for i := range 3 {
 		cam.publish(t, "cam/front/snapshot/meta", fmt.Append(nil, i), 1, false)
 		cam.publish(t, "cam/front/snapshot", append([]byte{byte('0' + i)}, make([]byte, 2000)...), 0, false)
 	}
+	cam.sync(t) // the newest snapshot waits
 	var got []string
 	for len(got) < 4 || got[len(got)-1] != "snapshot 2" {
 		pk := viewer.want(t, packets.Publish)
 		got = append(got, fmt.Sprintf("%s %c", pk.TopicName[len("cam/front/"):], pk.Payload[0]))
-		until(t, "the newest snapshot waits or is out", func() bool { return b.Stats().FramesIn == 3 })
 		viewer.ack(pk)
 	}
 	if want := []string{"snapshot/meta 0", "snapshot 0", "snapshot/meta 1", "snapshot/meta 2", "snapshot 2"}; !slices.Equal(got, want) {
@@ -210,11 +209,9 @@ func TestLaneSemantics(t *testing.T) {
 // and the others do not notice. It fails when anything queues pictures.
 func TestStalledViewers(t *testing.T) {
 	const stalled, cams, rounds = 10, 3, 200
-	b := start(t, Options{Limits: Limits{WriteTimeout: 2 * time.Second}})
+	b := start(t, Options{Limits: Limits{WriteTimeout: time.Hour}})
 	for i := range stalled {
-		v := join(t, b.addr, fmt.Sprint("stalled", i), 4)
-		_ = v.c.(*net.TCPConn).SetReadBuffer(4096)
-		v.subscribe(t, 0, "cam/+/frame")
+		stalledViewer(t, b, fmt.Sprint("stalled", i))
 	}
 	good := join(t, b.addr, "good", 4)
 	good.subscribe(t, 0, "cam/+/frame")
@@ -233,37 +230,63 @@ func TestStalledViewers(t *testing.T) {
 	if limit := int64(stalled*(cams+1) + 2); most > limit {
 		t.Errorf("%d buffers were out at once, wanted at most %d", most, limit)
 	}
-	until(t, "the last one is counted", func() bool { // which is after it was written
-		for _, v := range b.Stats().Viewers {
-			if v.Client == "good" {
-				return v.Delivered == rounds*cams
-			}
-		}
-		return false
+	var s Stats
+	until(t, "what was written and replaced is counted", func() bool { // which is afterwards
+		s = b.Stats()
+		return slices.ContainsFunc(s.Viewers, func(v ViewerStats) bool { return v.Client == "good" && v.Delivered == rounds*cams }) && s.agree()
 	})
-	s := b.Stats()
 	if want := int64(rounds * cams * (stalled + 1)); s.FramesDelivered+s.FramesReplaced+stalled*(cams+1) < want {
 		t.Errorf("%d delivered and %d replaced do not account for %d", s.FramesDelivered, s.FramesReplaced, want)
 	}
 	if s.FramesIn != rounds*cams || len(s.Cameras) != cams || s.Cameras[0].In != rounds || s.Cameras[0].Bytes != rounds*50000 {
 		t.Errorf("counted %d frames, cameras %+v", s.FramesIn, s.Cameras)
 	}
-	var delivered, replaced int64
 	for _, c := range s.Cameras {
-		delivered, replaced = delivered+c.Delivered, replaced+c.Replaced
 		if c.Replaced == 0 || c.BytesOut < c.Delivered*50000 {
 			t.Errorf("camera %+v", c)
 		}
 	}
-	if got := b.Stats(); delivered > got.FramesDelivered || delivered < s.FramesDelivered || replaced != s.FramesReplaced {
-		t.Errorf("cameras: %d delivered, %d replaced; in all %d and %d", delivered, replaced, s.FramesDelivered, s.FramesReplaced)
-	}
 	for _, v := range s.Viewers {
-		if v.Client == "good" && v.Delivered != rounds*cams || v.Client != "good" && (v.Replaced == 0 || v.Waiting > cams) {
+		if v.Client != "good" && (v.Replaced == 0 || v.Waiting > cams) {
 			t.Errorf("viewer %+v", v)
 		}
 	}
-	until(t, "stalled viewers are given up", func() bool { return b.Stats().Clients == 2 })
+	b.stop()
+	if n := b.loads.out.Load(); n != 0 {
+		t.Errorf("%d buffers are not back", n)
+	}
+}
+
+// agree reports whether the cameras' counters add up to those of the broker, as they do
+// while nothing is being written.
+func (s *Stats) agree() bool {
+	var delivered, replaced int64
+	for _, c := range s.Cameras {
+		delivered, replaced = delivered+c.Delivered, replaced+c.Replaced
+	}
+	return delivered == s.FramesDelivered && replaced == s.FramesReplaced
+}
+
+// stalledViewer reads nothing.
+func stalledViewer(t *testing.T, b *running, id string) {
+	t.Helper()
+	v := join(t, b.addr, id, 4)
+	_ = v.c.(*net.TCPConn).SetReadBuffer(4096)
+	v.subscribe(t, 0, "cam/+/frame")
+}
+
+// Who takes nothing for WriteTimeout is given up, and leaves nothing behind.
+func TestStalledViewersAreGivenUp(t *testing.T) {
+	b := start(t, Options{Limits: Limits{WriteTimeout: 200 * time.Millisecond}})
+	for i := range 3 {
+		stalledViewer(t, b, fmt.Sprint("stalled", i))
+	}
+	pub := join(t, b.addr, "pub", 4)
+	until(t, "stalled viewers are given up", func() bool {
+		pub.publish(t, "cam/front/frame", make([]byte, 50000), 0, false)
+		pub.sync(t)
+		return b.Stats().Clients == 1
+	})
 	until(t, "all buffers are back", func() bool { return b.loads.out.Load() == 0 })
 }
 
@@ -275,8 +298,7 @@ func TestTLSViewer(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr := l.Addr().String()
-	b := start(t, Options{Listeners: []net.Listener{NewTLSListener(l, &tls.Config{Certificates: []tls.Certificate{cert}})}, Limits: Limits{ConnectTime: 500 * time.Millisecond}})
-	silent := dial(t, addr) // no handshake
+	b := start(t, Options{Listeners: []net.Listener{NewTLSListener(l, &tls.Config{Certificates: []tls.Certificate{cert}})}})
 	raw, err := tls.Dial("tcp", addr, &tls.Config{RootCAs: pool, ServerName: "localhost"})
 	if err != nil {
 		t.Fatal(err)
@@ -295,5 +317,4 @@ func TestTLSViewer(t *testing.T) {
 			t.Fatalf("frame %d: %d bytes", i, len(pk.Payload))
 		}
 	}
-	silent.closedBy(t, 5*time.Second)
 }

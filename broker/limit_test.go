@@ -18,7 +18,7 @@ func TestInboundBudget(t *testing.T) {
 	until(t, "announced", func() bool { return b.inbound.Load() > 0 })
 	late := join(t, b.addr, "late", 4)
 	_, _ = late.c.Write([]byte{0x30, 0x80, 0x80, 0x38, 0, 1, 'a'})
-	late.closedBy(t, 5*time.Second)
+	late.closedBy(t)
 	_ = hoard.c.Close()
 	until(t, "given back", func() bool { return b.inbound.Load() == 0 })
 	pub := join(t, b.addr, "pub", 4)
@@ -139,22 +139,16 @@ func TestRetainedDump(t *testing.T) {
 // A viewer that reads nothing at QoS 1 holds up neither the camera nor the others. The
 // engine takes a lock for it that a blocked write holds: one and a half keepalives.
 func TestStalledAtQoS1(t *testing.T) {
-	b := start(t, Options{})
+	b := start(t, Options{Limits: Limits{WriteTimeout: time.Hour}}) // so whoever waits for it waits for longer than patience
 	stalled := join(t, b.addr, "stalled", 4, persistent(0))
 	stalled.subscribe(t, 1, "cam/#")
 	good := join(t, b.addr, "good", 4)
 	good.subscribe(t, 1, "cam/#")
 	cam := join(t, b.addr, "cam", 4)
-	worst := time.Duration(0)
 	for range 300 {
-		begun := time.Now()
 		cam.publish(t, "cam/front/result", make([]byte, 50_000), 1, false)
 		cam.want(t, packets.Puback)
 		good.message(t)
-		worst = max(worst, time.Since(begun))
-	}
-	if worst > 2*time.Second {
-		t.Errorf("a message took %s", worst)
 	}
 	s := b.sessions.get("stalled")
 	s.mu.Lock()

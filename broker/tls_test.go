@@ -1,45 +1,76 @@
 package broker
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"camqtt/internal/testkit"
 )
 
 // TestSlowHandshake begins TLS and falls silent: the connection is closed when the
 // time for CONNECT is over, and another client is served meanwhile.
 func TestSlowHandshake(t *testing.T) {
 	pair, pool := certificate(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	for name, first := range map[string]string{"silence": "", "half a hello": "\x16\x03\x01\x02\x00\x01\x00", "plain MQTT": "\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02xx"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				slowHandshake(t, first, &tls.Config{Certificates: []tls.Certificate{pair}}, &tls.Config{RootCAs: pool, ServerName: "localhost"})
+			})
+		})
+	}
+}
+
+func slowHandshake(t *testing.T, first string, server, client *tls.Config) {
+	pipes := testkit.NewPipes()
+	b, err := New(Options{Listeners: []net.Listener{NewTLSListener(pipes, server)}, Log: quiet()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := l.Addr().String()
-	b := start(t, Options{
-		Listeners: []net.Listener{NewTLSListener(l, &tls.Config{Certificates: []tls.Certificate{pair}})},
-		Limits:    Limits{ConnectTime: 500 * time.Millisecond},
-	})
-	for name, first := range map[string]string{"silence": "", "half a hello": "\x16\x03\x01\x02\x00\x01\x00", "plain MQTT": "\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02xx"} {
-		c, err := net.Dial("tcp", addr)
-		if err != nil {
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- b.Serve(ctx) }() // ends with ctx
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	}()
+	begun := time.Now()
+	c, err := pipes.Dial(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if first != "" {
+		if _, err := io.WriteString(c, first); err != nil {
 			t.Fatal(err)
 		}
-		_, _ = io.WriteString(c, first)
-		other, err := tls.Dial("tcp", addr, &tls.Config{RootCAs: pool, ServerName: "localhost"})
-		if err != nil {
-			t.Errorf("%s: another client: %v", name, err)
-		} else {
-			_ = other.Close()
-		}
-		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
-		if _, err := io.Copy(io.Discard, c); err != nil { // until it is closed from there
-			t.Errorf("%s: %v, want the connection closed", name, err)
-		}
-		_ = c.Close()
 	}
-	until(t, "all are gone", func() bool { return b.Stats().Clients == 0 && len(b.connections()) == 0 })
+	line, err := pipes.Dial(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := newClient(tls.Client(line, client))
+	defer other.c.Close()
+	other.joins(t, "other", 4)
+	if d := time.Since(begun); d > 0 {
+		t.Errorf("another client waited for %s", d)
+	}
+	if _, err := io.Copy(io.Discard, c); err != nil { // until it is closed from there
+		t.Errorf("%v, want the connection closed", err)
+	}
+	if d := time.Since(begun); d > b.limits.ConnectTime {
+		t.Errorf("closed after %s, wanted %s at most", d, b.limits.ConnectTime)
+	}
+	synctest.Wait()
+	if n := len(b.connections()); n != 1 {
+		t.Errorf("%d connections, wanted the other client's", n)
+	}
 }
 
 // TestOtherProtocols asks for another protocol on the port for MQTT: it is served, who
@@ -65,7 +96,7 @@ func TestOtherProtocols(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(patience))
 		return c
 	}
 	const hello = "\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02xx"

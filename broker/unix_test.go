@@ -10,7 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
+
+	"github.com/mochi-mqtt/server/v2/packets"
 )
 
 func TestListenUnix(t *testing.T) {
@@ -93,4 +97,41 @@ func TestFolderIsLocked(t *testing.T) {
 	first.stop()
 	third := start(t, Options{Data: dir})
 	third.stop()
+}
+
+// F6. Fails when such a topic reaches the engine's tree: more than ten seconds of CPU.
+func TestDeepTopics(t *testing.T) {
+	b := start(t, Options{})
+	deep := strings.Repeat("/", 60000)
+	c := join(t, b.addr, "c", 5)
+	begun := cpuTime(t)
+	if got := c.subscribe(t, 0, deep, "fine"); got[0] != packets.ErrTopicFilterInvalid.Code || got[1] != 0 {
+		t.Errorf("reason codes %#x, wanted 0x8f and 0", got)
+	}
+	c.id++
+	_ = c.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Unsubscribe}, PacketID: c.id, Filters: packets.Subscriptions{{Filter: deep}}})
+	c.want(t, packets.Unsuback)
+	c.publish(t, deep, []byte("x"), 0, false)
+	c.closedBy(t)
+	if d := cpuTime(t) - begun; d > 3*time.Second {
+		t.Errorf("took %s of CPU", d)
+	}
+	v3 := join(t, b.addr, "c3", 4)
+	if got := v3.subscribe(t, 0, deep); got[0] != 0x80 {
+		t.Errorf("reason code %#x, wanted 0x80", got)
+	}
+	ack, err := dial(t, b.addr).try("w", 4, withWill(deep[:20000], "x", false))
+	if err == nil && ack.ReasonCode == 0 {
+		t.Error("CONNECT with such a will was accepted")
+	}
+}
+
+// cpuTime is what this process has used of its processors, however busy the machine is.
+func cpuTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

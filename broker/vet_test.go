@@ -24,7 +24,7 @@ func unhex(t testing.TB, s string) []byte {
 // rest reads what the broker says until it closes the connection.
 func (c *client) rest(t testing.TB) []byte {
 	t.Helper()
-	_ = c.c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = c.c.SetReadDeadline(time.Now().Add(patience))
 	b, err := io.ReadAll(c.r)
 	if err != nil && !strings.Contains(err.Error(), "reset by peer") {
 		t.Errorf("connection was not closed: %v", err)
@@ -117,7 +117,7 @@ func TestViolations(t *testing.T) {
 
 // What a broken CONNECT is answered with, and what a strange one is.
 func TestConnects(t *testing.T) {
-	b := start(t, Options{})
+	b := start(t, Options{Limits: Limits{ConnectTime: time.Hour}}) // it is what came that ends a connection
 	for name, tc := range map[string]struct{ send, want string }{
 		"not MQTT":                         {"10 0c 0004 4d515455 04 02 003c 0000", ""},
 		"an answer":                        {"20 02 0000", ""},
@@ -157,7 +157,7 @@ func TestConnects(t *testing.T) {
 	} {
 		c := dial(t, b.addr)
 		_, _ = c.c.Write(append(unhex(t, send), 0xc0, 0)) // and PINGREQ at once
-		if ack, err := c.recv(10 * time.Second); err != nil || ack.FixedHeader.Type != packets.Connack || ack.ReasonCode != 0 {
+		if ack, err := c.recv(patience); err != nil || ack.FixedHeader.Type != packets.Connack || ack.ReasonCode != 0 {
 			t.Errorf("%s: refused: %#x, %v", name, ack.ReasonCode, err)
 			continue
 		}
