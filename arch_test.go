@@ -41,13 +41,14 @@ var imports = map[string][]string{
 	"internal/hass":                  {"internal/wire"},
 	"internal/run":                   {},
 	"internal/testkit":               {"internal/wire", "internal/jpeg", "internal/link", "node/camera"},
-	"internal/cli":                   {"node", "node/camera", "node/camera/push", "broker", "dashboard", "internal/wire", "internal/access", "internal/link", "internal/viewer", "internal/config", "internal/jpeg", "internal/hass", "internal/run", "internal/cert", "internal/secret", "internal/announce", "internal/engine", "internal/enrol", "internal/private"},
+	"internal/cli":                   {"node", "node/camera", "node/camera/push", "broker", "dashboard", "internal/wire", "internal/access", "internal/link", "internal/viewer", "internal/config", "internal/jpeg", "internal/hass", "internal/run", "internal/cert", "internal/secret", "internal/announce", "internal/engine", "internal/enrol", "internal/private", "internal/memo"},
 	"internal/announce":              {"internal/wire", "internal/hass"},
 	"internal/testkit/homeassistant": {"internal/wire", "internal/testkit"},
 	"internal/testkit/rights":        {"internal/wire", "internal/access"},
 	"internal/engine":                {"internal/wire", "internal/access"},
 	"node/camera/board":              {},
 	"internal/private":               {},
+	"internal/memo":                  {"internal/wire", "internal/private"},
 	"internal/enrol":                 {"internal/wire", "internal/access", "internal/cert", "internal/private", "internal/secret"},
 }
 

@@ -24,10 +24,12 @@ func (l *loop) receive(x note) {
 		l.sawStatus(m)
 	case kind == wire.KindInfo:
 		l.sawInfo(m)
-	case l.presence.standby: // the other node of this id answers
 	case kind == wire.KindCmd:
 		l.command(x, false)
-	case kind == wire.KindSet, strings.HasPrefix(string(kind), "set/"):
+	case kind != wire.KindSet && !strings.HasPrefix(string(kind), "set/"):
+	case l.presence.standby: // the other node of this id answers
+		l.follow(x, kind)
+	default:
 		l.set(x, kind)
 	}
 }

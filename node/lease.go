@@ -40,8 +40,8 @@ func (le lease) joined(other lease) lease {
 	return other
 }
 
-// hold takes or renews a lease and returns what its holder has to know.
-func (l *loop) hold(key string, le lease) (note string) {
+// grant takes or renews a lease and returns what its holder has to know.
+func (l *loop) grant(key string, le lease) (note string) {
 	if _, renewed := l.leases[key]; !renewed && key != wire.Manual && len(l.leases) >= maxLeases {
 		key, note = shared, fmt.Sprintf("%d leases are held: this one is shared, and ends by itself", maxLeases)
 		if other, held := l.leases[shared]; held {
@@ -73,7 +73,7 @@ func (l *loop) start(c wire.Command, at time.Time) {
 	if given > 0 {
 		le.until = at.Add(given)
 	}
-	if text := l.hold(key, le); text != "" {
+	if text := l.grant(key, le); text != "" {
 		notes = append(notes, text)
 	}
 	note := strings.Join(notes, "; ")

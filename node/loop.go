@@ -19,6 +19,7 @@ type loop struct {
 	leases   map[string]lease
 	pending  []request
 	settings settings
+	secrecy  secrecy
 
 	run     *run // the open camera, nil when closed
 	fault   *fault
@@ -73,6 +74,7 @@ func newLoop(n *Node) *loop {
 	l.sends, l.dozes, l.asleep = p.Unasked, p.Deliberate, p.Deliberate
 	l.sensors = sensors()
 	l.schedule(now)
+	l.recall()
 	return l
 }
 
@@ -92,6 +94,8 @@ func (l *loop) serve(ctx context.Context) {
 			l.picture(f)
 		case err := <-l.run.ended():
 			l.cameraEnded(err)
+		case err := <-l.secrecy.written():
+			l.remembered(err)
 		case <-l.timer.C:
 		}
 		l.tick(time.Now())
@@ -142,6 +146,7 @@ func (l *loop) wake() time.Time {
 		at(l.backoff.until)
 	}
 	at(l.dozesAt())
+	at(l.secrecy.late())
 	at(l.stated.due)
 	at(l.snapNext)
 	at(l.statNext)
@@ -168,6 +173,7 @@ func (l *loop) tick(now time.Time) {
 	l.arrange(now)
 	l.stream(now)
 	l.doze(now)
+	l.watchDisk(now)
 	if !now.Before(l.statNext) {
 		l.publishStats(now)
 	}
@@ -197,6 +203,7 @@ func (l *loop) stop() {
 		l.run.cancel()
 	}
 	l.refuseAll(wire.NoCamera, "the node is stopping")
+	l.unwritten()
 	l.closed()
 	if !l.presence.online || l.presence.standby {
 		return

@@ -129,6 +129,7 @@ func (n *Node) Serve(ctx context.Context) error {
 	stop()
 	wg.Wait()
 	l.closeCamera()
+	l.endKeep()
 	return nil
 }
 

@@ -49,6 +49,9 @@ type Options struct {
 
 	Bridge wire.ID // goes into info; "" is none
 
+	// Keep remembers privacy, so that a restart does not end it; nil: it does.
+	Keep Keep
+
 	// Informed, if set, is told what info says whenever it is published, and nil
 	// when another node serves this id. It must not block.
 	Informed func(*wire.Info)
@@ -67,6 +70,7 @@ const (
 	maxPending      = 4096                   // snaps waiting for one picture
 	maxHeldPictures = 8                      // deliberate pictures kept through an outage
 	maxHeldItems    = 256                    // results and events kept through an outage
+	maxHeldSettings = 256                    // that wait for privacy to be written down
 )
 
 func (o *Options) check() error {

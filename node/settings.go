@@ -33,10 +33,14 @@ func settingsOf(o Options) settings {
 }
 
 // set carries out a message on set or set/<key>: all of it or, when anything in
-// it is wrong, nothing.
+// it is wrong, nothing. While privacy is being written down others wait.
 func (l *loop) set(x note, kind wire.Kind) {
 	if len(x.msg.Payload) == 0 {
 		return // a retained setting being cleared
+	}
+	if l.secrecy.writing != nil {
+		l.hold(x)
+		return
 	}
 	l.count.commands.Add(1)
 	if x.msg.Retained {
@@ -48,17 +52,38 @@ func (l *loop) set(x note, kind wire.Kind) {
 		l.refuse(err)
 		return
 	}
-	result := wire.Result{Cmd: "set", ID: id, OK: true, Code: wire.OK, TS: wire.At(time.Now()), TookMS: since(x.at, time.Now())}
+	w := &wish{changes: changes, id: id, at: x.at}
 	for _, c := range changes {
 		if text := l.cannot(c); text != "" {
-			result.OK, result.Code, result.Text = false, wire.Unsupported, text
-			l.reply(result)
+			l.reply(w.result(wire.Unsupported, text))
 			return
 		}
 	}
+	if on, asked := w.privacy(); asked && l.opts.Keep != nil {
+		l.remember(w, on)
+		return
+	}
+	l.carryOut(w)
+}
+
+// wish is what one message wants to be set.
+type wish struct {
+	changes []wire.Change
+	id      string
+	at      time.Time // when it came
+	silent  bool      // nobody is answered
+}
+
+func (w *wish) result(code wire.Code, text string) wire.Result {
+	now := time.Now()
+	return wire.Result{Cmd: "set", ID: w.id, OK: code == wire.OK, Code: code, Text: text, TS: wire.At(now), TookMS: since(w.at, now)}
+}
+
+// carryOut sets what a message wants, and answers.
+func (l *loop) carryOut(w *wish) {
 	var names []string
 	informs := false
-	for _, c := range changes {
+	for _, c := range w.changes {
 		l.apply(c)
 		names = append(names, string(c.Setting))
 		informs = informs || c.Setting == wire.SetName || c.Setting == wire.SetFPS
@@ -66,10 +91,13 @@ func (l *loop) set(x note, kind wire.Kind) {
 	if informs { // once, when all are set
 		l.outbox.add(item{msgs: []wire.Message{l.infoMessage()}, state: true})
 	}
-	result.Text = strings.Join(names, " ") + " set"
 	l.opts.Log.Info("settings changed", "keys", strings.Join(names, " "))
 	l.arrange(time.Now())
 	l.stated.dirty = true
+	if w.silent {
+		return
+	}
+	result := w.result(wire.OK, strings.Join(names, " ")+" set"+l.secrecy.note(w))
 	if !l.settings.privacy {
 		l.reply(result)
 		return
@@ -125,6 +153,7 @@ func (l *loop) apply(c wire.Change) {
 		}
 	case wire.SetPrivacy:
 		l.privacy(c.On)
+		l.secrecy.said = c.On
 	case wire.SetName:
 		s.name = c.Name
 	case wire.SetPreviewEvery:
@@ -139,19 +168,4 @@ func (l *loop) apply(c wire.Change) {
 	case wire.SetRetainPictures:
 		s.retain = c.On
 	}
-}
-
-// privacy closes the camera, forgets every picture that has not left yet and
-// refuses those who wait; or lets it be opened again.
-func (l *loop) privacy(on bool) {
-	l.settings.privacy = on
-	l.live.muted.Store(on)
-	l.outbox.mute(on)
-	if !on {
-		return
-	}
-	clear(l.leases)
-	l.refuseAll(wire.Privacy, "privacy was switched on")
-	l.lastPic = nil
-	l.closeRun()
 }

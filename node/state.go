@@ -31,7 +31,7 @@ func (l *loop) state() wire.State {
 		Width:     l.stated.width,
 		Height:    l.stated.height,
 		Quality:   l.settings.quality,
-		Privacy:   l.settings.privacy && l.run == nil, // topics.md: when the camera has been closed
+		Privacy:   l.private(),
 		Warm:      l.run != nil && l.run.warm(),
 	}
 	if s.Streaming {
@@ -55,9 +55,16 @@ func (l *loop) state() wire.State {
 		s.LastFrame = &at
 	}
 	s.Warning = l.profile().Warning
+	if more := l.caution(); more != "" && s.Warning != "" {
+		s.Warning += "; " + more
+	} else if more != "" {
+		s.Warning = more
+	}
 	switch {
 	case l.presence.twin != "":
 		s.Error = &wire.Problem{Code: wire.Config, Text: l.presence.twin}
+	case l.secrecy.unknown != "" && l.settings.privacy:
+		s.Error = &wire.Problem{Code: wire.Config, Text: l.secrecy.unknown}
 	case l.fault != nil:
 		s.Error = &wire.Problem{Code: l.fault.code, Text: l.fault.text}
 	}

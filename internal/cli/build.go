@@ -28,6 +28,7 @@ type plant struct {
 	log      *slog.Logger
 	broker   *broker.Broker   // nil: somebody else's
 	accounts *access.Accounts // nil: there are none, and nobody else can come in
+	memory   memory           // of cameras
 	services []run.Named
 	checks   []run.Check // by which systemd knows that all this is alive
 
@@ -43,7 +44,7 @@ type ports struct{ mqtt, http string }
 
 // build makes the plant. When something is wrong nothing stays bound.
 func (e *env) build(cfg *config.Config, log *slog.Logger, p ports) (_ *plant, err error) {
-	b := &plant{cfg: cfg, log: log}
+	b := &plant{cfg: cfg, log: log, memory: e.memory(cfg, log)}
 	defer func() {
 		if err != nil {
 			for _, l := range b.bound {

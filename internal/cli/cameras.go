@@ -56,12 +56,13 @@ func (b *plant) camera(c config.Camera, at site) (run.Service, error) {
 		return nil, err
 	}
 	var l *link.Link
+	keep, forgo := b.memory.of(c)
 	o := node.Options{
 		ID: c.ID, Base: b.cfg.Base, Name: c.Name, Source: source, Link: lateLink{&l}, Log: log,
 		Size: c.Size, FPS: c.FPS, Quality: c.Quality, Orientation: orientation(c.Rotate, source),
 		KeepWarm: orNone(c.KeepWarm), MaxStream: orNone(c.MaxStream), PreviewEvery: c.PreviewEvery, StatsEvery: c.StatsEvery,
 		SnapEvery: c.SnapEvery, MaxImageBytes: c.MaxImageBytes, ForgetPictures: !c.RetainPictures,
-		Version: number, Host: at.host,
+		Version: number, Host: at.host, Keep: keep,
 	}
 	var a *announce.Announcer
 	if remote(c) {
@@ -95,6 +96,7 @@ func (b *plant) camera(c config.Camera, at site) (run.Service, error) {
 		return nil, err
 	}
 	return run.Func(func(ctx context.Context) error {
+		defer forgo()
 		return run.All(ctx, append([]run.Named{{Name: "connection", Service: l}}, parts...)...)
 	}), nil
 }

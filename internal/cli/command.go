@@ -106,8 +106,8 @@ func (e *env) setCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "set ID KEY=VALUE...",
 		Short:   "Change settings of a camera until its node restarts",
-		Long:    "Change settings of a camera until its node restarts: all that are given, or none.\nSettings: " + strings.Join(names, " "),
-		Example: "  camqtt set porch fps=5 quality=70",
+		Long:    "Change settings of a camera until its node restarts: all that are given, or none.\nPrivacy alone outlives a restart.\nSettings: " + strings.Join(names, " "),
+		Example: "  camqtt set porch fps=5 quality=70\n  camqtt set porch privacy=on",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {
 				return errors.New("which camera and what? want an id and KEY=VALUE, such as porch fps=5")

@@ -30,7 +30,7 @@ func (j *joinFlags) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&j.text, "join", "", "join string that \"camqtt user add --camera\" prints on the hub; - reads it from standard input, where the list of processes does not show it")
 	f.StringVar(&j.file, "join-file", "", "file that holds the join string; credential:NAME is systemd's")
-	f.StringVar(&j.state, "state", "", "folder that keeps how the hub is reached (default $STATE_DIRECTORY, else camqtt in the user's configuration folder)")
+	f.StringVar(&j.state, "state", "", "folder that keeps how the hub is reached and whether the camera is private (default $STATE_DIRECTORY, else camqtt in the user's configuration folder)")
 	f.BoolVar(&j.only, "join-only", false, "join and keep how the hub is reached, but run nothing")
 }
 
@@ -38,19 +38,11 @@ func (j *joinFlags) given() bool { return j.text != "" || j.file != "" }
 
 // folder is where credentials are.
 func (j *joinFlags) folder(e *env) (string, error) {
-	if j.state != "" {
-		return j.state, nil
+	dir, err := e.stateFolder(j.state)
+	if err != nil {
+		err = fmt.Errorf("keep how the hub is reached: %w: want --state FOLDER", err)
 	}
-	if dir, _, _ := strings.Cut(e.lookup("STATE_DIRECTORY"), ":"); dir != "" { // systemd.exec(5): several have colons between
-		return dir, nil
-	}
-	if dir := e.lookup("XDG_CONFIG_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "camqtt"), nil
-	}
-	if home := e.lookup("HOME"); home != "" {
-		return filepath.Join(home, ".config", "camqtt"), nil
-	}
-	return "", errors.New("there is no folder to keep how the hub is reached, for neither STATE_DIRECTORY nor HOME is set: want --state FOLDER")
+	return dir, err
 }
 
 // keptSuffix ends the files of credentials, which camqtt run reads as well.

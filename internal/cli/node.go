@@ -65,7 +65,8 @@ func (e *env) nodeCommand() *cobra.Command {
 			"hub's machine: it checks the hub's key, is given an account of its own and keeps that, so that\n" +
 			"the next start needs neither --join nor --broker. What it keeps is a configuration that\n" +
 			"\"camqtt run -c FILE -c KEPT\" reads as well. A join string is good once and for ten minutes;\n" +
-			"as an argument other users of this machine can see it, --join - and --join-file hide it.",
+			"as an argument other users of this machine can see it, --join - and --join-file hide it.\n\n" +
+			"It also keeps whether the camera is private, which a restart does not end.",
 		Example: "  camqtt node --join - --source v4l2:\n" +
 			"  camqtt node porch --source test: --broker mqtt://192.168.1.10\n" +
 			"  camqtt node front --source rpicam: --size 1280x720\n" +
@@ -92,7 +93,11 @@ func (e *env) nodeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			cfg, err := e.loadFlags(append([]string{first}, n.sources(id, base, c.Flags().Changed)...), map[string]string{
+			sources := append([]string{first}, n.sources(id, base, c.Flags().Changed)...)
+			if j.state != "" {
+				sources = append(sources, "state="+j.state)
+			}
+			cfg, err := e.loadFlags(sources, map[string]string{
 				".source": "--source", ".name": "--name", ".size": "--size", ".rotate": "--rotate", ".fps": "--fps",
 				".quality": "--quality", ".snap_every": "--snap-every", ".discovery": "--discovery",
 			})

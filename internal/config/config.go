@@ -21,6 +21,7 @@ type Config struct {
 	HomeAssistant HomeAssistant `key:"homeassistant"`
 	Push          Push          `key:"push"`
 	Cameras       []Camera      `key:"cameras"`
+	State         string        `key:"state"` // folder of what cameras remember; "auto" leaves it to the program, "" is none
 	Log           Log           `key:"log"`
 }
 

@@ -44,7 +44,7 @@ func envName(key string) string {
 
 // Keys returns every key, in the order of configs/full.yaml.
 func Keys() []Key {
-	return slices.Concat(brokerKeys(), limitKeys(), dashboardKeys(), mqttKeys(), pushKeys(), cameraKeys(), logKeys())
+	return slices.Concat(brokerKeys(), limitKeys(), dashboardKeys(), mqttKeys(), pushKeys(), cameraKeys(), ownKeys())
 }
 
 func brokerKeys() []Key {
@@ -164,8 +164,10 @@ func cameraKeys() []Key {
 	}
 }
 
-func logKeys() []Key {
+// ownKeys are about the program itself.
+func ownKeys() []Key {
 	return []Key{
+		{Name: "state", Default: "auto", Meaning: `folder that keeps which cameras are private through restarts; auto is $STATE_DIRECTORY, else camqtt in the user's configuration folder; "" keeps nothing`, parse: text},
 		{Name: "log.level", Default: "info", Meaning: "least important lines that are written: debug, info, warn or error", parse: oneOf("debug", "info", "warn", "error")},
 		{Name: "log.format", Default: "text", Meaning: "text or json", parse: oneOf("text", "json")},
 	}

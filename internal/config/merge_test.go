@@ -67,7 +67,8 @@ func TestDefaults(t *testing.T) {
 			KeepWarm: 10 * time.Second, MaxStream: 10 * time.Minute, PreviewEvery: time.Second,
 			StatsEvery: 30 * time.Second, MaxImageBytes: 900_000, RetainPictures: true,
 		}},
-		Log: config.Log{Level: "info", Format: "text"},
+		State: "auto",
+		Log:   config.Log{Level: "info", Format: "text"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nbroker %+v\nwant %+v\nbroker %+v", got, got.Broker, want, want.Broker)
@@ -109,6 +110,7 @@ cameras:
     stats_every: 1m
     max_image_bytes: 2_500_000
     retain_pictures: no
+state: ""
 log: {level: debug, format: json}
 `,
 		}.read,

@@ -15,7 +15,14 @@ const patient = syscall.O_NONBLOCK
 
 // Lock makes changes of a file one thing at a time, over all processes, until release
 // is called. A process that is killed holds nothing.
-func Lock(name string) (release func(), err error) {
+func Lock(name string) (release func(), err error) { return lock(name, syscall.LOCK_EX) }
+
+// TryLock is [Lock] for who does not wait: [ErrLocked] where another holds it.
+func TryLock(name string) (release func(), err error) {
+	return lock(name, syscall.LOCK_EX|syscall.LOCK_NB)
+}
+
+func lock(name string, how int) (release func(), err error) {
 	// A link would be followed by root into what is not the folder's owner's.
 	f, err := os.OpenFile(name+".lock", os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|patient, 0o600)
 	if err != nil {
@@ -26,10 +33,13 @@ func Lock(name string) (release func(), err error) {
 		return nil, fmt.Errorf("lock %s: %w", name, err)
 	}
 	for {
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+		err = syscall.Flock(int(f.Fd()), how)
 		if err != syscall.EINTR {
 			break
 		}
+	}
+	if err == syscall.EWOULDBLOCK {
+		err = ErrLocked
 	}
 	if err != nil {
 		_ = f.Close()

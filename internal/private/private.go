@@ -5,11 +5,15 @@
 package private
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 )
+
+// ErrLocked is what [TryLock] returns while somebody else holds the lock.
+var ErrLocked = errors.New("another process holds it")
 
 // Open opens a file for reading, and does not wait where somebody has put a pipe in its
 // place. What is not an ordinary file is for the caller to refuse.

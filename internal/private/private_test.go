@@ -1,6 +1,7 @@
 package private
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -81,5 +82,25 @@ func TestLock(t *testing.T) {
 	all.Wait()
 	if text, _ := os.ReadFile(name); string(text) != strconv.Itoa(workers*rounds) {
 		t.Errorf("counted %s, want %d", text, workers*rounds)
+	}
+}
+
+// Who only tries for the lock is told that it is held, and has it when it is not.
+func TestTryLock(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "n")
+	release, err := Lock(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := TryLock(name); !errors.Is(err, ErrLocked) {
+		t.Errorf("while it is held: %v, want %v", err, ErrLocked)
+	}
+	release()
+	if release, err = TryLock(name); err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if _, err := TryLock(name); !errors.Is(err, ErrLocked) {
+		t.Errorf("while one who tried holds it: %v, want %v", err, ErrLocked)
 	}
 }

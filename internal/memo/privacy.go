@@ -1,0 +1,234 @@
+package memo
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"camqtt/internal/private"
+	"camqtt/internal/wire"
+)
+
+// suffix ends the names of files that say that a camera is private.
+const suffix = ".private"
+
+// maxFile is more than such a file ever has, in bytes.
+const maxFile = 4096
+
+// Privacy remembers of one camera whether it is private. It is while there is a file,
+// FOLDER/ID.private: nothing that happens to what is in that file opens the camera.
+// Make one with [New].
+type Privacy struct {
+	id     wire.ID
+	folder string
+	file   string
+
+	mu      sync.Mutex
+	release func() // of the file's lock, held from when the file is there; nil: not held
+}
+
+// New returns the memory of one camera in a folder, which need not exist: nothing is
+// read or written yet.
+func New(folder string, id wire.ID) *Privacy {
+	if abs, err := filepath.Abs(folder); err == nil {
+		folder = abs // texts about it are read elsewhere
+	}
+	return &Privacy{id: id, folder: folder, file: filepath.Join(folder, string(id)+suffix)}
+}
+
+// head is the first line of the file. It says whose it is, so that a copy under
+// another camera's name is found out.
+func (p *Privacy) head() string { return "private " + string(p.id) + "\n" }
+
+// text is the file.
+func (p *Privacy) text() []byte {
+	return []byte(p.head() + "\nWhile this file is here, camera " + string(p.id) + " is closed and refuses every picture.\n" +
+		"Switch that off where the camera is shown, or with: camqtt set " + string(p.id) + " privacy=off\n")
+}
+
+// Private reports whether the camera is private. When that cannot be read it returns
+// an error that says what to do, and the camera has to be taken for private.
+func (p *Privacy) Private() (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	there, err := p.there()
+	if err != nil {
+		return true, fmt.Errorf("read whether camera %s is private: %w. Try: a folder that can be read, with the key state or --state", p.id, err)
+	}
+	if !there {
+		return false, nil
+	}
+	// From now on nobody else takes it away. Who cannot hold it now tries when he needs to.
+	_ = p.hold()
+	if err := p.check(); err != nil {
+		return true, fmt.Errorf("read whether camera %s is private: %w; it is, to be safe. Try: camqtt set %[1]s privacy=off, or remove %[3]s and start again", p.id, err, p.file)
+	}
+	return true, nil
+}
+
+// there reports whether there is a file, whatever it is.
+func (p *Privacy) there() (bool, error) {
+	_, err := os.Lstat(p.file) // a link that leads nowhere is there too
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return false, nil
+	}
+	return false, err
+}
+
+// check says what is wrong with the file.
+func (p *Privacy) check() error {
+	f, err := private.Open(p.file)
+	if err != nil {
+		return err
+	}
+	defer f.Close() // only read from
+	st, err := f.Stat()
+	switch {
+	case err != nil:
+		return err
+	case !st.Mode().IsRegular():
+		return fmt.Errorf("%s is no ordinary file", p.file)
+	}
+	if err := private.Trusted(p.file, st); err != nil {
+		return err
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxFile))
+	switch {
+	case err != nil:
+		return err
+	case !bytes.HasPrefix(text, []byte(p.head())):
+		return fmt.Errorf("%s is damaged: it does not begin with the line %q", p.file, p.head()[:len(p.head())-1])
+	}
+	return nil
+}
+
+// SetPrivate remembers that the camera is private, or that it is not. When it returns
+// nil, neither a crash of the program nor of the machine changes that. Otherwise the
+// error says what to do; a camera that was private then still is.
+func (p *Privacy) SetPrivate(on bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if on {
+		return p.set()
+	}
+	return p.unset()
+}
+
+func (p *Privacy) set() error {
+	if err := makeFolder(p.folder); err != nil {
+		return p.unwritten(err)
+	}
+	err := p.hold()
+	if errors.Is(err, private.ErrLocked) {
+		return p.shared()
+	}
+	if err == nil {
+		private.Sweep(p.file)
+		err = private.Replace(p.file, p.text())
+	}
+	trust := p.check() // somebody else may be able to take it away
+	switch {
+	case trust == nil: // also where it was there before and the disk has been made read-only since
+		return nil
+	case err == nil:
+		err = trust
+	}
+	return p.unwritten(err)
+}
+
+func (p *Privacy) unset() error {
+	there, err := p.there()
+	if err == nil && there {
+		err = p.hold()
+	}
+	switch {
+	case errors.Is(err, private.ErrLocked):
+		return p.shared()
+	case err != nil:
+		return fmt.Errorf("forget that camera %s is private: %w. Try: see to it that the user of camqtt can write to %s, or remove %s and start it again", p.id, err, p.folder, p.file)
+	}
+	if there {
+		if err := p.remove(); err != nil {
+			return fmt.Errorf("forget that camera %s is private: %w. Try: remove %s and start camqtt again", p.id, err, p.file)
+		}
+	}
+	p.letGo()
+	return nil
+}
+
+// remove removes the file for good, or leaves one there.
+func (p *Privacy) remove() error {
+	if err := os.Remove(p.file); err != nil {
+		return err
+	}
+	if err := private.SyncFolder(p.folder); err != nil {
+		return errors.Join(err, private.Replace(p.file, p.text()))
+	}
+	return nil
+}
+
+// hold keeps other processes from taking the file away.
+func (p *Privacy) hold() error {
+	if p.release != nil {
+		return nil
+	}
+	release, err := private.TryLock(p.file)
+	if err != nil {
+		return err
+	}
+	p.release = release
+	return nil
+}
+
+func (p *Privacy) letGo() {
+	if p.release != nil {
+		p.release()
+		p.release = nil
+	}
+}
+
+// Close lets another process remember for the camera. What is remembered stays.
+func (p *Privacy) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.letGo()
+}
+
+func (p *Privacy) unwritten(err error) error {
+	return fmt.Errorf("remember that camera %s is private: %w. Try: a folder that camqtt can write to, with the key state or --state", p.id, err)
+}
+
+// shared is about two programs that would each undo what the other remembers.
+func (p *Privacy) shared() error {
+	return fmt.Errorf("another camqtt on this machine has a camera %s too, which is private, and remembers that in %s. Try: a folder for each, with the key state or --state", p.id, p.file)
+}
+
+// makeFolder makes a folder and those it is in, so that they are there after a crash.
+func makeFolder(dir string) error {
+	st, err := os.Stat(dir)
+	switch {
+	case err == nil && st.IsDir():
+		return nil
+	case err == nil:
+		return &fs.PathError{Op: "make folder", Path: dir, Err: syscall.ENOTDIR}
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	up := filepath.Dir(dir)
+	if err := makeFolder(up); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) { // another camera was quicker
+		return err
+	}
+	return private.SyncFolder(up)
+}
