@@ -36,6 +36,14 @@ func (j *joinFlags) flags(c *cobra.Command) {
 
 func (j *joinFlags) given() bool { return j.text != "" || j.file != "" }
 
+// sources returns the configuration that the flags stand for.
+func (j *joinFlags) sources() []string {
+	if j.state == "" {
+		return nil
+	}
+	return []string{"state=" + j.state}
+}
+
 // folder is where credentials are.
 func (j *joinFlags) folder(e *env) (string, error) {
 	dir, err := e.stateFolder(j.state)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -93,11 +94,7 @@ func (e *env) nodeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			sources := append([]string{first}, n.sources(id, base, c.Flags().Changed)...)
-			if j.state != "" {
-				sources = append(sources, "state="+j.state)
-			}
-			cfg, err := e.loadFlags(sources, map[string]string{
+			cfg, err := e.loadFlags(slices.Concat([]string{first}, n.sources(id, base, c.Flags().Changed), j.sources()), map[string]string{
 				".source": "--source", ".name": "--name", ".size": "--size", ".rotate": "--rotate", ".fps": "--fps",
 				".quality": "--quality", ".snap_every": "--snap-every", ".discovery": "--discovery",
 			})
