@@ -234,7 +234,7 @@ func TestPrivacyIsSeenAfterRestart(t *testing.T) {
 	home := homeassistant.Start(t, homeassistant.Options{Addr: strings.TrimPrefix(h.mqtt, "mqtt://")})
 	home.Await("switch.bed_privacy", "on", patience)
 	home.Await("switch.porch_privacy", "off", patience)
-	for path, want := range map[string]int{"bed/snapshot.jpg": http.StatusForbidden, "bed/stream.mjpg": http.StatusForbidden, "porch/snapshot.jpg": http.StatusOK} {
+	for path, want := range map[string]int{"bed/snapshot.jpg": http.StatusForbidden, "bed/snapshot.jpg?max_age=1h": http.StatusForbidden, "bed/stream.mjpg": http.StatusForbidden, "porch/snapshot.jpg": http.StatusOK} {
 		if got := answerOf(t, h.http+"/cam/"+path); got != want {
 			t.Errorf("%s: %d, want %d", path, got, want)
 		}

@@ -31,7 +31,10 @@ func (d *disk) Private() (bool, error) {
 }
 
 func (d *disk) SetPrivate(on bool) error {
-	time.Sleep(d.slow)
+	d.mu.Lock()
+	slow := d.slow
+	d.mu.Unlock()
+	time.Sleep(slow)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.full == nil {
@@ -195,6 +198,22 @@ func TestPrivacyThatCannotBeKept(t *testing.T) {
 	})
 }
 
+// An idle camera's state says at once that it is private: nothing has been said before
+// that would have it wait its second.
+func TestPrivacyIsSaidAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := kept(t, &disk{slow: 10 * time.Millisecond}, nil)
+		b.pass(2 * time.Second)
+		b.broker.take()
+		b.say("porch/set/privacy", "on")
+		b.pass(50 * time.Millisecond)
+		if s := of(b.broker.take(), wire.KindState); len(s) != 1 || !strings.Contains(string(s[0].Payload), `"privacy":true`) {
+			t.Errorf("states %v", s)
+		}
+		b.end()
+	})
+}
+
 // What cannot be forgotten stays in force: a restart would be a surprise.
 func TestPrivacyThatCannotBeForgotten(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -240,6 +259,11 @@ func TestPrivacyInDoubt(t *testing.T) {
 		if s := state(t, b.broker.take()); s.Privacy || s.Error != nil {
 			t.Errorf("after off: state %+v", s)
 		}
+		b.say("porch/set/privacy", "on")
+		b.pass(2 * time.Second)
+		if s := state(t, b.broker.take()); !s.Privacy || s.Error != nil {
+			t.Errorf("after on: state %+v", s)
+		}
 		b.end()
 	})
 }
@@ -271,6 +295,31 @@ func TestSettingsWaitForTheDisk(t *testing.T) {
 		}
 		if !slices.Equal(d.writes, []bool{true, false, true}) || !state(t, got).Privacy {
 			t.Errorf("written %v, state %+v", d.writes, state(t, got))
+		}
+		b.end()
+	})
+}
+
+// So many as could fill the memory do not wait.
+func TestNotTooManyWaitForTheDisk(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		d := &disk{slow: time.Hour}
+		b := kept(t, d, nil)
+		b.broker.take()
+		for range 300 {
+			b.say("porch/set/privacy", "on")
+		}
+		b.pass(time.Minute)
+		r := sets(t, b.broker.take())
+		if len(r) != 43 || r[0].Code != wire.Busy || r[0].OK {
+			t.Errorf("%d results %+v", len(r), r[:min(1, len(r))])
+		}
+		d.mu.Lock()
+		d.slow = 0
+		d.mu.Unlock()
+		b.pass(time.Hour)
+		if r := sets(t, b.broker.take()); len(r) != 257 {
+			t.Errorf("%d results", len(r))
 		}
 		b.end()
 	})
@@ -321,10 +370,10 @@ func TestStoppedWhileWriting(t *testing.T) {
 				d := &disk{slow: c.slow}
 				b := kept(t, d, nil)
 				b.say("porch/set/privacy", "on")
-				b.say("porch/set/fps", "3")
+				b.say("porch/set", `{"fps":3,"id":"f"}`)
 				b.end()
 				r := sets(t, b.broker.take())
-				if len(r) != 2 || r[0].Code != c.code || r[0].OK != (c.code == wire.OK) || r[1].Code != wire.NoCamera {
+				if len(r) != 2 || r[0].Code != c.code || r[0].OK != (c.code == wire.OK) || r[1].Code != wire.NoCamera || r[1].ID != "f" {
 					t.Errorf("results %+v", r)
 				}
 				if !d.holds() {

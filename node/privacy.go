@@ -106,7 +106,6 @@ func (l *loop) remember(w *wish, on bool) {
 		l.privacy(true)
 		l.arrange(now)
 	}
-	l.stated.dirty = true
 	wr := &writing{wish: w, on: on, done: make(chan error, 1), begun: now}
 	l.secrecy.writing = wr
 	keep := l.opts.Keep
@@ -149,12 +148,22 @@ func (l *loop) verdict(wr *writing, err error) (refusal wire.Result, ok bool) {
 
 // hold keeps a setting until the one before it is carried out: they have an order.
 func (l *loop) hold(x note) {
-	if len(l.secrecy.held) >= maxHeldSettings {
-		l.count.commands.Add(1)
-		l.reply(wire.Result{Cmd: "set", Code: wire.Busy, TS: wire.At(time.Now()), Text: "too many settings wait for privacy to be written down: try again later"})
+	if len(l.secrecy.held) < maxHeldSettings {
+		l.secrecy.held = append(l.secrecy.held, x)
 		return
 	}
-	l.secrecy.held = append(l.secrecy.held, x)
+	l.count.commands.Add(1)
+	l.decline(x, wire.Busy, "too many settings wait for privacy to be written down: try again later")
+}
+
+// decline answers a setting that is not carried out.
+func (l *loop) decline(x note, code wire.Code, text string) {
+	if l.presence.standby || len(x.msg.Payload) == 0 {
+		return
+	}
+	_, kind, _ := l.opts.Base.Split(x.msg.Topic)
+	_, id, _ := parseSet(kind, x.msg.Payload) // an id that cannot be read is none
+	l.reply((&wish{id: id, at: x.at}).result(code, text))
 }
 
 // follow does in silence what the node that serves is told of privacy: this one may
@@ -202,8 +211,8 @@ func (l *loop) unwritten() {
 	if !wr.wish.silent {
 		l.reply(result)
 	}
-	for range l.secrecy.held {
-		l.reply(wire.Result{Cmd: "set", Code: wire.NoCamera, TS: wire.At(time.Now()), Text: stopping})
+	for _, x := range l.secrecy.held {
+		l.decline(x, wire.NoCamera, stopping)
 	}
 }
 
