@@ -31,6 +31,10 @@ type Mode struct {
 	// Still: nobody watches live, single pictures are waited for. Then a source
 	// that lists CapStill need not open its stream.
 	Still bool
+
+	// again asks a source that takes pictures one by one for another at once: the
+	// last was not passed on, because it was not whole. Nil is nobody.
+	again <-chan struct{}
 }
 
 // FlashOff is the Mode.Flash of a lamp that is not to be lit.

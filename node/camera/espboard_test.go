@@ -42,6 +42,8 @@ type espBoard struct {
 	most     int  // largest frame size number that the sensor takes
 	noStream bool // the stream's port is closed
 
+	spoil func([]byte) []byte // when set, what becomes of each picture on its way
+
 	t       testing.TB
 	tasks   [2]chan struct{} // of the page's port and of the stream's: one request at a time
 	mu      sync.Mutex
@@ -112,6 +114,9 @@ func (b *espBoard) get() (espShot, bool) {
 		return espShot{}, false
 	}
 	s := b.queue[0]
+	if b.spoil != nil {
+		s.jpeg = b.spoil(s.jpeg)
+	}
 	b.queue = b.queue[1:]
 	b.fill()
 	return s, true

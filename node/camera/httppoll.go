@@ -23,6 +23,7 @@ type poller struct {
 	sent   []time.Time // the last requests, as far as they matter
 	broken int         // pictures in a row that were not whole
 	begun  bool        // a fresh picture has come
+	again  <-chan struct{}
 
 	stamps []time.Duration // from each picture's stamp to its arrival, but for a constant
 	rested bool            // the board had nothing to do before
@@ -37,26 +38,41 @@ func (v *visit) poll(ctx context.Context, m Mode, p *poller) error {
 	if m.Still {
 		every = stillEvery
 	}
+	p.again = m.again
 	return grid(ctx, every, func() error { return p.tick(ctx) })
 }
 
 // tick emits one picture. As long as there was none that is surely taken after
 // the visit began, it throws away what comes and asks again at once: a board can
-// hold only so many old ones.
+// hold only so many old ones. In place of one that is not whole it asks for another,
+// once: at a slow rate who waits would wait for long.
 func (p *poller) tick(ctx context.Context) error {
-	for {
+	for replaced := false; ; {
 		pic, at, err := p.shot(ctx)
 		if err != nil || ctx.Err() != nil {
 			return err
 		}
-		if pic == nil {
-			return nil
-		}
-		if p.begun || !at.Before(p.began) {
+		if pic != nil {
+			if !p.begun && at.Before(p.began) {
+				continue
+			}
 			p.begun = true
 			p.emit(Frame{JPEG: pic, At: at})
+		}
+		if !p.spoilt() || replaced {
 			return nil
 		}
+		replaced = true
+	}
+}
+
+// spoilt reports whether the last picture was not passed on.
+func (p *poller) spoilt() bool {
+	select {
+	case <-p.again:
+		return true
+	default:
+		return false
 	}
 }
 

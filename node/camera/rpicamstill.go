@@ -11,11 +11,12 @@ import (
 // signal is sent that much later, and the picture is never older than the wish.
 const zslLag = 200 * time.Millisecond
 
-// stills makes a running rpicam-still take pictures: one for each prompt and at
-// the rate of the mode, the next only when the last has arrived.
+// stills makes a running rpicam-still take pictures: one for each prompt, in
+// place of a damaged one, and at the rate of the mode, the next only when the last has arrived.
 type stills struct {
 	prompt  <-chan struct{}
-	every   time.Duration // 0: by prompt only
+	again   <-chan struct{} // the last was damaged
+	every   time.Duration   // 0: by prompt only
 	settle  time.Duration
 	lag     time.Duration
 	asked   atomic.Int64  // when the signal for the last was sent, in ns since the epoch
@@ -23,7 +24,7 @@ type stills struct {
 }
 
 func newStills(o rpicamOptions, m Mode) *stills {
-	s := &stills{prompt: m.Prompt, settle: o.settle, arrived: make(chan struct{}, 1)}
+	s := &stills{prompt: m.Prompt, again: m.again, settle: o.settle, arrived: make(chan struct{}, 1)}
 	if o.zsl {
 		s.lag = zslLag
 	}
@@ -65,6 +66,7 @@ func (s *stills) drive(ctx context.Context, p *process) {
 		case <-ctx.Done():
 			return
 		case <-s.prompt:
+		case <-s.again:
 		case <-due.C:
 		}
 		if s.every > 0 {

@@ -81,11 +81,16 @@ func (s *sieve) Broken() (n uint64, why string) {
 }
 
 // Stream is the source's, but for the pictures left out. When for a while all of
-// them are broken it ends with Stalled.
+// them are broken it ends with Stalled; at once where each has to be asked for.
 func (s *sieve) Stream(ctx context.Context, m Mode, emit func(Frame)) error {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	l := &look{sieve: s, emit: emit, giveUp: cancel, settler: newSettler(s.settle)}
+	again := make(chan struct{}, 1)
+	m.again = again
+	l := &look{
+		sieve: s, emit: emit, giveUp: cancel, settler: newSettler(s.settle),
+		again: again, prompted: m.Prompt != nil && m.FPS == 0,
+	}
 	err := s.Source.Stream(inner, m, l.take)
 	if l.hopeless != nil && ctx.Err() == nil {
 		return l.hopeless
@@ -99,8 +104,10 @@ type look struct {
 	emit     func(Frame)
 	giveUp   func()
 	settler  *settler
-	row      int       // broken pictures since the last whole one
-	since    time.Time // of the first of them
+	again    chan<- struct{} // asks for another picture
+	prompted bool            // no other picture comes by itself
+	row      int             // broken pictures since the last whole one
+	since    time.Time       // of the first of them
 	hopeless *Error
 }
 
@@ -152,8 +159,8 @@ func trimmed(b []byte, n int) []byte {
 	return b[:n:n]
 }
 
-// drop counts a broken picture, says so now and then, and ends the stream when
-// there is nothing else.
+// drop counts a broken picture, says so now and then, asks for another where
+// that can be done, and ends the stream when there is nothing else.
 func (l *look) drop(why error, now time.Time) {
 	text := clean(why.Error())
 	l.mu.Lock()
@@ -170,7 +177,14 @@ func (l *look) drop(why error, now time.Time) {
 	}
 	l.row++
 	waited := now.Sub(l.since)
-	if l.row < hopelessPictures || waited < hopelessTime {
+	if l.row < hopelessPictures {
+		select {
+		case l.again <- struct{}{}:
+		default: // it is asked for already
+		}
+		return
+	}
+	if waited < hopelessTime && !l.prompted {
 		return
 	}
 	text = fmt.Sprintf("the camera sends broken pictures only: %d in %s, the last: %s", l.row, waited.Round(100*time.Millisecond), text)

@@ -5,6 +5,7 @@
 //   CSI_LIST     what --list-cameras says; without it there is no camera
 //   CSI_DEVICE   file that stands for the device: held open and locked
 //   CSI_NOTES    file to which arguments, signals and the process id are added
+//   CSI_HALVES   stills at first of which the second half is missing, an end put to it
 //   CSI_FRAMES   pictures after which no more come
 //   CSI_HANG     then complain for ever and ignore SIGINT
 //   CSI_START    milliseconds until signals are handled
@@ -121,7 +122,11 @@ static void save(void) {
 	FILE *f = strcmp(output, "-") ? fopen(output, "w") : stdout;
 	if (!f)
 		thrown("failed to open file %s", output);
-	if (fwrite(picture, 1, size, f) != size)
+	static long stills;
+	if (getenv("CSI_HALVES") && stills++ < atol(getenv("CSI_HALVES"))) {
+		fwrite(picture, 1, size / 2, f);
+		fwrite("\xff\xd9", 1, 2, f);
+	} else if (fwrite(picture, 1, size, f) != size)
 		thrown("failed to write file");
 	if (f != stdout)
 		fclose(f);
