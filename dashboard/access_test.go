@@ -149,7 +149,9 @@ func TestOnlyOwnCameras(t *testing.T) {
 	heard := online("garden")
 	heard.Stats.TS = wire.At(time.Now())
 	f.set(heard)
-	c := serveClosed(t, access.AnonymousNever, Options{Viewer: f, Broker: func() []Counter { return []Counter{{Name: "broker_clients", Value: 7, Gauge: true}} }})
+	c := serveClosed(t, access.AnonymousNever, Options{Viewer: f, Broker: func() []Counter {
+		return []Counter{{Name: "broker_clients", Value: 7, Gauge: true}, {Name: "broker_camera_frames_total", Value: 8, Camera: "garden"}, {Name: "broker_camera_frames_total", Value: 9, Camera: "porch"}}
+	}})
 	ann, op := []string{"Authorization", "Bearer " + c.tokens["ann"]}, []string{"Authorization", "Bearer " + c.tokens["op"]}
 	for _, path := range []string{"/api/cameras", "/metrics"} {
 		_, mine := ask(t, "GET", c.url+path, ann...)

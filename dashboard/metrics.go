@@ -54,7 +54,7 @@ func newMetrics(d *Dashboard) (*metrics, error) {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		newCameraCollector(d.opts.Viewer),
-		&outsideCollector{broker: d.opts.Broker, version: d.opts.Version},
+		&outsideCollector{broker: d.opts.Broker, cameras: d.opts.Viewer, version: d.opts.Version},
 	} {
 		if err := m.registry.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
@@ -191,6 +191,7 @@ func (c *cameraCollector) Collect(ch chan<- prometheus.Metric) {
 // outsideCollector shows what others count, and which program this is.
 type outsideCollector struct {
 	broker  func() []Counter
+	cameras interface{ Cameras() []viewer.Camera }
 	version string
 }
 
@@ -205,18 +206,40 @@ func (c *outsideCollector) Collect(ch chan<- prometheus.Metric) {
 	if c.broker == nil {
 		return
 	}
+	// Who publishes can make up cameras, and each would be a series.
+	known := map[wire.ID]bool{}
+	for _, cam := range c.cameras.Cameras() {
+		known[cam.ID] = true
+	}
+	first := map[string]Counter{} // by name: all of one name must be of one form
 	seen := map[string]bool{}
 	for _, n := range c.broker() {
-		if seen[n.Name] || !plainName(n.Name) {
-			continue // one bad name must not cost the others
+		f, named := first[n.Name]
+		if !named {
+			f = n
 		}
-		seen[n.Name] = true
-		kind := prometheus.CounterValue
-		if n.Gauge {
-			kind = prometheus.GaugeValue
+		series := n.Name + " " + string(n.Camera)
+		switch {
+		case seen[series], !plainName(n.Name): // one bad name must not cost the others
+			continue
+		case n.Camera != "" && !known[n.Camera], (n.Camera == "") != (f.Camera == ""), n.Gauge != f.Gauge:
+			continue
 		}
-		ch <- prometheus.MustNewConstMetric(prometheus.NewDesc("camqtt_"+n.Name, n.Help, nil, nil), kind, n.Value)
+		first[n.Name], seen[series] = f, true
+		ch <- n.metric(f.Help)
 	}
+}
+
+// metric is the counter as Prometheus has it.
+func (c Counter) metric(help string) prometheus.Metric {
+	kind := prometheus.CounterValue
+	if c.Gauge {
+		kind = prometheus.GaugeValue
+	}
+	if c.Camera == "" {
+		return prometheus.MustNewConstMetric(prometheus.NewDesc("camqtt_"+c.Name, help, nil, nil), kind, c.Value)
+	}
+	return prometheus.MustNewConstMetric(prometheus.NewDesc("camqtt_"+c.Name, help, []string{"id"}, nil), kind, c.Value, string(c.Camera))
 }
 
 func plainName(s string) bool {

@@ -55,6 +55,9 @@ type Counter struct {
 	Help  string
 	Value float64
 	Gauge bool // may go down
+	// Camera is whose figure it is, "" that of all together. It is shown as the label id,
+	// and only while the dashboard knows the camera.
+	Camera wire.ID
 }
 
 // Limits bounds what visitors may cost. The zero value of a field is its default.

@@ -217,6 +217,13 @@ func TestMetrics(t *testing.T) {
 			{Name: "broker_drops_total", Help: "Drops.", Value: 4},
 			{Name: "bad name", Value: 1},
 			{Name: "broker_clients", Value: 9},
+			{Name: "broker_camera_frames_total", Help: "Frames.", Value: 11, Camera: "porch"},
+			{Name: "broker_camera_frames_total", Help: "Frames.", Value: 12, Camera: "garden"},
+			{Name: "broker_camera_frames_total", Help: "Frames.", Value: 13, Camera: "porch"},
+			{Name: "broker_camera_frames_total", Help: "Frames.", Value: 14, Camera: "made-up"},
+			{Name: "broker_camera_frames_total", Help: "Frames.", Value: 15},
+			{Name: "broker_camera_frames_total", Help: "Others.", Value: 16, Camera: "garden", Gauge: true},
+			{Name: "broker_clients", Help: "Clients.", Value: 17, Camera: "porch"},
 		}
 	}})
 	ask(t, "GET", s.url+"/nothing-at-all")
@@ -244,6 +251,7 @@ func TestMetrics(t *testing.T) {
 		`camqtt_camera_too_large_total{id="porch"} 7`, `camqtt_camera_reconnects_total{id="porch"} 8`, `camqtt_camera_restarts_total{id="porch"} 9`,
 		`camqtt_camera_temperature_celsius{id="porch"} 48.5`,
 		`# TYPE camqtt_broker_clients gauge`, `camqtt_broker_clients 3`, `# TYPE camqtt_broker_drops_total counter`, `camqtt_broker_drops_total 4`,
+		`# TYPE camqtt_broker_camera_frames_total counter`, `camqtt_broker_camera_frames_total{id="porch"} 11`, `camqtt_broker_camera_frames_total{id="garden"} 12`,
 		`camqtt_http_requests_total{code="404",path="other"} 1`, `camqtt_http_requests_total{code="200",path="page"} 1`,
 		`camqtt_http_requests_total{code="200",path="/cam/{id}/snapshot.jpg"} 1`, `camqtt_http_requests_total{code="400",path="/cam/{id}/snapshot.jpg"} 1`,
 		`camqtt_http_websockets 1`, `camqtt_http_streams 0`, `camqtt_ready 1`, `go_goroutines `,
@@ -252,7 +260,7 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("no %s in /metrics", want)
 		}
 	}
-	for _, bad := range []string{`camqtt_camera_sent_total{id="garden"}`, "bad name", "WRONG", "nothing-at-all"} {
+	for _, bad := range []string{`camqtt_camera_sent_total{id="garden"}`, "bad name", "WRONG", "nothing-at-all", "made-up", "camqtt_broker_camera_frames_total 15", `camqtt_broker_clients{`} {
 		if strings.Contains(body, bad) {
 			t.Errorf("%q in /metrics", bad)
 		}

@@ -257,38 +257,6 @@ func commandQoS(m config.MQTT) int {
 	return m.CommandQoS
 }
 
-// counters are the embedded broker's, for /metrics.
-func (b *plant) counters() []dashboard.Counter {
-	s := b.broker.Stats()
-	count := func(name, help string, v int64) dashboard.Counter {
-		return dashboard.Counter{Name: "broker_" + name, Help: help, Value: float64(v)}
-	}
-	gauge := func(name, help string, v int64) dashboard.Counter {
-		c := count(name, help, v)
-		c.Gauge = true
-		return c
-	}
-	return []dashboard.Counter{
-		gauge("clients", "Clients connected now.", s.Clients),
-		gauge("sessions", "Sessions of connected and absent clients.", s.Sessions),
-		count("accepted_total", "Connections admitted.", s.Accepted),
-		count("refused_total", "Connections turned away.", s.Refused),
-		count("recovered_total", "Faults that cost one connection.", s.Recovered),
-		count("bytes_in_total", "Bytes received.", s.BytesIn),
-		count("bytes_out_total", "Bytes sent.", s.BytesOut),
-		count("messages_in_total", "Messages received, pictures included.", s.MessagesIn),
-		count("messages_out_total", "Messages handed to receivers, pictures included.", s.MessagesOut),
-		count("messages_dropped_total", "Ordinary messages that found a receiver's queue full.", s.MessagesDropped),
-		count("frames_in_total", "Pictures published.", s.FramesIn),
-		count("frames_delivered_total", "Pictures written to receivers.", s.FramesDelivered),
-		count("frames_replaced_total", "Pictures that gave way to newer ones.", s.FramesReplaced),
-		gauge("retained_messages", "Retained messages.", s.Retained),
-		gauge("retained_bytes", "Payload of retained messages.", s.RetainedBytes),
-		count("store_writes_total", "Files written by the retained store.", s.StoreWrites),
-		count("store_errors_total", "Writes of the retained store that failed.", s.StoreErrors),
-	}
-}
-
 // subscriptions turns a node's filters into subscriptions.
 func subscriptions(filters []string, m config.MQTT) []link.Subscription {
 	var subs []link.Subscription
