@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
@@ -14,8 +15,13 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
+
+// answerLimit is how long a browser may take for anything that it is asked, on a machine
+// that has much else to do. Nothing is measured by it.
+const answerLimit = 2 * time.Minute
 
 // Browser is a page open in a real Chromium. A console error, an uncaught
 // exception or a request that leaves the page's origin fails the test.
@@ -31,12 +37,12 @@ type Browser struct {
 
 // OpenBrowser starts Chromium and opens a page. size is of the window, in
 // pixels; 0, 0 is 1280 x 900.
-func OpenBrowser(t testing.TB, page string, width, height int) *Browser {
+func OpenBrowser(t testing.TB, address string, width, height int) *Browser {
 	t.Helper()
 	if width == 0 {
 		width, height = 1280, 900
 	}
-	u, err := url.Parse(page)
+	u, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,9 +52,11 @@ func OpenBrowser(t testing.TB, page string, width, height int) *Browser {
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
 		chromedp.Flag("disable-background-timer-throttling", false),
+		chromedp.Flag("disable-dev-shm-usage", true),                    // which is small in containers, and a full one ends the page
 		chromedp.Flag("ignore-certificate-errors", u.Scheme == "https"), // as a person does who clicks the warning away
-		chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(width, height),
-		chromedp.CombinedOutput(io.Discard), chromedp.WSURLReadTimeout(60*time.Second))
+		// Its data is in a folder that goes only when all its processes have gone: one of
+		// t.TempDir would be removed while the last of them still write into it.
+		chromedp.WindowSize(width, height), chromedp.CombinedOutput(io.Discard))
 	ctx, stop := chromedp.NewContext(alloc)
 	b := &Browser{t: t, ctx: ctx, origin: u.Scheme + "://" + u.Host}
 	t.Cleanup(func() {
@@ -59,7 +67,7 @@ func OpenBrowser(t testing.TB, page string, width, height int) *Browser {
 	})
 	b.listen()
 	b.do(chromedp.EmulateViewport(int64(width), int64(height)))
-	b.do(chromedp.Navigate(page))
+	b.do(chromedp.Navigate(address))
 	return b
 }
 
@@ -120,45 +128,93 @@ next:
 
 func (b *Browser) do(a chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 60*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, answerLimit)
 	defer cancel()
 	if err := chromedp.Do(ctx, a); err != nil {
 		b.t.Fatalf("browser: %v", err)
 	}
 }
 
-// Eval returns the value of a JavaScript expression.
+// Eval returns the value of a JavaScript expression. The page must not be on its way
+// to another: that is what [Browser.Wait] is for.
 func Eval[T any](b *Browser, js string) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 60*time.Second)
-	defer cancel()
-	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](js, chromedp.EvalAwaitPromise))
+	v, err := evaluate[T](b, js)
 	if err != nil {
 		b.t.Fatalf("browser: %s: %v", js, err)
 	}
 	return v
 }
 
-// Wait polls until a JavaScript expression is true.
+func evaluate[T any](b *Browser, js string) (T, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, answerLimit)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[T](js, chromedp.EvalAwaitPromise))
+}
+
+// Wait polls until a JavaScript expression is true, on this page or on the one that it
+// leads to. A page that is replaced while it is asked gives no answer, and one that has
+// only begun may have nothing to look at yet: neither is true.
 func (b *Browser) Wait(limit time.Duration, js string) {
 	b.t.Helper()
-	deadline := time.Now().Add(limit)
-	for !Eval[bool](b, "!!("+js+")") {
-		if time.Now().After(deadline) {
+	b.until(limit, js, func() (bool, error) { return evaluate[bool](b, "!!("+js+")") })
+}
+
+// until polls as [Browser.Wait] does.
+func (b *Browser) until(limit time.Duration, what string, ok func() (bool, error)) {
+	b.t.Helper()
+	for deadline := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
+		yes, err := ok()
+		switch {
+		case yes && err == nil:
+			return
+		case b.ctx.Err() != nil:
+			b.t.Fatalf("browser: it has ended: %s: %v", what, err)
+		case time.Now().After(deadline):
 			b.Screenshot(filepath.Join(os.TempDir(), "camqtt-failed-page.png"))
-			b.t.Fatalf("not within %s: %s\npage says: %s", limit, js, Eval[string](b, "document.body.innerText"))
+			says, _ := evaluate[string](b, "location.href + '\\n' + document.body?.innerText")
+			b.t.Fatalf("not within %s: %s (%v)\npage says: %s", limit, what, err, says)
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
 }
 
-// Click clicks the first element that a CSS selector finds.
+// spot is js that finds where to click an element, or null while a person could not:
+// it is not there, out of sight, switched off, still moving, or under something else.
+const spot = `(async (selector) => {
+	const look = () => {
+		const e = document.querySelector(selector);
+		if (!e?.checkVisibility() || e.disabled) return null;
+		e.scrollIntoViewIfNeeded();
+		const r = e.getBoundingClientRect();
+		const at = {e, x: r.x + r.width / 2, y: r.y + r.height / 2};
+		return e.contains(document.elementFromPoint(at.x, at.y)) ? at : null;
+	};
+	const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+	const before = look();
+	await frame();
+	await frame();
+	const now = look();
+	return before && now && before.e === now.e && before.x === now.x && before.y === now.y ? [now.x, now.y] : [];
+})`
+
+// Click clicks the first element that a CSS selector finds, in its middle, as soon as a
+// person could.
 func (b *Browser) Click(selector string) {
 	b.t.Helper()
-	b.do(chromedp.Click(selector))
+	quoted, err := json.Marshal(selector)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var at []float64
+	b.until(answerLimit, selector+" can be clicked", func() (bool, error) {
+		var err error
+		at, err = evaluate[[]float64](b, spot+"("+string(quoted)+")")
+		return len(at) == 2, err
+	})
+	b.do(chromedp.MouseClickXY(at[0], at[1]))
 }
 
-// Press sends a key, such as "s" or "\x1b".
+// Press sends keys, such as "s" or "\x1b", to whatever has the focus: wait for that first.
 func (b *Browser) Press(key string) {
 	b.t.Helper()
 	b.do(chromedp.KeyEvent(key))
@@ -182,16 +238,20 @@ func (b *Browser) Viewport(width, height int) {
 	b.do(chromedp.EmulateViewport(int64(width), int64(height)))
 }
 
-// Reload loads the page again.
+// Reload loads the page again, and returns when the new one is there.
 func (b *Browser) Reload() {
 	b.t.Helper()
-	b.do(chromedp.Reload())
+	old := Eval[float64](b, "performance.timeOrigin")
+	if _, err := chromedp.Call(b.ctx, page.Reload, page.ReloadParams{}); err != nil {
+		b.t.Fatalf("browser: %v", err)
+	}
+	b.Wait(answerLimit, fmt.Sprintf("performance.timeOrigin !== %v && document.readyState === 'complete'", old))
 }
 
 // Screenshot writes what the page looks like to a PNG file.
 func (b *Browser) Screenshot(path string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 60*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, answerLimit)
 	defer cancel()
 	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 	if err != nil {
