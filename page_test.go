@@ -15,6 +15,9 @@ import (
 const (
 	porch  = `document.querySelector('cam-tile[data-id=porch]')`
 	frames = `Number(` + porch + `?.dataset.frames ?? 0)`
+	// moving is that pictures come; slow is what the page rightly says of itself on a
+	// machine that has much else to do.
+	moving = `/^(live|slow)$/.test(` + porch + `?.dataset.state)`
 )
 
 // shot takes a screenshot when PAGE_SHOTS names a folder.
@@ -33,21 +36,19 @@ func TestPage(t *testing.T) {
 	b.Wait(patience, `document.documentElement.dataset.broker === 'up'`)
 	b.Wait(patience, frames+` > 5`)
 	b.Wait(patience, `document.querySelectorAll('cam-tile').length === 2`)
-	b.Wait(patience, porch+`.dataset.state === 'live'`)
+	b.Wait(patience, moving)
 	shot(t, b, "page-light")
 	b.Media("prefers-color-scheme", "dark")
 	shot(t, b, "page-dark")
 	b.Viewport(390, 844)
-	b.Wait(patience, porch+`.dataset.state === 'live'`)
+	b.Wait(patience, moving)
 	shot(t, b, "page-phone")
 	b.Viewport(1280, 900)
 	b.Media("prefers-color-scheme", "light")
 
 	b.Click(`cam-tile[data-id=porch] [data-part=snap]`)
 	b.Wait(patience, porch+`.querySelector('[data-part=note]').textContent.includes('ms')`)
-	if out := must(t, "ls", "--broker", d.mqtt); !strings.Contains(out, "watching") {
-		t.Errorf("ls does not see the page watching:\n%s", out)
-	}
+	testkit.Until(t, patience, "ls sees the page watching", func() bool { return strings.Contains(must(t, "ls", "--broker", d.mqtt), "watching") })
 	b.Click(`cam-tile[data-id=porch] [data-part=view]`)
 	b.Wait(patience, `location.hash === '#porch'`)
 	b.Wait(patience, `Number(document.querySelector('cam-focus')?.dataset.frames ?? 0) > 3`)
@@ -57,7 +58,8 @@ func TestPage(t *testing.T) {
 
 	testkit.Eval[bool](b, `Object.defineProperty(document, 'visibilityState', {configurable: true, get: () => 'hidden'}) && Object.defineProperty(document, 'hidden', {configurable: true, get: () => true}) && document.dispatchEvent(new Event('visibilitychange')) || true`)
 	testkit.Until(t, patience, "a hidden page gives its leases back", func() bool {
-		return !strings.Contains(must(t, "ls", "--broker", d.mqtt), "watching")
+		out := must(t, "ls", "--broker", d.mqtt)
+		return strings.Count(out, "online") == 2 && !strings.Contains(out, "watching")
 	})
 	testkit.Eval[bool](b, `delete document.visibilityState && delete document.hidden && document.dispatchEvent(new Event('visibilitychange')) || true`)
 	before := testkit.Eval[int](b, frames)
@@ -89,6 +91,7 @@ func TestPageSurvivesRestart(t *testing.T) {
 	b := testkit.OpenBrowser(t, hub.http+"/", 0, 0)
 	b.Wait(patience, frames+` > 3`)
 	b.Allow("WebSocket connection to")
+	b.Allow("Failed to load resource: net::ERR_CONNECTION_") // it asks who it is before it connects, while nobody is there
 	hub.kill()
 	b.Wait(patience, `document.documentElement.dataset.broker !== 'up'`)
 	hub.start()
@@ -104,6 +107,7 @@ func TestPageShowsTroubles(t *testing.T) {
 	b := testkit.OpenBrowser(t, hub.http+"/", 0, 0)
 	b.Wait(patience, frames+` > 3`)
 	b.Wait(patience, `document.querySelector('cam-tile[data-id=gone]').dataset.state === 'error'`)
+	b.Wait(patience, `document.querySelector('cam-tile[data-id=private]').dataset.frames > 0`) // it hears commands
 	must(t, "set", "private", "privacy=on", "--broker", hub.mqtt)
 	b.Wait(patience, `document.querySelector('cam-tile[data-id=private]').dataset.state === 'privacy'`)
 	shot(t, b, "page-troubles")
