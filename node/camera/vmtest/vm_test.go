@@ -54,8 +54,8 @@ func guest(t *testing.T, k *Kernel, goarch, tests string, modules ...string) {
 	m := Machine{
 		Kernel: k, Boot: build(t, k.arch.goarch, "build", "camqtt/node/camera/vmtest/boot"), Modules: modules,
 		Files:   map[string]string{"/bin/guest": build(t, goarch, "test", "-c", "-tags", "vmguest", "camqtt/node/camera/vmtest/guest")},
-		Command: []string{"/bin/guest", "-test.v", "-test.failfast=false", "-test.timeout=4m", "-test.run", tests},
-		Limit:   5 * time.Minute,
+		Command: []string{"/bin/guest", "-test.v", "-test.failfast=false", "-test.timeout=12m", "-test.run", tests},
+		Limit:   13 * time.Minute,
 	}
 	if strings.Contains(tests, "Program") {
 		m.Files["/bin/camqtt"] = build(t, goarch, "build", "camqtt")

@@ -34,7 +34,11 @@ func main() {
 	}
 	fmt.Printf("boot: exit %d after %.1fs\n", status, time.Since(began).Seconds())
 	unix.Sync()
-	time.Sleep(50 * time.Millisecond) // for the console to send its last words
+	// The console sends its last words (tcdrain(3)); the power would be off before.
+	if err := unix.IoctlSetInt(int(os.Stdout.Fd()), unix.TCSBRK, 1); err != nil {
+		fmt.Println("boot: wait for the console:", err)
+		time.Sleep(time.Second)
+	}
 	if err := unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF); err != nil {
 		fmt.Println("boot: power off:", err) // the kernel panics next, which ends the machine too
 	}

@@ -34,11 +34,41 @@ func TestRefused(t *testing.T) {
 	}
 	cam := plug(t, webcam.Options{Name: "Sim Webcam", Picture: newFilm().picture})
 	path := node(t, cam)
+	renewed := renew(t, path)
+	asNobody(t, path, camera.NoCamera, "being set up") // udev may still be at it
+	<-time.After(time.Until(renewed().Add(5200 * time.Millisecond)))
+	asNobody(t, path, camera.Config, "group video")
+}
+
+// renew keeps a node new for as long as a process needs to come to it, which is
+// seconds on a machine made of software: until the returned function is called,
+// which says since when it is what it is.
+func renew(t *testing.T, path string) (stop func() time.Time) {
+	t.Helper()
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
 		t.Fatal(err)
 	}
-	asNobody(t, path, camera.NoCamera, "being set up") // udev may still be at it
-	<-time.After(time.Until(time.Unix(st.Ctim.Unix()).Add(5200 * time.Millisecond)))
-	asNobody(t, path, camera.Config, "group video")
+	stopped, ended := make(chan struct{}), make(chan struct{})
+	go func() { // ends when stop is called, which waits
+		defer close(ended)
+		for {
+			if err := unix.Chmod(path, st.Mode&0o777); err != nil { // as it is: only its time changes
+				t.Error(err)
+			}
+			select {
+			case <-stopped:
+				return
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	}()
+	return func() time.Time {
+		close(stopped)
+		<-ended
+		if err := unix.Stat(path, &st); err != nil {
+			t.Fatal(err)
+		}
+		return time.Unix(st.Ctim.Unix())
+	}
 }

@@ -113,7 +113,7 @@ func TestProgram(t *testing.T) {
 // listening waits for the broker.
 func listening(t *testing.T) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		c, err := net.Dial("tcp", "127.0.0.1:1883")
 		if err == nil {
 			c.Close()
@@ -127,7 +127,7 @@ func listening(t *testing.T) {
 
 func trySnap(t *testing.T) ([]byte, string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/bin/camqtt", "snap", "front", "-o", "-")
 	var out, text bytes.Buffer
@@ -156,7 +156,7 @@ func command(t *testing.T, args ...string) {
 // snapUntil asks until the camera is back.
 func snapUntil(t *testing.T) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
 		_, text, err := trySnap(t)
 		if err == nil {
 			return
@@ -185,7 +185,7 @@ func refused(t *testing.T, words ...string) {
 // closed waits until a process has no video node open.
 func closed(t *testing.T, pid string) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); len(openNodes(pid)) > 0; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); len(openNodes(pid)) > 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("process %s still has %v open", pid, openNodes(pid))
 		}

@@ -48,7 +48,7 @@ func TestVividRelease(t *testing.T) {
 	}
 	next := openDevice(t, path)
 	prepare(t, next, v4l2.YUYV)
-	if err := next.Next(time.Now().Add(3*time.Second), func(v4l2.Buffer) {}); err != nil {
+	if err := next.Next(time.Now().Add(patience), func(v4l2.Buffer) {}); err != nil {
 		t.Error(err)
 	}
 }
@@ -85,7 +85,7 @@ func TestVividOften(t *testing.T) {
 			t.Fatal(err)
 		}
 		for n := range 4 {
-			if err := d.Next(time.Now().Add(2*time.Second), func(v4l2.Buffer) {}); err != nil {
+			if err := d.Next(time.Now().Add(patience), func(v4l2.Buffer) {}); err != nil {
 				t.Errorf("stream %d, picture %d: %v", i, n, err)
 				break
 			}

@@ -165,11 +165,11 @@ func TestVividSetUp(t *testing.T) {
 	if n := len(d.Formats()); n < 50 {
 		t.Errorf("%d formats, want vivid's many", n)
 	}
-	prepare(t, d, v4l2.YUYV)
 	began := time.Now()
+	prepare(t, d, v4l2.YUYV)
 	var first, last v4l2.Buffer
 	for i := range 6 {
-		err := d.Next(time.Now().Add(3*time.Second), func(b v4l2.Buffer) {
+		err := d.Next(time.Now().Add(patience), func(b v4l2.Buffer) {
 			if i == 0 {
 				first = b
 			}
@@ -208,13 +208,13 @@ func TestVividErrors(t *testing.T) {
 	next := func(within time.Duration) error {
 		return d.Next(time.Now().Add(within), func(v4l2.Buffer) {})
 	}
-	if err := next(3 * time.Second); err != nil {
+	if err := next(patience); err != nil {
 		t.Fatal(err)
 	}
 	for n := int64(1); n <= 2; n++ {
 		set(t, knobs, "inject_v4l2_buf_flag_error", 1)
 		for range 3 {
-			if err := next(3 * time.Second); err != nil {
+			if err := next(patience); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -225,16 +225,15 @@ func TestVividErrors(t *testing.T) {
 
 	lost := d.Counts().Lost
 	set(t, knobs, "percentage_of_dropped_buffers", 100)
-	began := time.Now()
 	var err error
 	for err == nil { // a picture that was on its way may still come
 		err = next(700 * time.Millisecond)
 	}
-	if !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) > 3*time.Second {
-		t.Errorf("without pictures Next = %v after %v, want the deadline", err, time.Since(began))
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("without pictures Next = %v, want the deadline", err)
 	}
 	set(t, knobs, "percentage_of_dropped_buffers", 0)
-	if err := next(3 * time.Second); err != nil {
+	if err := next(patience); err != nil {
 		t.Errorf("after the stall: %v", err)
 	}
 	if got := d.Counts().Lost; got < lost+3 {
@@ -243,22 +242,23 @@ func TestVividErrors(t *testing.T) {
 
 	// Nobody looks for a while: the queue fills, and only the newest counts.
 	before := d.Counts().Replaced
-	<-time.After(time.Second)
-	if err := next(3 * time.Second); err != nil {
-		t.Error(err)
-	}
-	if got := d.Counts().Replaced - before; got < 2 {
-		t.Errorf("%d older pictures gave way, want those that had waited", got)
+	for end := time.Now().Add(patience); d.Counts().Replaced < before+2; {
+		if time.Now().After(end) {
+			t.Fatalf("%d older pictures gave way, want those that had waited", d.Counts().Replaced-before)
+		}
+		<-time.After(time.Second)
+		if err := next(patience); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Logf("%+v", d.Counts())
 
 	set(t, knobs, "inject_fatal_streaming_error", 1)
-	began = time.Now()
 	for err = nil; err == nil; {
-		err = next(3 * time.Second)
+		err = next(patience)
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) > 3*time.Second {
-		t.Errorf("after a fatal error Next = %v after %v, want the error at once", err, time.Since(began))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("after a fatal error Next = %v, want the error", err)
 	}
 	t.Logf("fatal: %v", err)
 }
@@ -270,10 +270,11 @@ func TestVividSource(t *testing.T) {
 	path := vivid(t)
 	knobs := openDevice(t, path)
 	s := source(t, "v4l2:"+path+"?brightness=100")
+	opened := time.Now()
 	r := start(t, s, camera.Mode{Width: 320, Height: 180, FPS: 10})
 	first, second := r.next(), r.next()
-	if !second.At.After(first.At) || time.Since(second.At) > 5*time.Second {
-		t.Errorf("pictures of %v and %v, want one after the other and new", first.At, second.At)
+	if !second.At.After(first.At) || first.At.Before(opened) || second.At.After(time.Now()) {
+		t.Errorf("opened at %v, pictures of %v and %v, want one after the other since then", opened, first.At, second.At)
 	}
 	if got, err := knobs.Value(control(t, knobs, "brightness")); err != nil || got != 100 {
 		t.Errorf("brightness = %d, %v, want 100", got, err)
@@ -281,7 +282,7 @@ func TestVividSource(t *testing.T) {
 	failsWith(t, source(t, "v4l2:"), camera.CameraBusy, "in use")
 	set(t, knobs, "percentage_of_dropped_buffers", 100)
 	began := time.Now()
-	if err := r.end(15 * time.Second); camera.CodeOf(err) != camera.Stalled {
+	if err := r.end(); camera.CodeOf(err) != camera.Stalled {
 		t.Errorf("without pictures: %v (%s), want stalled", err, camera.CodeOf(err))
 	}
 	t.Logf("stall noticed after %v", time.Since(began).Round(time.Millisecond))
@@ -290,7 +291,7 @@ func TestVividSource(t *testing.T) {
 	again := start(t, s, camera.Mode{Width: 320, Height: 180, FPS: 10})
 	again.next()
 	set(t, knobs, "inject_fatal_streaming_error", 1)
-	if err := again.end(5 * time.Second); camera.CodeOf(err) != camera.NoCamera {
+	if err := again.end(); camera.CodeOf(err) != camera.NoCamera {
 		t.Errorf("fatal error: %v (%s), want no_camera", err, camera.CodeOf(err))
 	}
 	for _, name := range []string{"inject_vidioc_reqbufs_error", "inject_vidioc_streamon_error"} {
@@ -310,13 +311,12 @@ func TestVividZDisconnect(t *testing.T) {
 	d := openDevice(t, path)
 	prepare(t, d, v4l2.YUYV)
 	set(t, d, "disconnect", 1)
-	began := time.Now()
 	var err error
 	for err == nil {
-		err = d.Next(time.Now().Add(3*time.Second), func(v4l2.Buffer) {})
+		err = d.Next(time.Now().Add(patience), func(v4l2.Buffer) {})
 	}
-	if !errors.Is(err, unix.ENODEV) || time.Since(began) > 3*time.Second {
-		t.Errorf("disconnected: Next = %v after %v, want ENODEV at once", err, time.Since(began))
+	if !errors.Is(err, unix.ENODEV) {
+		t.Errorf("disconnected: Next = %v, want ENODEV", err)
 	}
 	if !d.Gone() {
 		t.Error("Gone = false, want true")
