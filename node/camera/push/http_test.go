@@ -78,21 +78,21 @@ func TestSketch(t *testing.T) {
 
 // TestSketchFault sends a picture of which the sketch forgets the last block.
 func TestSketchFault(t *testing.T) {
-	s := start(t, func(o *push.Options) { o.Silence = time.Second })
-	jpeg := padded(t, s.jpeg, (len(s.jpeg)/1024+2)*1024)
-	began := time.Now()
-	answer := s.raw(s.http, true, sketch("/upload.php", jpeg)...)
-	if !strings.HasPrefix(answer, "HTTP/1.1 408 ") || !strings.Contains(answer, "the last 1024 bytes never came") {
-		t.Errorf("answer after %s: %q", time.Since(began), answer)
-	}
-	if !strings.Contains(s.log.String(), "a known fault of a sketch") {
-		t.Error("the log does not say what is wrong with the sketch")
-	}
-	s.expect(&s.gate)
-	s.raw(s.http, true, sketch("/upload.php", padded(t, s.jpeg, len(jpeg)+1))...)
-	if len(s.gate.take()) != 1 {
-		t.Error("the next picture was not taken")
-	}
+	bubble(t, nil, func(t *testing.T, s *server) {
+		jpeg := padded(t, s.jpeg, (len(s.jpeg)/1024+2)*1024)
+		answer := s.raw(s.http, true, sketch("/upload.php", jpeg)...)
+		if !strings.HasPrefix(answer, "HTTP/1.1 408 ") || !strings.Contains(answer, "the last 1024 bytes never came") {
+			t.Errorf("answer %q", answer)
+		}
+		if !strings.Contains(s.log.String(), "a known fault of a sketch") {
+			t.Error("the log does not say what is wrong with the sketch")
+		}
+		s.expect(&s.gate)
+		s.raw(s.http, true, sketch("/upload.php", padded(t, s.jpeg, len(jpeg)+1))...)
+		if len(s.gate.take()) != 1 {
+			t.Error("the next picture was not taken")
+		}
+	})
 }
 
 // TestWaysToSend uses curl for every way to send a picture and a token.
@@ -141,60 +141,82 @@ func method(args []string) string {
 // no answer is empty and no picture is taken.
 func TestNotTaken(t *testing.T) {
 	s := start(t, func(o *push.Options) { o.MaxBytes = 60_000 })
-	soon := start(t, func(o *push.Options) { hasty(o); o.MaxBytes = 60_000 })
 	form := func(body string) []byte {
 		return post("/push/gate", "Content-Type: multipart/form-data; boundary=x\r\n", []byte(body))
 	}
 	big := bytes.Repeat([]byte("x"), 100<<10)
 	for name, c := range map[string]struct {
 		send   []byte
-		hang   bool
 		status int
 		text   string
 	}{
-		"get":              {[]byte("GET /push/gate HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n"), false, 405, "POST or PUT"},
-		"empty":            {post("/push/gate", "", nil), false, 400, "not exactly one JPEG"},
-		"text":             {post("/push/gate", "", []byte("hello, I am no picture")), false, 400, "not a JPEG"},
-		"half":             {post("/push/gate", "", s.jpeg[:len(s.jpeg)/2]), false, 400, "truncated"},
-		"two":              {post("/push/gate", "", append(bytes.Clone(s.jpeg), s.another...)), false, 400, "follow its end"},
-		"half, then end":   {post("/push/gate", "", s.jpeg)[:len(s.jpeg)/2], false, 400, "broke off"},
-		"half, then none":  {post("/push/gate", "", s.jpeg)[:len(s.jpeg)/2], true, 408, "took too long"},
-		"too large":        {post("/push/gate", "", append(bytes.Clone(s.jpeg), big[:50<<10]...)), false, 413, "push.max_bytes"},
-		"much too large":   {post("/push/gate", "", bytes.Repeat(big, 3)), false, 413, "push.max_bytes"},
-		"large, chunked":   {[]byte("POST /push/gate HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\n40000\r\n" + strings.Repeat("x", 0x40000)), true, 413, "larger"},
-		"form, nothing":    {form("--x--\r\n"), false, 400, "no picture in the form"},
-		"form, no picture": {form("--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n--x--\r\n"), false, 400, `only "a"`},
-		"form, garbage":    {form("--x\r\nContent-Disposition: form-data; name=\"imageFile\"\r\n\r\nno picture\r\n--x--\r\n"), false, 400, "not a JPEG"},
-		"form, cut":        {form("--x\r\nContent-Disposition: form-data; name=\"imageFile\"\r\n\r\nno pic"), false, 400, "no form"},
-		"form, rubbish":    {form(strings.Repeat("\r\n\x00\xff--x", 300)), false, 400, ""},
-		"no boundary":      {post("/push/gate", "Content-Type: multipart/form-data\r\n", s.jpeg), false, 400, "boundary"},
-		"long head":        {append([]byte("POST /push/gate HTTP/1.1\r\nX: "), bytes.Repeat([]byte("x"), 30<<10)...), true, 431, ""},
-		"slow head":        {[]byte("POST /push/gate HTTP/1.1\r\nHost: b\r\n"), true, 0, ""},
-		"no HTTP":          {[]byte("\x16\x03\x01\x00\x00\r\n\r\n"), false, 400, ""},
+		"get":              {[]byte("GET /push/gate HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n"), 405, "POST or PUT"},
+		"empty":            {post("/push/gate", "", nil), 400, "not exactly one JPEG"},
+		"text":             {post("/push/gate", "", []byte("hello, I am no picture")), 400, "not a JPEG"},
+		"half":             {post("/push/gate", "", s.jpeg[:len(s.jpeg)/2]), 400, "truncated"},
+		"two":              {post("/push/gate", "", append(bytes.Clone(s.jpeg), s.another...)), 400, "follow its end"},
+		"half, then end":   {post("/push/gate", "", s.jpeg)[:len(s.jpeg)/2], 400, "broke off"},
+		"too large":        {post("/push/gate", "", append(bytes.Clone(s.jpeg), big[:50<<10]...)), 413, "push.max_bytes"},
+		"much too large":   {post("/push/gate", "", bytes.Repeat(big, 3)), 413, "push.max_bytes"},
+		"form, nothing":    {form("--x--\r\n"), 400, "no picture in the form"},
+		"form, no picture": {form("--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n--x--\r\n"), 400, `only "a"`},
+		"form, garbage":    {form("--x\r\nContent-Disposition: form-data; name=\"imageFile\"\r\n\r\nno picture\r\n--x--\r\n"), 400, "not a JPEG"},
+		"form, cut":        {form("--x\r\nContent-Disposition: form-data; name=\"imageFile\"\r\n\r\nno pic"), 400, "no form"},
+		"form, rubbish":    {form(strings.Repeat("\r\n\x00\xff--x", 300)), 400, ""},
+		"no boundary":      {post("/push/gate", "Content-Type: multipart/form-data\r\n", s.jpeg), 400, "boundary"},
+		"no HTTP":          {[]byte("\x16\x03\x01\x00\x00\r\n\r\n"), 400, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := s
-			if c.hang {
-				s = soon
-			}
-			answer := s.raw(s.http, c.hang, c.send)
-			if c.status == 0 {
-				if answer != "" && !strings.HasPrefix(answer, "HTTP/1.1 408 ") {
-					t.Errorf("answer %q, want none", answer)
-				}
-				return
-			}
-			head, body, _ := strings.Cut(answer, "\r\n\r\n")
-			if !strings.HasPrefix(head, fmt.Sprintf("HTTP/1.1 %d ", c.status)) || !strings.Contains(body, c.text) || body == "" {
-				t.Errorf("answer %q, want %d with %q", answer, c.status, c.text)
-			}
+			refused(t, s.raw(s.http, false, c.send), c.status, c.text)
 		})
 	}
 	s.expect(&s.gate)
-	soon.expect(&soon.gate)
 	s.gate.close()
 	if answer := s.raw(s.http, false, post("/push/gate", "", s.jpeg)); !strings.HasPrefix(answer, "HTTP/1.1 503 ") || !strings.Contains(answer, "privacy") {
 		t.Errorf("a picture that nobody takes: %q", answer)
+	}
+}
+
+// refused checks an answer.
+func refused(t *testing.T, answer string, status int, text string) {
+	t.Helper()
+	head, body, _ := strings.Cut(answer, "\r\n\r\n")
+	if !strings.HasPrefix(head, fmt.Sprintf("HTTP/1.1 %d ", status)) || !strings.Contains(body, text) || body == "" {
+		t.Errorf("answer %q, want %d with %q", answer, status, text)
+	}
+}
+
+// TestNeverEnds sends what has no end: it is answered when the time is over, and not
+// waited for any longer.
+func TestNeverEnds(t *testing.T) {
+	pic := testkit.JPEG(t, 320, 240, 1, 40)
+	for name, c := range map[string]struct {
+		send   []byte
+		after  time.Duration
+		status int
+		text   string
+	}{
+		"half, then none": {post("/push/gate", "", pic)[:len(pic)/2], 5 * time.Second, 408, "took too long"},
+		"large, chunked":  {[]byte("POST /push/gate HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\n40000\r\n" + strings.Repeat("x", 0x40000)), 0, 413, "larger"},
+		"long head":       {append([]byte("POST /push/gate HTTP/1.1\r\nX: "), bytes.Repeat([]byte("x"), 30<<10)...), 0, 431, ""},
+		"slow head":       {[]byte("POST /push/gate HTTP/1.1\r\nHost: b\r\n"), 5 * time.Second, 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(o *push.Options) { o.MaxBytes = 60_000 }, func(t *testing.T, s *server) {
+				began := time.Now()
+				answer := s.raw(s.http, true, c.send)
+				if took := time.Since(began); took < c.after || took > c.after+6*time.Second {
+					t.Errorf("it took %v, want %v, and 5 s for the rest to come", took, c.after)
+				}
+				switch {
+				case c.status > 0:
+					refused(t, answer, c.status, c.text)
+				case answer != "" && !strings.HasPrefix(answer, "HTTP/1.1 408 "):
+					t.Errorf("answer %q, want none", answer)
+				}
+				s.expect(&s.gate)
+			})
+		})
 	}
 }
 

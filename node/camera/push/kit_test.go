@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"camqtt/internal/testkit"
@@ -18,7 +19,7 @@ import (
 )
 
 // patience is how long tests wait for what must happen.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // token is what must never be seen in a log or an answer.
 const token = "hunter2.hunter2"
@@ -77,27 +78,50 @@ func (l *log) String() string {
 type server struct {
 	t             *testing.T
 	http, tcp     string // addresses
+	connect       func(addr string) (net.Conn, error)
 	bell, gate    shelf
 	far           shelf
 	log           log
 	jpeg, another []byte
 }
 
-// hasty makes a server lose its patience soon.
-func hasty(o *push.Options) { o.Silence, o.Longest = 400*time.Millisecond, 2*time.Second }
-
+// start runs a server on real ports.
 func start(t *testing.T, change func(*push.Options)) *server {
 	t.Helper()
-	s := &server{t: t, jpeg: testkit.JPEG(t, 320, 240, 1, 40), another: testkit.JPEG(t, 64, 48, 2, 0)}
-	listen := func() net.Listener {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+	s := &server{t: t, connect: func(addr string) (net.Conn, error) { return net.Dial("tcp", addr) }}
+	s.serve(s.listener(), s.listener(), func(o *push.Options) {
+		o.Silence, o.Longest = patience, patience // but for tests of what is too slow
+		if change != nil {
+			change(o)
 		}
-		return l
-	}
+	})
+	return s
+}
+
+// bubble runs a test with a server on fake time, whose connections are pipes: its
+// own waiting is the only thing that takes time.
+func bubble(t *testing.T, change func(*push.Options), f func(t *testing.T, s *server)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		http, tcp := newPipes(80), newPipes(81)
+		s := &server{t: t, connect: func(addr string) (net.Conn, error) {
+			if addr == http.Addr().String() {
+				return http.dial()
+			}
+			return tcp.dial()
+		}}
+		s.serve(http, tcp, change)
+		f(t, s)
+	})
+}
+
+// serve runs the server until the test ends.
+func (s *server) serve(http, tcp net.Listener, change func(*push.Options)) {
+	s.t.Helper()
+	t := s.t
+	s.jpeg, s.another = testkit.JPEG(t, 320, 240, 1, 40), testkit.JPEG(t, 64, 48, 2, 0)
 	o := push.Options{
-		HTTP: listen(), TCP: listen(),
+		HTTP: http, TCP: tcp,
 		Log: slog.New(slog.NewTextHandler(io.MultiWriter(&s.log, t.Output()), &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Cameras: []push.Camera{
 			{ID: "bell", Token: token, Deliver: s.bell.deliver},
@@ -130,7 +154,6 @@ func start(t *testing.T, change func(*push.Options)) *server {
 			t.Errorf("the log tells a token:\n%s", s.log.String())
 		}
 	})
-	return s
 }
 
 // expect checks that a camera got just these pictures.
@@ -148,9 +171,9 @@ func (s *server) expect(of *shelf, want ...[]byte) {
 }
 
 // dial connects; the connection ends with the test.
-func (s *server) dial(addr string) *net.TCPConn {
+func (s *server) dial(addr string) net.Conn {
 	s.t.Helper()
-	c, err := net.Dial("tcp", addr)
+	c, err := s.connect(addr)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -158,7 +181,7 @@ func (s *server) dial(addr string) *net.TCPConn {
 	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
 		s.t.Fatal(err)
 	}
-	return c.(*net.TCPConn)
+	return c
 }
 
 // raw sends bytes as they are, closes its side unless it is to hang, and returns
@@ -166,17 +189,66 @@ func (s *server) dial(addr string) *net.TCPConn {
 func (s *server) raw(addr string, hang bool, parts ...[]byte) string {
 	s.t.Helper()
 	c := s.dial(addr)
-	for _, p := range parts {
-		if _, err := c.Write(p); err != nil {
-			break // it may have been refused already: the answer says so
+	sent := make(chan struct{})
+	go func() { // ends when all is sent, or the connection is closed
+		defer close(sent)
+		for _, p := range parts {
+			if _, err := c.Write(p); err != nil {
+				break // it may have been refused already: the answer says so
+			}
 		}
-	}
-	if !hang {
-		_ = c.CloseWrite() // the same
-	}
+		if c, ok := c.(*net.TCPConn); ok && !hang { // a pipe has no sides to close
+			_ = c.CloseWrite() // the same
+		}
+	}()
 	b, _ := io.ReadAll(c) // an answer may be followed by a reset
+	c.Close()
+	<-sent
 	return string(b)
 }
+
+// pipes is a listener whose connections are pipes.
+type pipes struct {
+	port   int
+	conns  chan net.Conn
+	close  sync.Once
+	closed chan struct{}
+}
+
+func newPipes(port int) *pipes {
+	return &pipes{port: port, conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: p.port} }
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.close.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (p *pipes) dial() (net.Conn, error) {
+	near, far := net.Pipe()
+	select {
+	case p.conns <- fromHere{far}:
+		return near, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// fromHere is a connection that says it comes from this machine.
+type fromHere struct{ net.Conn }
+
+func (fromHere) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 50000} }
 
 // post is a request with a body.
 func post(path, header string, body []byte) []byte {

@@ -58,7 +58,7 @@ func (s *server) listener() net.Listener {
 // many that are not.
 func TestTCP(t *testing.T) {
 	s := start(t, func(o *push.Options) { o.MaxBytes = 100_000 })
-	soon := start(t, hasty)
+	soon := start(t, func(o *push.Options) { o.Silence = 400 * time.Millisecond })
 	line := func(l string, b []byte) []byte { return append([]byte(l), b...) }
 	for name, c := range map[string]struct {
 		send   []byte
@@ -123,7 +123,11 @@ func TestTCPClosesAtOnce(t *testing.T) {
 // TestAlike asks in vain for a camera that is there and one that is not: nothing
 // tells which is which, also not once there were too many guesses.
 func TestAlike(t *testing.T) {
-	s := start(t, nil)
+	bubble(t, nil, func(t *testing.T, s *server) { alike(t, s) })
+}
+
+func alike(t *testing.T, s *server) {
+	t.Helper()
 	ask := func(path string) string {
 		answer := s.raw(s.http, false, post(path, "X-Token: wrong.wrong\r\n", s.jpeg))
 		return answer[:strings.Index(answer, "\r\nDate:")] + answer[strings.Index(answer, "\r\n\r\n"):]
@@ -189,8 +193,8 @@ func TestTwoAtOneAddress(t *testing.T) {
 // TestConnectionLimits opens more connections than may be, and more pictures
 // than a camera sends.
 func TestConnectionLimits(t *testing.T) {
-	s := start(t, func(o *push.Options) { o.PerAddress, o.Silence = 3, 2*time.Second })
-	var idle []*net.TCPConn
+	s := start(t, func(o *push.Options) { o.PerAddress, o.Silence = 3, patience })
+	var idle []net.Conn
 	for range 3 {
 		c := s.dial(s.tcp)
 		if _, err := c.Write(s.jpeg[:10]); err != nil {
@@ -245,7 +249,7 @@ func TestFlood(t *testing.T) {
 
 // TestStops ends a server while somebody sends: it does not wait for him.
 func TestStops(t *testing.T) {
-	s := start(t, func(o *push.Options) { o.Silence, o.Longest = patience, patience })
+	s := start(t, func(o *push.Options) { o.Silence, o.Longest = time.Hour, time.Hour })
 	for _, addr := range []string{s.http, s.tcp} {
 		c := s.dial(addr)
 		if _, err := fmt.Fprint(c, "POST /push/gate HTTP/1.1\r\nHost: b\r\n"); err != nil {
