@@ -13,6 +13,7 @@ help: ## this list
 
 setup: ## install what the tests need and is missing (Debian; asks for nothing)
 	@./.ci/setup
+	@./.ci/fetch "$(GOFUMPT) -version" "$(STATICCHECK) -version" "$(NODE) --version" "$(TSC) --version" "$(BIOME) --version"
 
 test: setup ## every test, with the race detector, real brokers and a real browser
 	CGO_ENABLED=1 go test -race -timeout 25m ./...
@@ -45,7 +46,7 @@ cross: ## static binaries for every kind of Pi and for PCs, in dist/
 	done
 
 fuzz: ## each fuzz target for FUZZTIME
-	@for pkg in $$(go list ./...); do \
+	@for pkg in $$(grep -l '^func Fuzz' -r --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
 		for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 			./.ci/fuzz $$pkg $$f $(FUZZTIME) || exit 1; \
 		done; \

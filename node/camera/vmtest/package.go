@@ -117,7 +117,7 @@ func (a arch) apt(ctx context.Context, dir string) (runner, error) {
 		"APT::Architecture=" + a.debian, "APT::Architectures=" + a.debian,
 		"Dir::State=" + filepath.Join(dir, "state"), "Dir::Cache=" + filepath.Join(dir, "cache"),
 		"Dir::State::status=/dev/null", "APT::Sandbox::User=" + me.Username,
-		"Acquire::Languages=none", "Acquire::Retries=3",
+		"Acquire::Languages=none", "Acquire::Retries=6",
 	} {
 		settings = append(settings, "-o", s)
 	}
