@@ -9,6 +9,15 @@ import (
 // tcpNotSentLowat is TCP_NOTSENT_LOWAT of linux/tcp.h, which package syscall lacks.
 const tcpNotSentLowat = 25
 
+// pollFD is struct pollfd of poll(2).
+type pollFD struct {
+	fd      int32
+	events  int16
+	revents int16
+}
+
+const pollOut = 4 // POLLOUT
+
 // attempt writes to a socket without ever blocking, and reads from it. Its system
 // calls are raw ones: they return at once, and telling the scheduler of each would wake
 // the runtime's monitor thread for every burst of pictures.
@@ -19,8 +28,8 @@ type attempt struct {
 	n    int
 	err  syscall.Errno
 	call func(fd uintptr) bool // made once, so that a try allocates nothing
-	once bool
-	wake func(fd uintptr) bool
+	poll pollFD
+	room func(fd uintptr) bool
 
 	into    []byte
 	got     int
@@ -57,10 +66,11 @@ func newAttempt(c syscall.Conn) *attempt {
 			}
 		}
 	}
-	a.wake = func(uintptr) bool {
-		first := a.once
-		a.once = false
-		return !first
+	a.room = func(fd uintptr) bool {
+		var now syscall.Timespec
+		a.poll = pollFD{fd: int32(fd), events: pollOut}
+		n, _, e := syscall.RawSyscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&a.poll)), 1, uintptr(unsafe.Pointer(&now)), 0, 0, 0)
+		return e != 0 || n != 0 // an error shows in the write that follows
 	}
 	return a
 }
@@ -90,11 +100,10 @@ func (a *attempt) write(parts [3][]byte) (n int, err error) {
 }
 
 // ready waits until the socket takes bytes again or its write deadline has passed.
-// One caller at a time, and none in write.
-func (a *attempt) ready() error {
-	a.once = true
-	return a.raw.Write(a.wake)
-}
+// Whether it does already is asked first: what the kernel has reported since write was
+// called is forgotten here, and it does not report it twice. The question also makes it
+// report when room comes. One caller at a time, and none in write.
+func (a *attempt) ready() error { return a.raw.Write(a.room) }
 
 // read is Read of the socket: it waits for bytes or the read deadline. One caller at a
 // time; it may run beside write.
