@@ -237,6 +237,7 @@ func TestOwnRights(t *testing.T) {
 func TestGuessingOverHTTP(t *testing.T) {
 	c := serveClosed(t, access.AnonymousNever, Options{})
 	count := map[int]int{}
+	begun := time.Now()
 	for i := range 40 {
 		resp, _ := ask(t, "GET", c.url+"/api/cameras", "Authorization", basic("annie", fmt.Sprint("guess ", i)), "X-Forwarded-For", "203.0.113.9")
 		count[resp.StatusCode]++
@@ -244,8 +245,9 @@ func TestGuessingOverHTTP(t *testing.T) {
 			t.Error("429 without Retry-After")
 		}
 	}
-	if count[401] > 6 || count[401]+count[429] != 40 {
-		t.Errorf("of 40 guesses: %v, want 5 or 6 looked at", count)
+	most := 5 + int(time.Since(begun)/(12*time.Second)) + 1 // what has come back meanwhile
+	if count[401] > most || count[401]+count[429] != 40 {
+		t.Errorf("of 40 guesses: %v, want %d at most looked at", count, most)
 	}
 	for name, header := range map[string][]string{
 		"a token from there":      {"Authorization", "Bearer " + c.tokens["ann"], "X-Forwarded-For", "203.0.113.9"},
@@ -287,10 +289,10 @@ func TestStreamEndsWithTheAccount(t *testing.T) {
 	}()
 	select {
 	case <-ended:
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Error("the stream goes on")
 	}
-	testkit.Until(t, 5*time.Second, "the lease is given back", func() bool { return f.leases.Load() == 0 })
+	testkit.Until(t, patience, "the lease is given back", func() bool { return f.leases.Load() == 0 })
 }
 
 // sink keeps what is logged.

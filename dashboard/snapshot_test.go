@@ -170,7 +170,7 @@ func TestSnapshotsAreShared(t *testing.T) {
 	get("?max_age=5s&size=320x240")
 	<-begun
 	<-begun
-	testkit.Until(t, 10*time.Second, "ten requests wait", func() bool {
+	testkit.Until(t, patience, "ten requests wait", func() bool {
 		s.flights.mu.Lock()
 		defer s.flights.mu.Unlock()
 		n := 0
@@ -208,7 +208,7 @@ func TestSharedSnapshotOutlivesItsFirstVisitor(t *testing.T) {
 			p, err := fs.join(ctx, k, take)
 			got <- fmt.Sprintf("%s %v", p.JPEG, err)
 		}()
-		testkit.Until(t, 10*time.Second, "one more waits", func() bool { return fs.count(k) == before+1 })
+		testkit.Until(t, patience, "one more waits", func() bool { return fs.count(k) == before+1 })
 		return got
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -250,7 +250,7 @@ func TestSnapshotLimit(t *testing.T) {
 		resp, _ := ask(t, "GET", s.url+"/cam/porch/snapshot.jpg")
 		first <- resp.StatusCode
 	}()
-	testkit.Until(t, 10*time.Second, "one request waits", func() bool { return s.snaps.taken.Load() == 1 })
+	testkit.Until(t, patience, "one request waits", func() bool { return s.snaps.taken.Load() == 1 })
 	resp, body := ask(t, "GET", s.url+"/cam/porch/snapshot.jpg")
 	wantAnswer(t, resp, body, 503, "limit")
 	close(release)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -27,10 +28,10 @@ func dialWS(t testing.TB, s *served, header ...string) (*websocket.Conn, *http.R
 			h.Del(header[i])
 		}
 	}
-	ws, resp, err := (&websocket.Dialer{HandshakeTimeout: 10 * time.Second}).Dial("ws://"+s.addr+"/mqtt", h)
+	ws, resp, err := (&websocket.Dialer{HandshakeTimeout: patience}).Dial("ws://"+s.addr+"/mqtt", h)
 	if err == nil {
 		t.Cleanup(func() { ws.Close() })
-		_ = ws.SetReadDeadline(time.Now().Add(20 * time.Second))
+		_ = ws.SetReadDeadline(time.Now().Add(patience))
 	}
 	return ws, resp, err
 }
@@ -96,7 +97,7 @@ func TestWebSocketLimit(t *testing.T) {
 		t.Fatalf("second WebSocket: %v, want 503", err)
 	}
 	ws.Close()
-	testkit.Until(t, 10*time.Second, "the place is free", func() bool {
+	testkit.Until(t, patience, "the place is free", func() bool {
 		_, _, err := dialWS(t, s)
 		return err == nil
 	})
@@ -152,16 +153,9 @@ func TestTextAndTooLongMessagesEndTheSocket(t *testing.T) {
 	}
 }
 
-func TestPingsAreAnsweredAndSent(t *testing.T) {
-	s := serve(t, Options{Limits: Limits{Ping: 20 * time.Millisecond}})
-	ws := mustDialWS(t, s)
-	pinged := make(chan struct{}, 100)
+func TestPingsAreAnswered(t *testing.T) {
+	ws := mustDialWS(t, serve(t, Options{}))
 	ponged := make(chan string, 1)
-	answer := ws.PingHandler()
-	ws.SetPingHandler(func(data string) error {
-		pinged <- struct{}{}
-		return answer(data)
-	})
 	ws.SetPongHandler(func(data string) error { ponged <- data; return nil })
 	go func() { // ends with the connection
 		for {
@@ -170,15 +164,56 @@ func TestPingsAreAnsweredAndSent(t *testing.T) {
 			}
 		}
 	}()
-	for range 5 { // more than a dead peer would get
-		<-pinged
-	}
-	if err := ws.WriteControl(websocket.PingMessage, []byte("hi"), time.Now().Add(time.Second)); err != nil {
+	if err := ws.WriteControl(websocket.PingMessage, []byte("hi"), time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
-	if got := <-ponged; got != "hi" {
-		t.Errorf("pong %q, want hi", got)
+	select {
+	case got := <-ponged:
+		if got != "hi" {
+			t.Errorf("pong %q, want hi", got)
+		}
+	case <-time.After(patience):
+		t.Error("no pong")
 	}
+}
+
+// On fake time: a client that is slow to answer would be taken for dead.
+func TestPingsAreSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipes := testkit.NewPipes()
+		d, err := New(Options{Listener: pipes, Attach: echo, Viewer: newFake(), Log: quietLog(), Limits: Limits{Ping: time.Second}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- d.Serve(ctx) }() // ends with ctx
+		dialer := websocket.Dialer{NetDialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return pipes.Dial(ctx) }}
+		ws, _, err := dialer.DialContext(ctx, "ws://localhost/mqtt", http.Header{"Sec-Websocket-Protocol": {"mqtt"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ws.Close()
+		pings := 0
+		answer := ws.PingHandler()
+		ws.SetPingHandler(func(data string) error {
+			pings++
+			return answer(data)
+		})
+		go func() { // ends when an hour is over
+			time.Sleep(time.Hour)
+			_ = ws.Close()
+		}()
+		begun := time.Now()
+		_, _, err = ws.ReadMessage()
+		if lived := time.Since(begun); lived < time.Hour || pings < 3599 || pings > 3600 {
+			t.Errorf("%d pings in %s, wanted one a second for an hour: %v", pings, lived, err)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Serve() = %v", err)
+		}
+	})
 }
 
 func TestDeadPeerIsNoticed(t *testing.T) {
@@ -190,8 +225,13 @@ func TestDeadPeerIsNoticed(t *testing.T) {
 		return err
 	}})
 	mustDialWS(t, s) // never reads, so it never answers a ping
-	if err := <-ended; err == nil {
-		t.Error("a peer that answers no ping was read from without an error")
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("a peer that answers no ping was read from without an error")
+		}
+	case <-time.After(patience):
+		t.Error("a peer that answers no ping was not noticed")
 	}
 }
 
@@ -207,7 +247,7 @@ func TestCloseIsTheEndOfTheStream(t *testing.T) {
 		return err
 	}})
 	ws := mustDialWS(t, s)
-	_ = ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
+	_ = ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(patience))
 	if err := <-ended; err != io.EOF {
 		t.Errorf("Read() = %v, want io.EOF", err)
 	}
@@ -227,10 +267,18 @@ type framed interface {
 // TestABoundSocketNeverWrites lets every kind of control frame arise while a broker
 // has the line: all must go through the function that Bind was given.
 func TestABoundSocketNeverWrites(t *testing.T) {
+	for name, ping := range map[string]time.Duration{"pong and close": 0, "ping": 10 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) { boundSocket(t, ping) })
+	}
+}
+
+// boundSocket looks for pings if they come before the connection is taken for dead,
+// which it soon is, and for the rest if they do not.
+func boundSocket(t *testing.T, ping time.Duration) {
 	var mu sync.Mutex
 	var frames [][]byte
 	bound, over := make(chan struct{}), make(chan struct{})
-	s := serve(t, Options{Limits: Limits{Ping: 10 * time.Millisecond, MessageBytes: 100}, Attach: func(_ context.Context, c net.Conn) error {
+	s := serve(t, Options{Limits: Limits{Ping: ping, MessageBytes: 100}, Attach: func(_ context.Context, c net.Conn) error {
 		defer c.Close()
 		f, ok := c.(framed)
 		if !ok {
@@ -256,7 +304,6 @@ func TestABoundSocketNeverWrites(t *testing.T) {
 	}})
 	ws := mustDialWS(t, s)
 	<-bound
-	_ = ws.WriteControl(websocket.PingMessage, []byte("hi"), time.Now().Add(time.Second))
 	has := func(first byte) func() bool {
 		return func() bool {
 			mu.Lock()
@@ -269,11 +316,15 @@ func TestABoundSocketNeverWrites(t *testing.T) {
 			return false
 		}
 	}
-	testkit.Until(t, 10*time.Second, "a pong was handed over", has(0x8a))
-	testkit.Until(t, 10*time.Second, "a ping was handed over", has(0x89))
+	if ping > 0 {
+		testkit.Until(t, patience, "a ping was handed over", has(0x89))
+		return
+	}
+	_ = ws.WriteControl(websocket.PingMessage, []byte("hi"), time.Now().Add(patience))
+	testkit.Until(t, patience, "a pong was handed over", has(0x8a))
 	_ = ws.WriteMessage(websocket.BinaryMessage, make([]byte, 101))
 	<-over
-	testkit.Until(t, 10*time.Second, "the close was handed over", has(0x88))
+	testkit.Until(t, patience, "the close was handed over", has(0x88))
 	if kind, b, err := ws.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseAbnormalClosure) {
 		t.Errorf("the browser got %d %q %v, want nothing: only the broker writes", kind, b, err)
 	}
@@ -318,7 +369,7 @@ func TestAFramingBroker(t *testing.T) {
 	ws := mustDialWS(t, s)
 	pong := ""
 	ws.SetPongHandler(func(data string) error { pong = data; return nil })
-	_ = ws.WriteControl(websocket.PingMessage, []byte("between"), time.Now().Add(time.Second))
+	_ = ws.WriteControl(websocket.PingMessage, []byte("between"), time.Now().Add(patience))
 	for range 3 {
 		if _, b, err := ws.ReadMessage(); err != nil || len(b) != 100000 {
 			t.Fatalf("%d bytes, %v: want packets of 100000", len(b), err)
