@@ -103,7 +103,7 @@ func TestPipe(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "no ordinary file") {
 			t.Errorf("a pipe: %v", err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Error("it waits for the pipe")
 		f, err := os.OpenFile(file, os.O_WRONLY, 0)
 		if err != nil {

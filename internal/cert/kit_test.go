@@ -14,7 +14,7 @@ import (
 	"camqtt/internal/testkit"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // source makes a source that is kept current until the test ends.
 func source(t testing.TB, o cert.Options) *cert.Source {

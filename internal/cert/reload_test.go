@@ -2,6 +2,7 @@ package cert_test
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -41,12 +42,16 @@ func (l *lines) String() string {
 // by one whose key is another's, and by a good one again.
 func TestReload(t *testing.T) {
 	ca := testkit.NewAuthority(t)
-	dir := t.TempDir()
-	crt, key := filepath.Join(dir, "hub.crt"), filepath.Join(dir, "hub.key")
-	put := func(from ...string) {
+	link := filepath.Join(t.TempDir(), "current")
+	crt, key := filepath.Join(link, "hub.crt"), filepath.Join(link, "hub.key")
+	put := func(from ...string) { // both at one moment, however slow this machine is
 		t.Helper()
-		copyFile(t, from[0], crt, 0o644)
-		copyFile(t, from[1], key, 0o600)
+		dir := t.TempDir()
+		copyFile(t, from[0], filepath.Join(dir, "hub.crt"), 0o644)
+		copyFile(t, from[1], filepath.Join(dir, "hub.key"), 0o600)
+		if err := errors.Join(os.Symlink(dir, link+".new"), os.Rename(link+".new", link)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	pair := func() []string { c, k := ca.Issue("localhost", nil); return []string{c, k} }
 	first, second, third := pair(), pair(), pair()

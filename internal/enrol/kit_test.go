@@ -20,7 +20,7 @@ import (
 	"camqtt/internal/wire"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // entrance is a hub on a TLS port of loopback.
 type entrance struct {
