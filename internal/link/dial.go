@@ -36,7 +36,7 @@ func (l *Link) dial(ctx context.Context, turn int) (conn net.Conn, where string,
 		if err != nil {
 			return nil, "", fmt.Errorf("connect to the broker in this process: %w", err)
 		}
-		return conn, "in-process", nil
+		return newPulse(conn, l.opts.Timeout, 0), "in-process", nil
 	}
 	u, err := ParseURL(l.opts.URLs[turn%len(l.opts.URLs)])
 	if err != nil {
@@ -64,12 +64,16 @@ func (l *Link) dialURL(ctx context.Context, u *url.URL) (net.Conn, error) {
 	}
 	switch u.Scheme {
 	case "unix":
-		return new(net.Dialer).DialContext(ctx, "unix", u.Path)
+		return l.pulse(new(net.Dialer).DialContext(ctx, "unix", u.Path))
 	case "ws", "wss":
 		plain := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawQuery: u.RawQuery}
-		return mqtt.NewWebsocket(plain.String(), conf, l.opts.Timeout, nil, nil)
+		conn, err := mqtt.NewWebsocket(plain.String(), conf, l.opts.Timeout, nil, nil)
+		if err != nil {
+			return nil, err
+		}
+		return newPulse(conn, l.opts.Timeout, webPiece), nil // [MQTT-6.0.0-2]: packets may be split
 	}
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", u.Host)
+	conn, err := l.pulse(new(net.Dialer).DialContext(ctx, "tcp", u.Host))
 	if err != nil || conf == nil {
 		return conn, err
 	}
@@ -79,6 +83,18 @@ func (l *Link) dialURL(ctx context.Context, u *url.URL) (net.Conn, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// webPiece is how much must leave within the limit on a WebSocket, which does not say
+// how much of a message has left. 13 kbit/s do with the default.
+const webPiece = 16 << 10
+
+// pulse lets writes on a connection that was opened last as long as bytes leave.
+func (l *Link) pulse(conn net.Conn, err error) (net.Conn, error) {
+	if err != nil {
+		return nil, err
+	}
+	return newPulse(conn, l.opts.Timeout, 0), nil
 }
 
 // Credentials returns the user name and password that this link gives to the
@@ -116,7 +132,7 @@ func raw(conn net.Conn) *net.TCPConn {
 		switch c := conn.(type) {
 		case *net.TCPConn:
 			return c
-		case interface{ NetConn() net.Conn }: // *tls.Conn, *websocket.Conn
+		case interface{ NetConn() net.Conn }: // *pulse, *tls.Conn, *websocket.Conn
 			conn = c.NetConn()
 		default:
 			return nil

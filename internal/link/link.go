@@ -55,7 +55,7 @@ type Options struct {
 	OneShot bool
 
 	KeepAlive  time.Duration // between pings on a quiet connection; 0 is 20 s
-	Timeout    time.Duration // of connecting, and of one write; 0 is 10 s
+	Timeout    time.Duration // of connecting, and of a write of which no byte leaves; 0 is 10 s
 	MinBackoff time.Duration // first pause between attempts; 0 is 1 s
 	MaxBackoff time.Duration // 0 is 30 s
 	Log        *slog.Logger

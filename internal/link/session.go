@@ -29,13 +29,15 @@ type session struct {
 
 	once  sync.Once
 	cause error
+
+	turn chan struct{} // held while messages are handed over
 }
 
 var errNoAck = errors.New("the broker did not acknowledge in time")
 
 // open does the MQTT handshake on conn, which it owns from here on.
 func (l *Link) open(ctx context.Context, conn net.Conn, where string) (*session, error) {
-	s := &session{conn: conn, lost: make(chan struct{}), limit: l.opts.Timeout}
+	s := &session{conn: conn, lost: make(chan struct{}), limit: l.opts.Timeout, turn: make(chan struct{}, 1)}
 	user, password := l.credentials(where)
 	o := mqtt.NewClientOptions().
 		AddBroker("tcp://broker"). // never dialled: the connection is open already
@@ -45,7 +47,7 @@ func (l *Link) open(ctx context.Context, conn net.Conn, where string) (*session,
 		SetCleanSession(true). // topics.md: clean session
 		SetAutoReconnect(false).SetConnectRetry(false).
 		SetKeepAlive(l.opts.KeepAlive).SetPingTimeout(l.opts.KeepAlive / 2).
-		SetConnectTimeout(l.opts.Timeout).SetWriteTimeout(l.opts.Timeout).
+		SetConnectTimeout(l.opts.Timeout). // writes are bounded by pulse
 		SetConnectionLostHandler(func(_ mqtt.Client, err error) { s.end(err) }).
 		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { l.receive(m) })
 	if w := l.opts.Will; w != nil {
@@ -98,15 +100,14 @@ func (s *session) end(err error) {
 // why returns the cause of the end; only after lost is closed.
 func (s *session) why() error { return s.cause }
 
+// publish hands messages over when those of others have been, and waits for
+// acknowledgements when the line has taken them all: what is behind a picture on a
+// slow line is not late.
 func (s *session) publish(ctx context.Context, msgs []wire.Message) error {
 	tokens := make([]mqtt.Token, 0, len(msgs))
-	for _, m := range msgs {
-		select {
-		case <-s.lost:
-			return fmt.Errorf("publish %s: %w", m.Topic, ErrDown)
-		default:
-		}
-		tokens = append(tokens, s.client.Publish(m.Topic, m.QoS, m.Retained, m.Payload))
+	err := s.handOver(ctx, msgs, func(t mqtt.Token) { tokens = append(tokens, t) })
+	if err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, 3*s.limit, errNoAck)
 	defer cancel()
@@ -119,6 +120,50 @@ func (s *session) publish(ctx context.Context, msgs []wire.Message) error {
 		}
 	}
 	return nil
+}
+
+// handOver gives messages to the client, one after the other, and returns when the
+// line has taken those of QoS 0.
+func (s *session) handOver(ctx context.Context, msgs []wire.Message, handed func(mqtt.Token)) error {
+	if len(msgs) == 0 {
+		return nil
+	}
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-s.lost:
+		return fmt.Errorf("publish %s: %w", msgs[0].Topic, ErrDown)
+	case <-ctx.Done():
+		return fmt.Errorf("publish %s: %w", msgs[0].Topic, context.Cause(ctx))
+	}
+	for _, m := range msgs {
+		t, err := s.hand(ctx, m)
+		if err == nil && m.QoS == 0 {
+			err = s.wait(ctx, t)
+		}
+		if err != nil {
+			return fmt.Errorf("publish %s: %w", m.Topic, err)
+		}
+		handed(t)
+	}
+	return nil
+}
+
+// hand gives one message to the client. The client waits for the line without
+// noticing that it has gone; so that is done aside.
+func (s *session) hand(ctx context.Context, m wire.Message) (mqtt.Token, error) {
+	given := make(chan mqtt.Token, 1)
+	go func() { // ends when the client has taken it, half a minute after the line has gone at the latest
+		given <- s.client.Publish(m.Topic, m.QoS, m.Retained, m.Payload)
+	}()
+	select {
+	case t := <-given:
+		return t, nil
+	case <-s.lost:
+		return nil, ErrDown
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 func (s *session) subscribe(ctx context.Context, subs ...Subscription) error {
