@@ -53,6 +53,9 @@ func (it item) pictured() bool {
 	return it.picture
 }
 
+// waits reports whether a live picture that is on its way must have left before.
+func (it item) waits() bool { return it.barrier || it.pictured() }
+
 func (it item) finish() {
 	if it.done != nil {
 		close(it.done)
@@ -181,22 +184,33 @@ func (o *outbox) bound() {
 	}
 }
 
-// next returns the first item, if it may be sent now, and its connection.
-func (o *outbox) next() (it item, epoch int, ok bool) {
+// together is how many items go out at once at most: as many are sent again when a
+// connection ends before it has acknowledged them.
+const together = 64
+
+// next returns what may be sent now, and its connection: the first item, and those
+// behind it that need not wait for a picture. One at a time they would each wait for
+// the acknowledgement of the one before, which on a slow line comes behind a picture,
+// and more would come in than go out.
+func (o *outbox) next() (its []item, epoch int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.open || len(o.queue) == 0 {
-		return item{}, 0, false
+		return nil, 0
 	}
-	it = o.queue[0]
-	o.queue = o.queue[1:]
-	return it, o.epoch, true
+	n := 1
+	for !o.queue[0].waits() && n < min(len(o.queue), together) && !o.queue[n].waits() {
+		n++
+	}
+	its = slices.Clone(o.queue[:n])
+	o.queue = slices.Delete(o.queue, 0, n)
+	return its, o.epoch
 }
 
 func (o *outbox) serve(ctx context.Context) {
 	for {
-		it, epoch, ok := o.next()
-		if !ok {
+		its, epoch := o.next()
+		if len(its) == 0 {
 			select {
 			case <-ctx.Done():
 				return
@@ -204,19 +218,23 @@ func (o *outbox) serve(ctx context.Context) {
 			}
 			continue
 		}
-		if err := o.send(ctx, it); err != nil {
+		if err := o.send(ctx, its); err != nil {
 			o.node.opts.Log.Debug("held back", "err", err)
-			o.keep(it, epoch)
+			for _, it := range slices.Backward(its) {
+				o.keep(it, epoch)
+			}
 			continue
 		}
-		it.finish()
+		for _, it := range its {
+			it.finish()
+		}
 	}
 }
 
-// send publishes an item. Pictures pass the gate, so that a live one cannot be
-// on its way at the same time.
-func (o *outbox) send(ctx context.Context, it item) error {
-	if it.pictured() || it.barrier {
+// send publishes items. Pictures pass the gate, so that a live one cannot be on its
+// way at the same time.
+func (o *outbox) send(ctx context.Context, its []item) error {
+	if its[0].waits() {
 		if !o.gate.enter(ctx) {
 			return context.Cause(ctx)
 		}
@@ -225,27 +243,43 @@ func (o *outbox) send(ctx context.Context, it item) error {
 	o.mu.Lock()
 	muted := o.muted
 	o.mu.Unlock()
-	if muted {
-		var ok bool
-		if it, ok = it.private(); !ok {
-			return nil
+	var msgs []wire.Message
+	var shown *shot // at most one has a picture: it goes alone
+	for _, it := range its {
+		if muted {
+			var ok bool
+			if it, ok = it.private(); !ok {
+				continue
+			}
+		}
+		msgs = append(msgs, it.msgs...)
+		if it.shot != nil {
+			msgs = append(msgs, it.shot.messages(o.node)...)
+			if it.shot.jpeg != nil {
+				shown = it.shot
+			}
 		}
 	}
-	msgs := it.msgs
-	if it.shot != nil {
-		msgs = it.shot.messages(o.node)
+	if len(msgs) == 0 {
+		return nil
 	}
 	if err := o.node.opts.Link.Publish(ctx, msgs...); err != nil {
 		return err
 	}
-	if it.shot != nil && it.shot.jpeg != nil {
-		o.node.count.snapshots.Add(1)
-		if !it.shot.late {
-			o.node.count.sent.Add(1)
-			o.node.count.bytes.Add(uint64(len(it.shot.jpeg)))
-		}
-	}
+	o.counts(shown)
 	return nil
+}
+
+// counts counts a deliberate picture that has arrived; nil is none.
+func (o *outbox) counts(s *shot) {
+	if s == nil {
+		return
+	}
+	o.node.count.snapshots.Add(1)
+	if !s.late {
+		o.node.count.sent.Add(1)
+		o.node.count.bytes.Add(uint64(len(s.jpeg)))
+	}
 }
 
 // keep puts an item that was not acknowledged back, unless it is only a state.
