@@ -28,7 +28,7 @@ func (e *env) demoCommand() *cobra.Command {
 				}
 			}
 			cfg, err := e.loadFlags([]string{
-				"broker.listen=" + mqtt, "broker.data=", "state=", "dashboard.listen=" + http,
+				"broker.listen=" + mqtt, "broker.data=", "dashboard.listen=" + http,
 				"cameras.porch.source=test:?label=porch&hue=210", "cameras.porch.name=Porch",
 				"cameras.garden.source=test:?label=garden&hue=120", "cameras.garden.name=Garden",
 				"log.level=warn",

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"strings"
 
 	"camqtt/internal/config"
+	"camqtt/internal/link"
 	"camqtt/internal/memo"
 	"camqtt/node"
 )
@@ -21,7 +23,7 @@ func (e *env) stateFolder(given string) (string, error) {
 	if given != "" {
 		return given, nil
 	}
-	if dir, _, _ := strings.Cut(e.lookup("STATE_DIRECTORY"), ":"); dir != "" { // systemd.exec(5): several have colons between
+	if dir := e.service(); dir != "" {
 		return dir, nil
 	}
 	if dir := e.lookup("XDG_CONFIG_HOME"); filepath.IsAbs(dir) {
@@ -33,6 +35,13 @@ func (e *env) stateFolder(given string) (string, error) {
 	return "", errNoState
 }
 
+// service is the folder that a service manager has made for this program alone, "" for
+// none.
+func (e *env) service() string {
+	dir, _, _ := strings.Cut(e.lookup("STATE_DIRECTORY"), ":") // systemd.exec(5): several have colons between
+	return dir
+}
+
 // memory is where cameras remember that they are private.
 type memory struct {
 	folder string // "": none
@@ -41,16 +50,44 @@ type memory struct {
 
 // memory is that of a configuration.
 func (e *env) memory(cfg *config.Config, log *slog.Logger) (m memory) {
-	switch cfg.State {
-	case "":
-	case "auto":
-		if m.folder, m.err = e.stateFolder(""); m.err != nil && len(cfg.Cameras) > 0 {
+	switch {
+	case cfg.State != "auto":
+		m.folder = cfg.State
+	case cfg.Broker != nil:
+		m.folder = cfg.Broker.Data
+	default:
+		m.folder, m.err = e.stateFolder("")
+		if m.err != nil && len(cfg.Cameras) > 0 {
 			log.Warn("privacy of cameras will not survive a restart", "err", m.err)
 		}
-	default:
-		m.folder = cfg.State
+		if m.err == nil && e.service() == "" && len(cfg.MQTT.URL) > 0 {
+			m.folder = filepath.Join(m.folder, brokerName(cfg.MQTT.URL[0]))
+		}
 	}
 	return m
+}
+
+// brokerName names a folder for what belongs to a broker, in one that is shared by all
+// programs of a user: two of them may have cameras of one id at two brokers. A host's
+// encrypted port is the same broker; on this machine each port is one.
+func brokerName(address string) string {
+	u, err := link.ParseURL(address)
+	if err != nil {
+		return "broker"
+	}
+	name := u.Hostname()
+	switch ip, err := netip.ParseAddr(name); {
+	case u.Scheme == "unix":
+		name = u.Path
+	case err == nil && ip.IsLoopback(), name == "localhost":
+		name = u.Host
+	}
+	return "at-" + strings.Map(func(r rune) rune {
+		if strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789.:-_", r) {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(name))
 }
 
 // of is the memory of one camera, and what ends its use; nil where none is wanted.

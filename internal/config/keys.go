@@ -61,7 +61,7 @@ func brokerKeys() []Key {
 		{Name: "broker.tls.client_ca", Default: `""`, Meaning: "PEM file with who vouches for clients' certificates; none asks for no certificate", parse: text},
 		{Name: "broker.tls.client_auth", Default: "require", Meaning: "with client_ca: require a certificate, or optional", parse: oneOf("require", "optional")},
 		{Name: "broker.unix", Default: `""`, Meaning: `Unix socket for MQTT, such as /run/camqtt.sock, with mode 0660; "" for none`, parse: text},
-		{Name: "broker.data", Default: "./data", Meaning: `folder for retained messages and accounts; "" keeps messages in memory and has no accounts`, parse: text},
+		{Name: "broker.data", Default: "./data", Meaning: `folder for retained messages, accounts and which cameras of this program are private; "" keeps messages in memory, has no accounts and forgets privacy`, parse: text},
 		{Name: "broker.anonymous", Default: "loopback", Meaning: "who gets in without an account: loopback (this machine; over HTTP only while there are no accounts), never (only this process), read (anyone may watch), all (anyone may do everything); the last two only where nobody else can reach it", parse: oneOf("loopback", "never", "read", "all")},
 	}
 }
@@ -167,7 +167,7 @@ func cameraKeys() []Key {
 // ownKeys are about the program itself.
 func ownKeys() []Key {
 	return []Key{
-		{Name: "state", Default: "auto", Meaning: `folder that keeps which cameras are private through restarts; auto is $STATE_DIRECTORY, else camqtt in the user's configuration folder; "" keeps nothing`, parse: text},
+		{Name: "state", Default: "auto", Meaning: `folder that keeps which cameras are private through restarts; auto is broker.data where the broker is ours, else $STATE_DIRECTORY, else a folder per broker in camqtt in the user's configuration folder; "" keeps nothing`, parse: text},
 		{Name: "log.level", Default: "info", Meaning: "least important lines that are written: debug, info, warn or error", parse: oneOf("debug", "info", "warn", "error")},
 		{Name: "log.format", Default: "text", Meaning: "text or json", parse: oneOf("text", "json")},
 	}
