@@ -95,7 +95,10 @@ test('no lease for cameras that are offline, asleep or private', async (t) => {
 	assert.equal(client.commands('a').length, 1);
 	client.deliver('cam/a/state', json({ privacy: true }));
 	await turn();
-	assert.deepEqual([client.commands('a')[0].cmd, state().name], ['stop', 'privacy']);
+	assert.deepEqual([client.commands('a')[0].cmd, state().name, state().text], ['stop', 'privacy', 'Privacy is on']);
+	client.deliver('cam/a/state', json({ privacy: true, error: { code: 'config', text: 'x is damaged' } }));
+	await turn();
+	assert.deepEqual([state().name, state().text], ['privacy', 'Privacy is on: x is damaged']);
 });
 
 test('stalled after two seconds or three frame times, whichever is more', async (t) => {

@@ -67,7 +67,9 @@ function presence({ camera }, now) {
 		return { name: 'offline', text: `Offline${since}` };
 	}
 	if (lost(camera, now)) return { name: 'offline', text: `Offline: not heard since ${clock(camera.heard, now)}` };
-	return camera.state?.privacy ? { name: 'privacy', text: 'Privacy is on' } : null;
+	if (!camera.state?.privacy) return null;
+	const { error } = camera.state; // the camera's own are of no interest while it is closed
+	return { name: 'privacy', text: error?.code === 'config' ? `Privacy is on: ${error.text}` : 'Privacy is on' };
 }
 
 /**

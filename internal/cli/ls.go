@@ -113,8 +113,10 @@ func (l listed) problem() string {
 	switch {
 	case l.Error != nil:
 		return printable(string(l.Error.Code) + ": " + l.Error.Text)
-	case l.Privacy:
+	case l.Privacy && l.Warning == "":
 		return "privacy is on"
+	case l.Privacy: // it may be about that
+		return printable("privacy is on; warning: " + l.Warning)
 	case l.Warning != "":
 		return printable("warning: " + l.Warning)
 	}

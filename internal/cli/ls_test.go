@@ -16,7 +16,8 @@ func TestListProblem(t *testing.T) {
 	broken := &wire.Problem{Code: wire.Stalled, Text: "no picture\x1b[2J for 3s"}
 	for want, s := range map[string]wire.State{
 		"stalled: no picture?[2J for 3s": {Error: broken, Warning: "w", Privacy: true},
-		"privacy is on":                  {Warning: "w", Privacy: true},
+		"privacy is on":                  {Privacy: true},
+		"privacy is on; warning: w":      {Warning: "w", Privacy: true},
 		"warning: its one stream":        {Warning: "its one stream"},
 		"":                               {},
 	} {

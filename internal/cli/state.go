@@ -113,5 +113,5 @@ func (n nowhere) SetPrivate(on bool) error {
 	if !on {
 		return nil
 	}
-	return fmt.Errorf("remember that the camera is private: %w. Try: a folder that camqtt can write to, with the key state or --state", n.err)
+	return fmt.Errorf("%w. Try: a folder, with the key state or --state", n.err)
 }

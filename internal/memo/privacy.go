@@ -42,6 +42,14 @@ func New(folder string, id wire.ID) *Privacy {
 	return &Privacy{id: id, folder: folder, file: filepath.Join(folder, string(id)+suffix)}
 }
 
+// another is what to try where a folder will not do.
+const another = "another folder, with the key state or --state"
+
+// distrust says why somebody else could have put the file there, and what to do.
+type distrust struct{ error }
+
+func (d distrust) Unwrap() error { return d.error }
+
 // head is the first line of the file. It says whose it is, so that a copy under
 // another camera's name is found out.
 func (p *Privacy) head() string { return "private " + string(p.id) + "\n" }
@@ -59,15 +67,19 @@ func (p *Privacy) Private() (bool, error) {
 	defer p.mu.Unlock()
 	there, err := p.there()
 	if err != nil {
-		return true, fmt.Errorf("read whether camera %s is private: %w. Try: a folder that can be read, with the key state or --state", p.id, err)
+		return true, fmt.Errorf("the camera is private to be safe: %w. Try: %s", err, another)
 	}
 	if !there {
 		return false, nil
 	}
 	// From now on nobody else takes it away. Who cannot hold it now tries when he needs to.
 	_ = p.hold()
-	if err := p.check(); err != nil {
-		return true, fmt.Errorf("read whether camera %s is private: %w; it is, to be safe. Try: camqtt set %[1]s privacy=off, or remove %[3]s and start again", p.id, err, p.file)
+	err = p.check()
+	switch {
+	case errors.As(err, new(distrust)):
+		return true, fmt.Errorf("the camera is private to be safe: %w; or switch privacy off", err)
+	case err != nil:
+		return true, fmt.Errorf("the camera is private to be safe: %w. Try: switch privacy off, or remove that file and start again", err)
 	}
 	return true, nil
 }
@@ -99,14 +111,14 @@ func (p *Privacy) check() error {
 		return fmt.Errorf("%s is no ordinary file", p.file)
 	}
 	if err := private.Trusted(p.file, st); err != nil {
-		return err
+		return distrust{err}
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile))
 	switch {
 	case err != nil:
 		return err
 	case !bytes.HasPrefix(text, []byte(p.head())):
-		return fmt.Errorf("%s is damaged: it does not begin with the line %q", p.file, p.head()[:len(p.head())-1])
+		return fmt.Errorf("%s is damaged: %q is not its first line", p.file, p.head()[:len(p.head())-1])
 	}
 	return nil
 }
@@ -154,11 +166,11 @@ func (p *Privacy) unset() error {
 	case errors.Is(err, private.ErrLocked):
 		return p.shared()
 	case err != nil:
-		return fmt.Errorf("forget that camera %s is private: %w. Try: see to it that the user of camqtt can write to %s, or remove %s and start it again", p.id, err, p.folder, p.file)
+		return p.undeleted(err)
 	}
 	if there {
 		if err := p.remove(); err != nil {
-			return fmt.Errorf("forget that camera %s is private: %w. Try: remove %s and start camqtt again", p.id, err, p.file)
+			return p.undeleted(err)
 		}
 	}
 	p.letGo()
@@ -203,13 +215,29 @@ func (p *Privacy) Close() {
 	p.letGo()
 }
 
+// unwritten and undeleted are short: people read them where there is little room.
 func (p *Privacy) unwritten(err error) error {
-	return fmt.Errorf("remember that camera %s is private: %w. Try: a folder that camqtt can write to, with the key state or --state", p.id, err)
+	if errors.As(err, new(distrust)) {
+		return err
+	}
+	return fmt.Errorf("write %s: %w. Try: %s", p.file, reason(err), another)
+}
+
+func (p *Privacy) undeleted(err error) error {
+	return fmt.Errorf("remove %s: %w. Try: let camqtt write there, or remove it and start camqtt again", p.file, reason(err))
+}
+
+// reason is why something could not be done with a file, without the file's name.
+func reason(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 // shared is about two programs that would each undo what the other remembers.
 func (p *Privacy) shared() error {
-	return fmt.Errorf("another camqtt on this machine has a camera %s too, which is private, and remembers that in %s. Try: a folder for each, with the key state or --state", p.id, p.file)
+	return fmt.Errorf("another camqtt here uses %s for a camera of its own. Try: %s", p.file, another)
 }
 
 // makeFolder makes a folder and those it is in, so that they are there after a crash.

@@ -46,7 +46,7 @@ func refusal(t testing.TB, err error, parts ...string) {
 		t.Error("no error")
 		return
 	}
-	for _, part := range append(parts, "camera front", "Try: ") {
+	for _, part := range append(parts, "front.private", "Try: ") {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%q says nothing of %q", err, part)
 		}
@@ -145,7 +145,7 @@ func TestDamagedIsPrivate(t *testing.T) {
 			if !on {
 				t.Error("not private")
 			}
-			refusal(t, err, c.say, file(folder), "privacy=off")
+			refusal(t, err, c.say, file(folder), "switch privacy off")
 			set(t, p, false)
 			if p = restart(t, p, folder); private(t, p) {
 				t.Error("private after it was switched off")
@@ -190,6 +190,28 @@ func TestUnwritable(t *testing.T) {
 		}
 		refusal(t, p.SetPrivate(true), folder, "--state")
 		set(t, p, false)
+	}
+}
+
+// A disk that has become read-only still has what was written to it: on is as good as
+// it was, and off is not to be had.
+func TestNoLongerWritable(t *testing.T) {
+	folder := t.TempDir()
+	p := camera(t, folder, "front")
+	set(t, p, true)
+	p = restart(t, p, folder)
+	p.Close()
+	lock := file(folder) + ".lock"
+	if err := os.Remove(lock); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(lock, 0o700); err != nil { // for want of such a disk: nothing can be changed here
+		t.Fatal(err)
+	}
+	set(t, p, true)
+	refusal(t, p.SetPrivate(false), file(folder), "or remove it")
+	if !private(t, restart(t, p, folder)) {
+		t.Error("forgotten")
 	}
 }
 
