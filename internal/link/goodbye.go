@@ -15,6 +15,7 @@ func (s *session) close() {
 	}
 	s.conn.Close()
 	s.end(net.ErrClosed)
+	<-s.acked
 }
 
 // heed notes what has become of messages: one that was to be acknowledged and was not is

@@ -30,14 +30,23 @@ type session struct {
 	once  sync.Once
 	cause error
 
-	turn chan struct{} // held while messages are handed over
+	turn  chan struct{} // held while messages are handed over
+	acks  chan mqtt.Message
+	acked chan struct{} // closed when nothing is acknowledged any more
 }
+
+// maxAcks is how many messages that came may wait for their acknowledgement. Further
+// ones are not read until it has left.
+const maxAcks = 1024
 
 var errNoAck = errors.New("the broker did not acknowledge in time")
 
 // open does the MQTT handshake on conn, which it owns from here on.
 func (l *Link) open(ctx context.Context, conn net.Conn, where string) (*session, error) {
-	s := &session{conn: conn, lost: make(chan struct{}), limit: l.opts.Timeout, turn: make(chan struct{}, 1)}
+	s := &session{
+		conn: conn, lost: make(chan struct{}), limit: l.opts.Timeout, turn: make(chan struct{}, 1),
+		acks: make(chan mqtt.Message, maxAcks), acked: make(chan struct{}),
+	}
 	user, password := l.credentials(where)
 	o := mqtt.NewClientOptions().
 		AddBroker("tcp://broker"). // never dialled: the connection is open already
@@ -49,7 +58,8 @@ func (l *Link) open(ctx context.Context, conn net.Conn, where string) (*session,
 		SetKeepAlive(l.opts.KeepAlive).SetPingTimeout(l.opts.KeepAlive / 2).
 		SetConnectTimeout(l.opts.Timeout). // writes are bounded by pulse
 		SetConnectionLostHandler(func(_ mqtt.Client, err error) { s.end(err) }).
-		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { l.receive(m) })
+		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { l.receive(m); s.ack(m) }).
+		SetAutoAckDisabled(true)
 	if w := l.opts.Will; w != nil {
 		o.SetBinaryWill(w.Topic, w.Payload, w.QoS, w.Retained)
 	}
@@ -62,7 +72,34 @@ func (l *Link) open(ctx context.Context, conn net.Conn, where string) (*session,
 		conn.Close()
 		return nil, connectError(err, user != "")
 	}
+	go s.acknowledge() // ends with the connection; close waits
 	return s, nil
+}
+
+// ack has a message acknowledged. The acknowledgement leaves behind what is being
+// sent, which may be a picture that takes half a minute; whoever waited for that
+// would not hear the next command, not even the one that ends the pictures.
+func (s *session) ack(m mqtt.Message) {
+	if m.Qos() == 0 {
+		return
+	}
+	select {
+	case s.acks <- m:
+	case <-s.lost:
+	}
+}
+
+// acknowledge acknowledges messages in the order in which they came. [MQTT-4.6.0-2]
+func (s *session) acknowledge() {
+	defer close(s.acked)
+	for {
+		select {
+		case m := <-s.acks:
+			m.Ack()
+		case <-s.lost:
+			return
+		}
+	}
 }
 
 func (l *Link) receive(m mqtt.Message) {

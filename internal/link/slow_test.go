@@ -24,6 +24,9 @@ type uplink struct {
 	deaf  atomic.Bool  // it acknowledges nothing
 	dials atomic.Int64
 	whole atomic.Int64 // PUBLISH packets that came whole
+	says  chan []byte  // what to send to the client
+	acks  atomic.Int64 // PUBACK packets that came
+	got   atomic.Int64 // messages that the client has received
 	ends  sync.WaitGroup
 }
 
@@ -35,7 +38,19 @@ func (u *uplink) dial(context.Context) (net.Conn, error) {
 }
 
 func (u *uplink) serve(far net.Conn) {
+	over := make(chan struct{})
+	defer close(over)
 	defer far.Close()
+	u.ends.Go(func() { // ends with serve
+		for {
+			select {
+			case p := <-u.says:
+				far.Write(p)
+			case <-over:
+				return
+			}
+		}
+	})
 	r := bufio.NewReader(&throttled{far, u})
 	for {
 		head, err := r.ReadByte()
@@ -60,6 +75,8 @@ func (u *uplink) serve(far net.Conn) {
 				id := 2 + int(binary.BigEndian.Uint16(body))
 				answer = []byte{0x40, 2, body[id], body[id+1]}
 			}
+		case 4:
+			u.acks.Add(1)
 		case 12:
 			answer = []byte{0xd0, 0}
 		}
@@ -93,9 +110,9 @@ var report = wire.Message{Topic: "cam/a/result", Payload: []byte("ok"), QoS: 1}
 func slowly(t *testing.T, rate int64, f func(t *testing.T, u *uplink, l *link.Link)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		u := &uplink{}
+		u := &uplink{says: make(chan []byte)}
 		u.rate.Store(rate)
-		l, err := link.New(link.Options{ClientID: "a", Log: testkit.Log(t), Dial: u.dial})
+		l, err := link.New(link.Options{ClientID: "a", Log: testkit.Log(t), Dial: u.dial, Receive: func(wire.Message) { u.got.Add(1) }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -134,6 +151,29 @@ func TestSlowLine(t *testing.T) {
 		}
 		if n, whole := u.dials.Load(), u.whole.Load(); n != 1 || whole != 6 {
 			t.Errorf("%d connections and %d messages, want one connection and all 6", n, whole)
+		}
+	})
+}
+
+// While a picture leaves, which takes a minute, commands come in.
+func TestSlowLineHears(t *testing.T) {
+	slowly(t, 8000, func(t *testing.T, u *uplink, l *link.Link) {
+		sent := make(chan error, 1)
+		go func() { sent <- l.Publish(t.Context(), picture(480_000)) }() // ends when it has left
+		time.Sleep(time.Second)
+		for id := range byte(10) {
+			u.says <- []byte{0x32, 7, 0, 1, 'c', 0, id + 1, 'g', 'o'} // PUBLISH, QoS 1
+		}
+		time.Sleep(time.Second)
+		if n := u.got.Load(); n != 10 || len(sent) > 0 {
+			t.Errorf("%d of 10 commands came while the picture left", n)
+		}
+		if err := <-sent; err != nil {
+			t.Error(err)
+		}
+		time.Sleep(3 * time.Second)
+		if n := u.acks.Load(); n != 10 {
+			t.Errorf("%d of 10 commands were acknowledged", n)
 		}
 	})
 }

@@ -9,10 +9,13 @@ import (
 // does not name.
 const tcpNotSentLowAt = 25
 
-// keepUnsentSmall makes the kernel take only about a picture's worth of bytes
-// ahead of the network. Otherwise its send buffer, megabytes on a slow line,
-// holds seconds of old pictures in front of the newest one. It is a wish: a
-// kernel that refuses it costs freshness, not pictures.
+// unsentBytes is how much the kernel may hold that has not left yet: half a second of
+// a line of 256 kbit/s. It asks for more when half of it has left.
+const unsentBytes = 16 << 10
+
+// keepUnsentSmall keeps old pictures out of the kernel's send buffer, which would
+// otherwise hold seconds of them in front of the newest on a slow line. It is a
+// wish: a kernel that refuses it costs freshness, not pictures.
 func keepUnsentSmall(conn net.Conn) {
 	tcp := raw(conn)
 	if tcp == nil {
@@ -23,6 +26,6 @@ func keepUnsentSmall(conn net.Conn) {
 		return
 	}
 	_ = sock.Control(func(fd uintptr) {
-		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotSentLowAt, 64<<10)
+		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotSentLowAt, unsentBytes)
 	})
 }
