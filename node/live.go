@@ -16,11 +16,12 @@ type live struct {
 	gate  gate                 // at most one picture is on its way
 	open  atomic.Bool          // the greeting has been sent on this connection
 	muted atomic.Bool          // privacy is on: what waits is thrown away
+	yield func() bool          // somebody waits for a picture that he has asked for
 	debug *slog.Logger
 }
 
-func newLive(n *Node, g gate) *live {
-	return &live{node: n, box: newSlot[[]wire.Message](), gate: g, debug: n.opts.Log}
+func newLive(n *Node, g gate, yield func() bool) *live {
+	return &live{node: n, box: newSlot[[]wire.Message](), gate: g, yield: yield, debug: n.opts.Log}
 }
 
 // put hands over a picture's messages; an older one that waits gives way.
@@ -55,6 +56,10 @@ func (l *live) send(ctx context.Context, msgs []wire.Message) {
 	}
 	if !l.open.Load() {
 		l.node.count.unsent.Add(1)
+		return
+	}
+	if l.yield() { // which is a frame too
+		l.node.count.replaced.Add(1)
 		return
 	}
 	if err := l.node.opts.Link.Publish(ctx, msgs...); err != nil {

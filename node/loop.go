@@ -59,11 +59,12 @@ type reply struct {
 
 func newLoop(n *Node) *loop {
 	one := newGate()
+	box := newOutbox(n, one)
 	now := time.Now()
 	l := &loop{
 		Node:     n,
-		live:     newLive(n, one),
-		outbox:   newOutbox(n, one),
+		live:     newLive(n, one, box.urgent),
+		outbox:   box,
 		leases:   map[string]lease{},
 		settings: settingsOf(n.opts),
 		statNext: now.Add(n.opts.StatsEvery),

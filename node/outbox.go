@@ -270,6 +270,14 @@ func (o *outbox) send(ctx context.Context, its []item) error {
 	return nil
 }
 
+// urgent reports whether a picture waits that somebody has just asked for. Those that
+// an outage has held back are late anyway.
+func (o *outbox) urgent() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.open && slices.ContainsFunc(o.queue, func(it item) bool { return it.shot != nil && it.shot.jpeg != nil && !it.shot.late })
+}
+
 // counts counts a deliberate picture that has arrived; nil is none.
 func (o *outbox) counts(s *shot) {
 	if s == nil {

@@ -69,3 +69,33 @@ func TestTogetherAgain(t *testing.T) {
 		}
 	})
 }
+
+// Somebody who asks for a picture while others watch gets it before them, also when
+// the answers that wait for their acknowledgement keep it from leaving at once.
+func TestSnapBeforeLive(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := start(t, nil)
+		defer b.end()
+		b.say("porch/cmd", "start viewer=v0 for=1h")
+		b.pass(time.Second)
+		b.broker.set(func(x *broker) { x.slow = 5 * time.Second })
+		b.pass(22500 * time.Millisecond) // in the middle of a picture
+		b.say("porch/cmd", "start viewer=v0 for=1h")
+		b.pass(100 * time.Millisecond)
+		b.broker.take()
+		b.say("porch/cmd", "snap id=picture")
+		b.pass(30 * time.Second)
+		before := 0
+		for _, k := range kinds(b.broker.take()) {
+			if k == string(wire.KindMeta) {
+				break
+			}
+			if k == string(wire.KindFrame) {
+				before++
+			}
+		}
+		if before > 2 { // one that was on its way, and the snap's own
+			t.Errorf("%d frames before the snapshot that somebody waited for, want at most one that was on its way", before-1)
+		}
+	})
+}
