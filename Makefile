@@ -52,7 +52,7 @@ fuzz: ## each fuzz target for FUZZTIME
 		done; \
 	done
 
-bench: setup ## every figure of docs/figures.md, beside mosquitto and the floor; about 12 minutes
+bench: setup ## every figure of docs/figures.md, beside mosquitto and the floor; about 15 minutes
 	go test -run '^$$' -bench 'Scan|Walk|Splitter$$|Damage' ./internal/jpeg
 	go test -run '^$$' -bench 'Snap|Page|Node|Bridge|DemoStart|Reconnect' -benchtime 1x -timeout 30m .
 	go test -run '^$$' -bench 'Delay' -benchtime 500x ./node/camera
@@ -61,7 +61,7 @@ bench: setup ## every figure of docs/figures.md, beside mosquitto and the floor;
 	go test -run '^$$' -bench TLS -benchtime 1000x .
 	go test -run '^$$' -bench HTTPDelay -benchtime 60x ./node/camera
 	go test -run '^$$' -bench 'Fanout|Cameras' -benchtime 1x -timeout 30m ./broker
-	go test -run '^$$' -bench 'Stalled|Slow|Connects|Idle$$' -benchtime 1x -timeout 30m ./broker -args -stall 60s
+	go test -run '^$$' -bench 'Stalled|Slow|Flood|Connects|Idle$$' -benchtime 1x -timeout 30m ./broker -args -stall 60s
 
 bench-vm: setup ## instructions per picture on the processors of Raspberry Pis; the same on every machine
 	go test -tags vm -run '^$$' -bench Instructions -benchtime 1x ./node/camera/vmtest

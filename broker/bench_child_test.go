@@ -36,6 +36,9 @@ func TestMain(m *testing.M) {
 // child serves until it is killed. Its arguments are which broker, the address of plain
 // TCP and, for a second listener with TLS, its address, certificate and key.
 func child(args []string) error {
+	if len(args) == 4 && args[0] == flooder {
+		return flood(args[1], args[2], args[3])
+	}
 	if len(args) != 2 && len(args) != 5 {
 		return fmt.Errorf("%d arguments, wanted 2 or 5", len(args))
 	}

@@ -30,6 +30,7 @@ type inbound struct {
 	topic string        // last picture topic and what picture says of it
 	cam   *camera
 	kind  kind
+	pace  throttle
 }
 
 // run reads and handles packets until the connection ends. A goroutine's stack cannot
@@ -43,6 +44,11 @@ func (c *conn) run() error {
 		if err := c.handle(first, hl, n); err != nil {
 			return err
 		}
+		cost := 1
+		if first>>4 != packets.Publish {
+			cost += n / throttleBytes
+		}
+		c.in.pace.pay(c, cost)
 	}
 }
 

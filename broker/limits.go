@@ -20,6 +20,10 @@ type Limits struct {
 	PropertyBytes int           // topic and properties of a PUBLISH; default 16 KiB
 	InboundBytes  int           // packets over 64 KiB being received, over all connections; default 256 MiB
 	PacketTime    time.Duration // from a packet's first byte to its last; default 60 s
+	// PacketRate is how many packets per second are taken from one connection, and from
+	// all of one account four times as many; who sends more is read more slowly. Packets
+	// that are no PUBLISH count once more for each 16 bytes. Default 5000.
+	PacketRate int
 
 	// Keepalive is the longest that an MQTT 5 client may be silent; one that wants longer,
 	// or no limit, is told this one [MQTT-3.1.2-21]. Older clients cannot be told, and
@@ -103,6 +107,7 @@ func (l *Limits) numbers() error {
 		{"ControlPacket", &l.ControlPacket, 256 << 10},
 		{"PropertyBytes", &l.PropertyBytes, 16 << 10},
 		{"InboundBytes", &l.InboundBytes, 256 << 20},
+		{"PacketRate", &l.PacketRate, 5000},
 		{"ClientIDBytes", &l.ClientIDBytes, 256},
 		{"TopicBytes", &l.TopicBytes, 512},
 		{"TopicLevels", &l.TopicLevels, 16},

@@ -3,6 +3,8 @@ package broker
 import (
 	"sync/atomic"
 
+	"golang.org/x/time/rate"
+
 	"camqtt/internal/access"
 )
 
@@ -11,6 +13,7 @@ import (
 const (
 	accountQueues = 4 // times Limits.QueueBytes and Limits.Subscriptions
 	accountPart   = 4 // of Limits.InboundBytes and Limits.Sessions, this part
+	accountRate   = 4 // times Limits.PacketRate
 	// As many absent sessions any account may have.
 	fewSessions = 16
 	// Sessions with fewer filters than this part of Limits.Subscriptions are not counted.
@@ -24,6 +27,7 @@ const (
 type purse struct {
 	inbound atomic.Int64 // of Broker.inbound
 	waiting atomic.Int64 // bytes of messages at QoS 1 and 2, on their way and waiting
+	rate    *rate.Limiter
 }
 
 // purseOf gives the purse of an account; nil for parts of this program, and for who came
@@ -36,7 +40,7 @@ func (b *Broker) purseOf(p access.Principal) *purse {
 	defer b.mu.Unlock()
 	u := b.purses[p.Name]
 	if u == nil {
-		u = new(purse)
+		u = &purse{rate: newRate(accountRate * b.limits.PacketRate)}
 		b.purses[p.Name] = u
 	}
 	return u

@@ -152,7 +152,7 @@ func (b *plant) addBroker(p ports) error {
 func brokerLimits(c config.BrokerLimits) broker.Limits {
 	return broker.Limits{
 		Connections: c.Connections, PerListener: c.ConnectionsPerPort, PerAddress: c.ConnectionsPerAddress,
-		ConnectTime: c.ConnectTime, ConnectPacket: c.ConnectBytes, Packet: c.PacketBytes, ControlPacket: c.ControlBytes,
+		ConnectTime: c.ConnectTime, ConnectPacket: c.ConnectBytes, Packet: c.PacketBytes, ControlPacket: c.ControlBytes, PacketRate: c.PacketsPerSecond,
 		TopicBytes: c.TopicBytes, TopicLevels: c.TopicLevels, Subscriptions: c.Subscriptions, Keepalive: c.Keepalive,
 		Sessions: c.Sessions, SessionExpiry: c.SessionExpiry, Queue: c.QueueMessages, QueueBytes: c.QueueBytes,
 		RetainedMessages: c.RetainedMessages, RetainedBytes: c.RetainedBytes, RetainedMessage: c.RetainedMessageBytes,

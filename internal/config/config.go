@@ -50,6 +50,7 @@ type BrokerLimits struct {
 	ConnectBytes          int           `key:"connect_bytes"`           // of CONNECT
 	PacketBytes           int           `key:"packet_bytes"`            // of PUBLISH
 	ControlBytes          int           `key:"control_bytes"`           // of other packets
+	PacketsPerSecond      int           `key:"packets_per_second"`      // from one connection
 	TopicBytes            int           `key:"topic_bytes"`             // of a topic or filter
 	TopicLevels           int           `key:"topic_levels"`            // of a topic or filter
 	Subscriptions         int           `key:"subscriptions"`           // of one client

@@ -77,6 +77,7 @@ func limitKeys() []Key {
 		{Name: "broker.limits.connect_bytes", Default: "65536", Meaning: "largest CONNECT, will included", parse: whole(64, mostBytes)},
 		{Name: "broker.limits.packet_bytes", Default: "2097152", Meaning: "largest PUBLISH; MQTT 5 clients are told", parse: whole(4096, mostBytes)},
 		{Name: "broker.limits.control_bytes", Default: "262144", Meaning: "largest packet of any other kind", parse: whole(64, mostBytes)},
+		{Name: "broker.limits.packets_per_second", Default: "5000", Meaning: "packets taken from one connection, of all of one account four times that; who sends more is read more slowly", parse: whole(100, most)},
 		{Name: "broker.limits.topic_bytes", Default: "512", Meaning: "longest topic or filter", parse: whole(64, 65535)},
 		{Name: "broker.limits.topic_levels", Default: "16", Meaning: "most levels of a topic or filter", parse: whole(4, 128)},
 		{Name: "broker.limits.subscriptions", Default: "4096", Meaning: "filters one client may subscribe to; all of one account's together four times that", parse: whole(1, most)},

@@ -37,7 +37,7 @@ func load(t *testing.T, o config.Options) *config.Config {
 // limits are the defaults of broker.limits.
 var limits = config.BrokerLimits{
 	Connections: 2000, ConnectionsPerPort: 2000, ConnectionsPerAddress: 128,
-	ConnectTime: 10 * time.Second, ConnectBytes: 65536, PacketBytes: 2 << 20, ControlBytes: 256 << 10,
+	ConnectTime: 10 * time.Second, ConnectBytes: 65536, PacketBytes: 2 << 20, ControlBytes: 256 << 10, PacketsPerSecond: 5000,
 	TopicBytes: 512, TopicLevels: 16, Subscriptions: 4096, Keepalive: time.Hour,
 	Sessions: 1000, SessionExpiry: time.Hour, QueueMessages: 1000, QueueBytes: 8 << 20,
 	RetainedMessages: 20000, RetainedBytes: 128 << 20, RetainedMessageBytes: 256 << 10,
