@@ -51,8 +51,16 @@ func TestPageLogin(t *testing.T) {
 	if wide := testkit.Eval[bool](b, `document.documentElement.scrollWidth > innerWidth`); wide {
 		t.Error("the login page is wider than a phone")
 	}
+	release := hold(b)
 	logIn(b, "ann", "not her password")
+	b.Click(`#user`)
+	b.Press("e")
+	release()
 	b.Wait(patience, `document.querySelector('#trouble').textContent.includes('wrong')`)
+	b.Press("x") // who corrects the name meanwhile goes on with that
+	if got := testkit.Eval[string](b, `document.querySelector('#user').value`); len(got) != 5 || !strings.Contains(got, "ex") {
+		t.Errorf("the user name has become %q", got)
+	}
 	shot(t, b, "login-wrong")
 	b.Viewport(1280, 900)
 	b.Media("prefers-color-scheme", "light")

@@ -48,20 +48,26 @@ function wait(seconds) {
 	}, 250);
 }
 
-/** @param {Response} answer */
-async function refused(answer) {
+/**
+ * @param {Response} answer
+ * @param {string} tried password
+ */
+async function refused(answer, tried) {
 	const text = (await answer.text()).slice(0, 300).trim();
 	if (answer.status === 429) {
 		wait(Math.min(3600, Number(answer.headers.get('Retry-After')) || 10));
 		return;
 	}
 	say(answer.status === 401 ? 'The user name or the password is wrong.' : text || `The answer was ${answer.status}.`);
-	password.select();
+	// To be typed over; who has gone on typing meanwhile, here or elsewhere, is not interrupted.
+	const idle = [document.body, enter, password].some((e) => e === document.activeElement);
+	if (idle && password.value === tried) password.select();
 }
 
 async function logIn() {
 	say('');
 	enter.disabled = true;
+	const tried = password.value;
 	try {
 		const body = new URLSearchParams();
 		for (const [name, value] of new FormData(form)) body.append(name, String(value));
@@ -71,7 +77,7 @@ async function logIn() {
 			return;
 		}
 		enter.disabled = false;
-		await refused(answer);
+		await refused(answer, tried);
 	} catch {
 		enter.disabled = false;
 		say('camqtt cannot be reached. Is it running, and this device on its network?');
