@@ -93,7 +93,9 @@ function place(camera, tile) {
 	const before = (/** @type {Tile} */ t) => t.feed !== null && byName(t.feed.camera, camera) < 0;
 	const at = tiles.indexOf(tile);
 	if (at >= 0 && tiles.slice(0, at).every(before) && !tiles.slice(at + 1).some(before)) return;
+	const held = tile.contains(document.activeElement) ? document.activeElement : null;
 	grid.insertBefore(tile, tiles.find((t) => t !== tile && !before(t)) ?? null);
+	if (held instanceof HTMLElement) held.focus({ preventScroll: true }); // moving it has taken the keyboard away
 }
 
 /** @param {import('./cameras.js').Camera} camera */
@@ -125,6 +127,7 @@ function count() {
 function followHash() {
 	const id = location.hash.slice(1);
 	const c = shown.get(id);
+	if (c && document.querySelector('dialog.box[open]')) return; // somebody types there; followed when it closes
 	if (!c) {
 		if (!id) focus.close();
 		return;
@@ -254,6 +257,13 @@ addEventListener('hashchange', () => {
 	followHash();
 	banner();
 });
+document.addEventListener(
+	'close',
+	(e) => {
+		if (e.target instanceof HTMLDialogElement && e.target.classList.contains('box')) followHash();
+	},
+	true, // it does not bubble
+);
 addEventListener('online', () => client.nudge());
 addEventListener('pagehide', () => {
 	wake(false);

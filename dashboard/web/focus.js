@@ -80,6 +80,7 @@ export class Focus extends Panel {
 	}
 
 	#left() {
+		if (this.#dialog.open) return; // again, before this was told
 		this.visible = false;
 		this.show(null);
 		this.dispatchEvent(new Event('leave'));

@@ -250,6 +250,7 @@ export class Panel extends HTMLElement {
 		if (this.#blob) URL.revokeObjectURL(this.#blob);
 		this.#blob = jpeg ? URL.createObjectURL(new Blob([jpeg], { type: 'image/jpeg' })) : '';
 		const save = this.find('save');
+		if (!jpeg && save === document.activeElement) this.find('snap').focus(); // or the next key reaches nobody
 		save.hidden = !jpeg;
 		save.setAttribute('href', this.#blob);
 		save.setAttribute('download', name);
