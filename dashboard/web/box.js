@@ -3,10 +3,14 @@
 
 import { put } from './text.js';
 
-/** Box is one dialog. */
+/**
+ * Box is one dialog. What it says in one opening is gone before the next.
+ */
 export class Box {
 	/** @type {HTMLDialogElement} */
 	dialog;
+	/** What is under way, of this opening. @type {Set<string>} */
+	#doing = new Set();
 
 	/** @param {string} template of the page */
 	constructor(template) {
@@ -19,10 +23,24 @@ export class Box {
 		document.body.append(dialog);
 		this.dialog = dialog;
 		this.find('close').addEventListener('click', () => dialog.close());
-		dialog.addEventListener('click', (e) => {
-			if (e.target === dialog) dialog.close();
+		// Who drags over a text and past the edge has begun inside, and stays.
+		let outside = false;
+		dialog.addEventListener('pointerdown', (e) => {
+			outside = this.#beside(e);
 		});
-		dialog.addEventListener('close', () => this.closed());
+		dialog.addEventListener('click', (e) => {
+			if (outside && this.#beside(e)) dialog.close();
+		});
+		dialog.addEventListener('close', () => {
+			if (!dialog.open) this.forget(); // it may be open again by the time this is told
+		});
+	}
+
+	/** Its own margin is not beside it. @param {MouseEvent} e */
+	#beside(e) {
+		const { left, right, top, bottom } = this.dialog.getBoundingClientRect();
+		const within = e.clientX >= left && e.clientX <= right && e.clientY >= top && e.clientY <= bottom;
+		return e.target === this.dialog && !within;
 	}
 
 	/**
@@ -42,28 +60,42 @@ export class Box {
 	}
 
 	open() {
-		if (!this.dialog.open) this.dialog.showModal();
+		if (this.dialog.open) return;
+		this.forget();
+		this.dialog.showModal();
 	}
 
 	close() {
 		if (this.dialog.open) this.dialog.close();
 	}
 
-	closed() {}
+	/** forget takes away what was said; what is still under way says nothing any more. */
+	forget() {
+		this.#doing = new Set();
+		this.dialog.removeAttribute('aria-busy');
+		put(this.find('trouble'), '');
+	}
 
 	/**
-	 * attempt does something and shows why it did not work.
-	 * @param {() => Promise<void>} f
+	 * attempt does something and shows why it did not work. What is under way already is
+	 * not done twice: keys and buttons are pressed again when nothing seems to happen.
+	 * @param {string} what
+	 * @param {(still: () => boolean) => Promise<void>} f is told whether this opening still lasts
 	 */
-	async attempt(f) {
+	async attempt(what, f) {
+		const doing = this.#doing;
+		if (doing.has(what)) return;
+		doing.add(what);
+		const still = () => doing === this.#doing;
 		put(this.find('trouble'), '');
 		this.dialog.setAttribute('aria-busy', 'true');
 		try {
-			await f();
+			await f(still);
 		} catch (e) {
-			put(this.find('trouble'), e instanceof Error ? e.message : String(e));
+			if (still()) put(this.find('trouble'), e instanceof Error ? e.message : String(e));
 		} finally {
-			this.dialog.removeAttribute('aria-busy');
+			doing.delete(what);
+			if (still() && doing.size === 0) this.dialog.removeAttribute('aria-busy');
 		}
 	}
 }

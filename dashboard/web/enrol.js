@@ -10,43 +10,46 @@ const QR_MOST = 512 << 10; // of base64
 export class Enrol extends Box {
 	/** @type {ReturnType<typeof setInterval> | undefined} */
 	#counting;
-	#asked = 0;
 
 	constructor() {
 		super('enrol');
 		this.find('form').addEventListener('submit', (e) => {
 			e.preventDefault();
-			this.attempt(() => this.#invite(this.value('camera')));
+			this.attempt('invite', (still) => this.#invite(this.value('camera'), still));
 		});
 		this.find('copy').addEventListener('click', async () => put(this.find('copied'), await copy(this.find('line'))));
-		this.find('again').addEventListener('click', () => this.closed());
+		this.find('again').addEventListener('click', () => {
+			this.forget();
+			this.find('camera').focus();
+		});
 	}
 
 	/** @override */
-	closed() {
-		this.#asked++;
+	forget() {
+		super.forget();
 		clearInterval(this.#counting);
-		for (const part of ['line', 'left', 'copied', 'trouble']) put(this.find(part), '');
+		for (const part of ['line', 'left', 'copied']) put(this.find(part), '');
 		this.find('made').hidden = true;
 		this.find('qr').hidden = true;
 		this.find('form').hidden = false;
-		this.find('camera').focus();
 	}
 
-	/** @param {string} id */
-	async #invite(id) {
-		const turn = ++this.#asked;
+	/**
+	 * @param {string} id
+	 * @param {() => boolean} still whether this opening lasts
+	 */
+	async #invite(id, still) {
 		const i = await ask('POST', 'api/enrol', { id });
-		if (turn !== this.#asked) return; // closed meanwhile
+		if (!still()) return;
 		put(this.find('line'), `camqtt node --join ${i.join}`);
 		this.find('form').hidden = true;
 		this.find('made').hidden = false;
 		this.find('copy').focus();
 		const until = Date.parse(i.expires);
 		const count = () => this.#count(until);
-		count();
 		this.#counting = setInterval(count, 1000);
-		if (i.qr) await this.#draw(i.qr);
+		count();
+		if (i.qr) await this.#draw(i.qr, () => still() && until > Date.now());
 	}
 
 	/** @param {number} until ms since the epoch */
@@ -65,16 +68,22 @@ export class Enrol extends Box {
 		this.find('qr').hidden = true;
 	}
 
-	/** draw shows a PNG without a URL for it. @param {string} base64 */
-	async #draw(base64) {
+	/**
+	 * draw shows a PNG without a URL for it.
+	 * @param {string} base64
+	 * @param {() => boolean} still whether anybody is to see it once it is decoded
+	 */
+	async #draw(base64, still) {
 		const canvas = this.find('qr');
 		if (base64.length > QR_MOST || !(canvas instanceof HTMLCanvasElement)) return;
 		const png = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 		const picture = await createImageBitmap(new Blob([png], { type: 'image/png' }));
-		canvas.width = picture.width;
-		canvas.height = picture.height;
-		canvas.getContext('2d')?.drawImage(picture, 0, 0);
+		if (still()) {
+			canvas.width = picture.width;
+			canvas.height = picture.height;
+			canvas.getContext('2d')?.drawImage(picture, 0, 0);
+			canvas.hidden = false;
+		}
 		picture.close();
-		canvas.hidden = false;
 	}
 }

@@ -10,11 +10,13 @@ import { put } from './text.js';
 
 /** Users reads the list each time it opens. */
 export class Users extends Box {
+	#asked = 0; // lists
+
 	constructor() {
 		super('users');
 		this.find('form').addEventListener('submit', (e) => {
 			e.preventDefault();
-			this.attempt(() => this.#add());
+			this.attempt('add', (still) => this.#add(still));
 		});
 		this.find('copy').addEventListener('click', async () => put(this.find('copied'), await copy(this.find('line'))));
 	}
@@ -22,26 +24,45 @@ export class Users extends Box {
 	/** @override */
 	open() {
 		super.open();
-		this.attempt(() => this.#list());
+		this.attempt('list', (still) => this.#list(still));
 	}
 
 	/** @override */
-	closed() {
+	forget() {
+		super.forget();
 		this.find('list').replaceChildren(); // what is replaced as soon as it opens is not to be clicked
 		this.#secret('', '');
-		put(this.find('trouble'), '');
 	}
 
-	async #list() {
+	/** @param {() => boolean} still whether this opening lasts */
+	async #list(still) {
+		const turn = ++this.#asked;
 		/** @type {User[]} */
 		const users = await ask('GET', 'api/users');
-		if (!this.dialog.open) return;
-		this.find('list').replaceChildren(...users.map((u) => this.#row(u)));
+		if (still() && turn === this.#asked) this.#fill(users); // else a later list has what is true now
+	}
+
+	/**
+	 * fill changes the rows that differ, and leaves the others alone: somebody may be about
+	 * to press their buttons.
+	 * @param {User[]} users
+	 */
+	#fill(users) {
+		const list = this.find('list');
+		const held = list.contains(document.activeElement);
+		const old = new Map([...list.querySelectorAll('tr')].map((row) => [row.dataset.as, row]));
+		const rows = users.map((u) => old.get(JSON.stringify(u)) ?? this.#row(u));
+		for (const row of old.values()) if (!rows.includes(row)) row.remove();
+		rows.forEach((row, i) => {
+			if (list.children[i] !== row) list.insertBefore(row, list.children[i] ?? null);
+		});
+		if (held && !list.contains(document.activeElement)) this.find('close').focus(); // it was in a row that has gone
 	}
 
 	/** @param {User} u */
 	#row(u) {
 		const row = document.createElement('tr');
+		row.dataset.as = JSON.stringify(u);
 		const cells = [u.name, u.role, u.all ? 'all cameras' : u.cameras.join(', ')];
 		for (const text of cells) row.insertCell().textContent = text;
 		const last = row.insertCell();
@@ -73,22 +94,24 @@ export class Users extends Box {
 			});
 			return;
 		}
-		this.attempt(async () => {
+		this.attempt(`remove ${name}`, async (still) => {
 			await ask('DELETE', `api/users/${encodeURIComponent(name)}`);
-			await this.#list();
+			await this.#list(still);
 		});
 	}
 
-	async #add() {
-		const name = this.value('name');
-		const cameras = this.value('cameras')
-			.split(/[\s,]+/)
-			.filter((id) => id !== '');
-		const { secret } = await ask('POST', 'api/users', { name, role: this.value('role'), cameras });
+	/** @param {() => boolean} still whether this opening lasts */
+	async #add(still) {
+		const typed = () => ['name', 'role', 'cameras'].map((f) => this.value(f));
+		const [name, role, ids] = typed();
+		const sent = typed().join();
+		const cameras = ids.split(/[\s,]+/).filter((id) => id !== '');
+		const { secret } = await ask('POST', 'api/users', { name, role, cameras });
+		if (!still()) return;
 		this.#secret(name, secret);
 		const form = this.find('form');
-		if (form instanceof HTMLFormElement) form.reset();
-		await this.#list();
+		if (form instanceof HTMLFormElement && typed().join() === sent) form.reset(); // or the next is being typed already
+		await this.#list(still);
 	}
 
 	/**
