@@ -51,7 +51,7 @@ func OpenBrowser(t testing.TB, address string, width, height int) *Browser {
 		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-		chromedp.Flag("disable-background-timer-throttling", false),
+		chromedp.Flag("disable-background-timer-throttling", false), chromedp.Flag("no-proxy-server", true),
 		chromedp.Flag("disable-dev-shm-usage", true),                    // which is small in containers, and a full one ends the page
 		chromedp.Flag("ignore-certificate-errors", u.Scheme == "https"), // as a person does who clicks the warning away
 		// Its data is in a folder that goes only when all its processes have gone: one of
