@@ -25,12 +25,12 @@ func TestBrowserWaitsAcrossPages(t *testing.T) {
 	pages := map[string]string{"/next": `<p id="next">here`}
 	url := serveHTML(t, pages)
 	elsewhere := strings.Replace(url, "127.0.0.1", "localhost", 1) // of another site: another process takes over
-	pages["/"] = `<script>setTimeout(() => {
-		location.replace("` + elsewhere + `/next");
-		for (const end = Date.now() + 2000; Date.now() < end;);
-	}, 300)</script>`
 	b := OpenBrowser(t, url+"/", 0, 0)
 	b.Allow("a request left the origin: " + elsewhere)
+	Eval[bool](b, `setTimeout(() => {
+		location.replace("`+elsewhere+`/next");
+		for (const end = Date.now() + 3000; Date.now() < end;);
+	}, 50) > 0`)
 	b.Wait(time.Minute, `document.querySelector('#next').textContent === 'here'`) // there is none at first
 }
 
