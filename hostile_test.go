@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -364,13 +365,21 @@ func strays(t *testing.T, url string) (seen func() []string) {
 	if err := l.Await(ctx); err != nil {
 		t.Fatal(err)
 	}
+	const last = "strays/last" // comes after everything that was published before it
 	return func() (all []string) {
+		t.Helper()
+		if err := l.Publish(t.Context(), wire.Message{Topic: last, QoS: 1}); err != nil {
+			t.Fatal(err)
+		}
 		for {
 			select {
 			case s := <-topics:
+				if s == last {
+					return all
+				}
 				all = append(all, s)
-			default:
-				return all
+			case <-time.After(patience):
+				t.Fatalf("%s has not come; before it %q", last, all)
 			}
 		}
 	}
