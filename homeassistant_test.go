@@ -119,6 +119,11 @@ func TestHomeAssistantRestarts(t *testing.T) {
 			p := h.start(t)
 			camera := p.camera(t, "front")
 			home := p.home(t, h.v5)
+			defer func() {
+				if t.Failed() {
+					t.Log(camera.Err())
+				}
+			}()
 			works := func(when string) {
 				t.Helper()
 				home.Until(2*patience, when+": everything is back", func() bool {
@@ -166,7 +171,7 @@ func TestHomeAssistantRestarts(t *testing.T) {
 				testkit.Until(t, patience, "it tells what it keeps", func() bool { return len(p.kept(t, "homeassistant/#")) > 0 })
 			}
 			home.Restart()
-			p.camera(t, "front")
+			camera = p.camera(t, "front")
 			works("everything restarted")
 		})
 	}

@@ -78,10 +78,15 @@ func (h *Home) start() {
 	h.mu.Unlock()
 	h.todo, h.done = make(chan wire.Message, 4096), make(chan struct{})
 	todo, done := h.todo, h.done
-	h.conn = testkit.DialMQTT(h.t, testkit.MQTTOptions{
+	// Its end is Stop's alone: one that the test's end closes first would be complained of.
+	conn, err := testkit.NewMQTT(testkit.MQTTOptions{
 		Addr: h.opts.Addr, V5: h.opts.V5, ID: "ha" + fmt.Sprint(time.Now().UnixNano()), User: h.opts.User, Password: h.opts.Password,
 		Receive: func(m wire.Message) { todo <- m },
 	})
+	if err != nil {
+		h.t.Fatalf("connect home assistant to %s: %v", h.opts.Addr, err)
+	}
+	h.conn = conn
 	go func() { // ends when Stop closes todo, and waits
 		defer close(done)
 		for m := range todo {
