@@ -23,11 +23,14 @@ type place struct {
 
 func (p *place) url() string { return "mqtt://" + p.addr }
 
-// embedded is camqtt's own broker.
+// embedded is camqtt's own broker, which has said that it announces the cameras: one
+// that comes before that announces itself, and is put right.
 func embedded(t *testing.T, more ...string) *place {
 	t.Helper()
 	h := startHub(t, append([]string{"broker.listen=127.0.0.1:0", "broker.data=" + t.TempDir(), "log.level=debug"}, more...)...)
-	return &place{addr: strings.TrimPrefix(h.mqtt, "mqtt://"), stop: h.kill, back: h.start}
+	p := &place{addr: strings.TrimPrefix(h.mqtt, "mqtt://"), stop: h.kill, back: h.start}
+	testkit.Until(t, patience, "the hub says that it announces", func() bool { return len(p.kept(t, "cam/_hub/discovery")) > 0 })
+	return p
 }
 
 func mosquitto(t *testing.T) *place {
