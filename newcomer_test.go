@@ -38,11 +38,14 @@ func told(t *testing.T, section string) (lines [][]string) {
 // password and the address to open in a browser.
 func firstAdmin(t *testing.T, p *testkit.Program) (password, open string) {
 	t.Helper()
-	said := regexp.MustCompile(`(?s)user +admin\n +password +(\S+).*msg="dashboard listens" url=\S+ open=(\S+)\n`)
+	said := regexp.MustCompile(`(?s)user +admin\n +password +(\S+).*msg="dashboard listens" url=http://\S+:(\d+) open=(\S+)\n`)
 	testkit.Until(t, patience, "it says who may come in, and where", func() bool {
 		m := said.FindStringSubmatch(p.Err())
 		if m != nil {
-			password, open = m[1], m[2]
+			password, open = m[1], m[3]
+			if open == `""` { // a machine without a network is open to itself
+				open = "http://127.0.0.1:" + m[2]
+			}
 		}
 		return m != nil
 	})
