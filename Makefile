@@ -2,11 +2,15 @@
 
 GOFUMPT     = go run mvdan.cc/gofumpt@v0.12.0
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
-NODE        = npx -y -p node@20.19.5 node
-TSC         = npx -y -p typescript@7.0.2 tsc
-BIOME       = npx -y @biomejs/biome@2.6.8
+NODE        = npx -y --prefer-offline -p node@20.19.5 node
+TSC         = npx -y --prefer-offline -p typescript@7.0.2 tsc
+BIOME       = npx -y --prefer-offline @biomejs/biome@2.6.8
 TARGETS     = linux/arm/6 linux/arm/7 linux/arm64 linux/amd64
 FUZZTIME    = 10s
+
+# go run TOOL@VERSION asks the proxy for what is in the cache as well, unless the
+# cache comes first.
+export GOPROXY := file://$(shell go env GOMODCACHE)/cache/download,$(shell go env GOPROXY)
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
