@@ -225,6 +225,7 @@ func TestStalledViewers(t *testing.T) {
 		}
 		most = max(most, b.loads.out.Load())
 	}
+	pub.sync(t) // the last one has been given to all
 	// Per stalled viewer at most a slot per topic and the packet being written; in
 	// fact they share most of the buffers.
 	if limit := int64(stalled*(cams+1) + 2); most > limit {
