@@ -125,7 +125,8 @@ func (c *Code) fill(b []byte) error {
 		if len(b) == 0 || len(b) <= int(b[0]) {
 			return "", false
 		}
-		s, b = string(b[1:1+b[0]]), b[1+b[0]:]
+		end := 1 + int(b[0]) // more than a byte holds where b[0] is 255
+		s, b = string(b[1:end]), b[end:]
 		return s, true
 	}
 	id, ok := text()

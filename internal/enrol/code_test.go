@@ -23,6 +23,7 @@ import (
 	"camqtt/internal/access"
 	"camqtt/internal/cert"
 	"camqtt/internal/testkit"
+	"camqtt/internal/wire"
 )
 
 func sample() Code {
@@ -54,6 +55,11 @@ func TestCode(t *testing.T) {
 	}
 	if _, err := Parse(strings.Repeat("camjoin_", 1<<16)); err == nil {
 		t.Error("a huge one was taken")
+	}
+	long := c
+	long.Camera = wire.ID(strings.Repeat("x", 255))
+	if _, err := Parse(long.Text()); err == nil || !strings.Contains(err.Error(), "at most 32") {
+		t.Errorf("the longest camera that can be written: %v", err)
 	}
 	later := append([]byte{2}, make([]byte, 60)...)
 	sum := checksum(later)
