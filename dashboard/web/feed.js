@@ -136,7 +136,11 @@ export class Feed extends EventTarget {
 		if (!active && this.since > 0) this.since = 0;
 		const there = camera.status !== 'offline' && camera.status !== 'sleeping' && !camera.state?.privacy;
 		const lease = active && there && !this.paused && !this.denied;
-		const heard = (lease && !this.#seenLive) || this.refusal !== null || this.#snap !== null || this.#orders.pending;
+		const heard =
+			(lease && (!this.#seenLive || this.clock.unsure)) ||
+			this.refusal !== null ||
+			this.#snap !== null ||
+			this.#orders.pending;
 		this.#taps.set('frame', active, (m) => this.#frame(m));
 		this.#taps.set('preview', active && !this.#seenLive, (m) => this.#still(m));
 		this.#taps.set('result', heard, (m) => this.#result(m));
@@ -217,6 +221,8 @@ export class Feed extends EventTarget {
 		this.#snap?.result(r);
 		this.#orders.result(r);
 		if (!this.#lease.owns(r.id)) return;
+		const asked = this.#lease.sentAt(r.id);
+		if (asked && r.at) this.clock.answered(asked, r.at - r.tookMS);
 		this.refusal = r.ok ? null : { code: r.code, text: r.text };
 		this.update();
 	}

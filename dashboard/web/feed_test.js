@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { jpeg, json, open, turn } from './fake_test.js';
+import { dated, jpeg, json, open, turn } from './fake_test.js';
 
 test('nobody looks: nothing is heard and nothing asked', async (t) => {
 	const { client, feed, heard, pass } = await open(t);
@@ -248,4 +248,21 @@ test('close lets go of everything', async (t) => {
 	await turn();
 	assert.deepEqual(heard(), []);
 	assert.equal(client.commands('a').at(-1).cmd, 'stop');
+});
+
+test('on a line that was slow from the start, an answer tells how old pictures are', async (t) => {
+	const { client, feed, watcher, heard, pass } = await open(t);
+	feed.watch(watcher());
+	await turn();
+	const [first] = client.commands('a');
+	const began = Date.now();
+	await pass(6000);
+	client.deliver('cam/a/frame', dated(began + 1000));
+	await turn();
+	assert.deepEqual(heard(), ['frame', 'result']); // 5 s of line, or of clocks: nobody knows yet
+	const at = new Date(began + 1000).toISOString();
+	client.deliver('cam/a/result', json({ cmd: 'start', id: first.id, ok: true, code: 'ok', ts: at, took_ms: 980 }));
+	await turn();
+	assert.deepEqual(heard(), ['frame']);
+	assert.equal(feed.age(Date.now()), 5000);
 });

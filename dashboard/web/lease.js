@@ -3,6 +3,8 @@
 const TERM = '15s'; // how long a camera sends to a page that vanished
 const RENEW = 5_000; // ms; two renewals may be lost before the term is over
 
+const REMEMBERED = 16; // commands whose answers may still come
+
 /**
  * @typedef {{fps: number, size?: string}} Demand size such as 320x240; left out is the camera's own
  */
@@ -13,6 +15,8 @@ export class Lease {
 	#viewer;
 	#count = 0;
 	#asked = '';
+	/** When each of the last commands was sent, by its id. @type {Map<string, number>} */
+	#sent = new Map();
 	/** @type {ReturnType<typeof setInterval> | undefined} */
 	#timer;
 
@@ -46,6 +50,8 @@ export class Lease {
 		this.#asked = asked;
 		const start = () => {
 			const id = `${this.#viewer}-lease-${++this.#count}`;
+			this.#sent.set(id, Date.now());
+			if (this.#sent.size > REMEMBERED) this.#sent.delete([...this.#sent.keys()][0]);
 			this.#send(JSON.stringify({ cmd: 'start', id, viewer: this.#viewer, ...demand, for: TERM }));
 		};
 		this.#timer = setInterval(start, RENEW);
@@ -56,6 +62,15 @@ export class Lease {
 	drop() {
 		clearInterval(this.#timer);
 		this.#timer = undefined;
+	}
+
+	/**
+	 * sentAt is when the command was sent that a result answers, ms since the epoch;
+	 * undefined when it was another's, or long ago.
+	 * @param {string} id
+	 */
+	sentAt(id) {
+		return this.#sent.get(id);
 	}
 
 	/**

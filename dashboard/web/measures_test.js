@@ -29,6 +29,27 @@ test('clock: one that was set back is learnt anew', () => {
 	assert.equal(c.lag(1e9 + 200, 1e9 + 220), 0);
 });
 
+test('clock: an answer tells a slow line from a clock that differs', () => {
+	const slow = new Clock();
+	slow.learn(1e9, 1e9 + 5000);
+	assert.equal(slow.unsure, true);
+	slow.answered(1e9 + 3000, 1e9 + 3040); // it heard the question by our clock, or nearly
+	assert.equal(slow.unsure, false);
+	assert.deepEqual([slow.difference, slow.age(1e9, 1e9 + 6000)], [0, 6000]);
+	for (const off of [-3_600_000, 3_600_000]) {
+		const both = new Clock(); // another clock and a line that takes 5 s
+		both.learn(1e9 + off, 1e9 + 5000);
+		both.answered(1e9, 1e9 + off + 60);
+		assert.equal(both.unsure, false);
+		assert.equal(both.age(1e9 + off, 1e9 + 6000), 6060);
+		both.learn(1e9 + 2 * off - 10_000_000, 1e9 + 7000); // set back
+		assert.equal(both.unsure, true);
+	}
+	const fast = new Clock();
+	fast.learn(1e9, 1e9 + 30);
+	assert.equal(fast.unsure, false);
+});
+
 /** run plays seconds of pictures: [arrived, replaced, lag] each */
 function run(pace, from, seconds, base, arrived, replaced, lag) {
 	for (let s = 1; s <= seconds; s++) {

@@ -14,7 +14,8 @@ const MAX_SIDE = 16_384;
  * @typedef {{streaming: boolean, viewers: number, fps: number, width: number, height: number, privacy: boolean,
  *   lastFrame: number | null, error: Problem | null, warning: string}} State lastFrame in ms since the epoch
  * @typedef {{every: number, uptime: number, replaced: number, reconnects: number, temperature: number | null}} Stats every in ms
- * @typedef {{cmd: string, id: string, ok: boolean, code: string, text: string, tookMS: number, bytes: number}} Result
+ * @typedef {{cmd: string, id: string, ok: boolean, code: string, text: string, at: number | null, tookMS: number,
+ *   bytes: number}} Result at in ms since the epoch, by the camera's clock
  * @typedef {{kind: string, at: number | null, text: string}} Happening
  */
 
@@ -151,6 +152,7 @@ export function readResult(payload) {
 		ok: o.ok === true,
 		code: clean(o.code, 32),
 		text: clean(o.text, 300),
+		at: time(o.ts),
 		tookMS: number(o.took_ms, 1e9),
 		bytes: number(o.bytes, 1e9),
 	};
