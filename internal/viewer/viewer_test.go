@@ -229,6 +229,44 @@ func TestRefusedSubscription(t *testing.T) {
 	}
 }
 
+// While a renewal of the lease waits for its acknowledgement, which on a slow line
+// comes behind pictures, those are shown, and nothing is renewed after the end.
+func TestWatchShowsWhileRenewing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v, l := start(t)
+		l.answer = func(_ string, c wire.Command) {
+			if c.Verb == wire.Start {
+				time.Sleep(4 * time.Second)
+			}
+		}
+		pic := testkit.JPEG(t, 32, 24, 1, 0)
+		var pauses []time.Duration
+		ctx, stop := context.WithTimeout(t.Context(), 20500*time.Millisecond)
+		defer stop()
+		go func() { // ends with ctx
+			for ctx.Err() == nil {
+				say(v, wire.KindFrame, pic, false)
+				time.Sleep(time.Second)
+			}
+		}()
+		last := time.Now()
+		err := v.Watch(ctx, "porch", viewer.Live{}, func(viewer.Picture) error {
+			pauses = append(pauses, time.Since(last))
+			last = time.Now()
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(pauses); n < 20 || slices.Max(pauses) > 1100*time.Millisecond {
+			t.Errorf("%d pictures of 20, the longest pause %s", n, slices.Max(pauses))
+		}
+		if c := l.commands[len(l.commands)-1]; !strings.Contains(c, " stop") {
+			t.Errorf("the last command is %q, want stop", c)
+		}
+	})
+}
+
 // TestWatch renews its lease, renews at once when the link comes back, shows
 // only the newest picture to a slow reader, and gives the lease back.
 func TestWatch(t *testing.T) {

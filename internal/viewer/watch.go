@@ -66,9 +66,13 @@ func (w *watch) hear(kind wire.Kind, m wire.Message) {
 }
 
 func (w *watch) run(ctx context.Context, show func(Picture) error) error {
-	renew := time.NewTicker(w.viewer.opts.Lease / 3)
-	defer renew.Stop()
-	relink := w.renew(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	renewed := make(chan struct{})
+	go func() { // ends with ctx; run waits, so that no renewal follows the end of the lease
+		defer close(renewed)
+		w.keep(ctx)
+	}()
+	defer func() { cancel(); <-renewed }()
 	seen := false
 	for {
 		select {
@@ -83,10 +87,22 @@ func (w *watch) run(ctx context.Context, show func(Picture) error) error {
 			if !seen { // later troubles pass: the lease is renewed all the same
 				return &Refused{r}
 			}
+		}
+	}
+}
+
+// keep takes the lease and renews it until ctx is done. It does so beside the
+// pictures: on a slow line an acknowledgement comes behind several of them.
+func (w *watch) keep(ctx context.Context) {
+	renew := time.NewTicker(w.viewer.opts.Lease / 3)
+	defer renew.Stop()
+	for {
+		relink := w.renew(ctx)
+		select {
+		case <-ctx.Done():
+			return
 		case <-renew.C:
-			relink = w.renew(ctx)
 		case <-relink:
-			relink = w.renew(ctx)
 		}
 	}
 }
