@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"camqtt/internal/wire"
 )
@@ -16,6 +17,7 @@ type live struct {
 	gate  gate                 // at most one picture is on its way
 	open  atomic.Bool          // the greeting has been sent on this connection
 	muted atomic.Bool          // privacy is on: what waits is thrown away
+	rest  time.Time            // no preview before
 	yield func() bool          // somebody waits for a picture that he has asked for
 	debug *slog.Logger
 }
@@ -30,10 +32,20 @@ func (l *live) put(msgs []wire.Message) {
 		l.node.count.unsent.Add(1)
 		return
 	}
-	if l.box.put(msgs) {
+	select {
+	case old := <-l.box:
 		l.node.count.replaced.Add(1)
+		if len(old) > len(msgs) { // its preview is still to come
+			msgs = append(msgs, l.node.message(wire.KindPreview, msgs[0].Payload))
+		}
+	default:
 	}
+	l.box <- msgs
 }
+
+// previewShare bounds what previews cost the live picture on a slow line: after one,
+// pictures go without for so many times as long as it took to leave.
+const previewShare = 6
 
 func (l *live) serve(ctx context.Context) {
 	for {
@@ -62,7 +74,15 @@ func (l *live) send(ctx context.Context, msgs []wire.Message) {
 		l.node.count.replaced.Add(1)
 		return
 	}
-	if err := l.node.opts.Link.Publish(ctx, msgs...); err != nil {
+	began := time.Now()
+	if began.Before(l.rest) {
+		msgs = msgs[:1]
+	}
+	err := l.node.opts.Link.Publish(ctx, msgs...)
+	if now := time.Now(); len(msgs) > 1 {
+		l.rest = now.Add(previewShare * now.Sub(began))
+	}
+	if err != nil {
 		l.node.count.unsent.Add(1)
 		l.debug.Debug("picture lost", "err", err)
 		return

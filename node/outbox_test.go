@@ -99,3 +99,31 @@ func TestSnapBeforeLive(t *testing.T) {
 		}
 	})
 }
+
+// On a line that carries a picture in three seconds previews come regularly, though
+// most of the pictures that were to be one give way to newer ones, and few enough that
+// the live picture has the line.
+func TestPreviewsOnSlowLine(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := start(t, nil)
+		defer b.end()
+		b.broker.set(func(x *broker) { x.slow = 3 * time.Second })
+		b.say("porch/cmd", "start viewer=v0 for=1h")
+		b.pass(30 * time.Second)
+		b.broker.take()
+		b.pass(10 * time.Minute)
+		var last time.Time
+		var longest time.Duration
+		all := b.broker.take()
+		for _, p := range of(all, wire.KindPreview) {
+			if !last.IsZero() {
+				longest = max(longest, p.at.Sub(last))
+			}
+			last = p.at
+		}
+		frames, previews := len(of(all, wire.KindFrame)), len(of(all, wire.KindPreview))
+		if frames < 190 || previews < 20 || previews > frames/5 || longest > 30*time.Second {
+			t.Errorf("%d frames, %d previews, %s between two at most; want 200, a tenth of them, and 30 s", frames, previews, longest)
+		}
+	})
+}
