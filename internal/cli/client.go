@@ -232,7 +232,7 @@ func cameraID(s string) (wire.ID, error) {
 // done about an unknown camera.
 func (e *env) answered(err error) error {
 	if errors.Is(err, viewer.ErrNoAnswer) {
-		return &hinted{err, e.name + " ls; if the camera is online, this account may lack the right (set needs the role operator)"}
+		return &hinted{err, e.name + " ls; if the camera is online, this account may lack the right (set needs the role operator), or its line is too slow for such large pictures"}
 	}
 	var refused *viewer.Refused
 	if errors.As(err, &refused) {
