@@ -83,6 +83,12 @@ func TestRemoteWithMosquittoKeepsTheOrder(t *testing.T) {
 						_ = ws.WriteMessage(websocket.BinaryMessage, ack)
 					}
 				}
+				// While many acknowledgements are on their way mosquitto holds back what
+				// wants one, and lets pictures pass it.
+				_ = ws.WriteMessage(websocket.BinaryMessage, []byte{0xc0, 0})
+				if _, b, err := ws.ReadMessage(); err != nil || b[0] != 0xd0 {
+					t.Fatalf("% x %v, want PINGRESP", b, err)
+				}
 			}
 		})
 	}
