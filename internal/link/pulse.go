@@ -26,7 +26,7 @@ func newPulse(conn net.Conn, limit time.Duration, piece int) *pulse {
 }
 
 // looks is how often within the limit a write is looked at.
-const looks = 5
+const looks = 10
 
 // Write returns when all of p has left, or an error that is a timeout when none of
 // it did within the limit.
@@ -47,7 +47,10 @@ func (p *pulse) Write(b []byte) (int, error) {
 		}
 		switch {
 		case err == nil:
-		case !errors.Is(err, os.ErrDeadlineExceeded), p.over(now), now.Sub(moved) >= p.limit, p.piece > 0:
+		case errors.Is(err, os.ErrDeadlineExceeded) && now.Sub(moved) >= p.limit:
+			_ = p.Conn.Close() // TLS would try for five more seconds to say goodbye
+			return sent, err
+		case !errors.Is(err, os.ErrDeadlineExceeded), p.over(now), p.piece > 0:
 			return sent, err
 		}
 	}
