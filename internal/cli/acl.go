@@ -35,7 +35,7 @@ func (r *rightsFlags) flags(c *cobra.Command) {
 	f.StringVar(&r.data, "data", "", "an embedded broker's data folder, whose accounts are taken over (default that of the configuration)")
 	f.StringVar(&r.base, "base", "", "first part of every topic (default CAMQTT_BASE, then the configuration, then cam)")
 	f.StringVar(&r.prefix, "discovery-prefix", "", "topic prefix that Home Assistant listens to (default that of the configuration, else "+hass.DefaultPrefix+")")
-	listFlag(c, &r.cameras, "camera", "ids of cameras that run elsewhere, repeated or with commas: an account each, named like the camera")
+	f.StringArrayVar(&r.cameras, "camera", nil, "ids of cameras that run elsewhere, repeated or with commas: an account each, named like the camera")
 	r.people = map[access.Role]*[]string{}
 	for _, role := range access.Roles()[1:] {
 		what := "account with the role " + role.String() + ": NAME for all cameras, or NAME=ID,ID"
@@ -115,12 +115,14 @@ func (e *env) rights(r *rightsFlags) ([]byte, error) {
 
 // named are the accounts that the flags name.
 func (r *rightsFlags) named() (all []access.Account, err error) {
-	for _, s := range r.cameras {
-		id, err := wire.ParseID(s)
-		if err != nil {
-			return nil, err
+	for _, list := range r.cameras {
+		for s := range strings.SplitSeq(list, ",") {
+			id, err := wire.ParseID(s)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, cameraAccount(id))
 		}
-		all = append(all, cameraAccount(id))
 	}
 	for _, role := range access.Roles() {
 		if r.people[role] == nil {
