@@ -159,14 +159,27 @@ func (o *outbox) add(it item) {
 	o.bound()
 }
 
-// bound drops the oldest of what is kept through an outage, pictures first.
-func (o *outbox) bound() {
-	shots := 0
+// crowded reports whether as many pictures wait on a connection that is up as are kept
+// at all: one more would cost another, with the results of those who asked for it.
+func (o *outbox) crowded() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.open && o.shots() >= maxHeldPictures
+}
+
+// shots counts the deliberate pictures that wait.
+func (o *outbox) shots() (n int) {
 	for _, it := range o.queue {
 		if it.shot != nil && it.shot.jpeg != nil {
-			shots++
+			n++
 		}
 	}
+	return n
+}
+
+// bound drops the oldest of what is kept through an outage, pictures first.
+func (o *outbox) bound() {
+	shots := o.shots()
 	for i := 0; i < len(o.queue) && (shots > maxHeldPictures || len(o.queue) > maxHeldItems); {
 		it := o.queue[i]
 		picture := it.shot != nil && it.shot.jpeg != nil

@@ -130,15 +130,17 @@ func (l *loop) tooLarge(size int, now time.Time) {
 }
 
 // snapped gives a picture to the requests that it satisfies: those that came
-// before it was exposed. It reports whether it became a deliberate picture.
+// before it was exposed. It reports whether it became a deliberate picture. While the
+// connection is slower than people ask they wait for a later one, and share it.
 func (l *loop) snapped(p *picture, now time.Time) bool {
 	var served []request
+	crowded := l.outbox.crowded()
 	l.pending = keep(l.pending, func(r request) bool {
 		switch {
 		case r.lease:
 			l.answer(r.cmd, r.at, wire.OK, r.note)
 			return false
-		case p.at.Before(r.at):
+		case p.at.Before(r.at), crowded && r.asked():
 			return true
 		}
 		served = append(served, r)
@@ -167,7 +169,7 @@ func (l *loop) shoot(p *picture, served []request, now time.Time) {
 		event: &wire.Event{Type: wire.EventSnapshot, TS: wire.At(p.at), Seq: l.seq, Cause: first.cause, Bytes: len(jpg)},
 	}
 	for _, r := range served {
-		if r.cause != "" && r.cause != wire.CauseCommand {
+		if !r.asked() {
 			continue // nobody asked, nobody is told
 		}
 		s.results = append(s.results, wire.Result{

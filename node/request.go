@@ -19,6 +19,9 @@ type request struct {
 	note     string // goes into a good result
 }
 
+// asked reports whether somebody waits for a result of it.
+func (r request) asked() bool { return r.cause == "" || r.cause == wire.CauseCommand }
+
 // request takes a snap: from memory when an older picture will do, else it
 // waits for one exposed from now on, together with all who wait already.
 func (l *loop) request(r request) {
@@ -41,7 +44,7 @@ func (l *loop) serveOld(r request) bool {
 	if want := r.cmd.Size; want != (wire.Size{}) && want.Pixels() > l.lastPic.info.Width*l.lastPic.info.Height {
 		return false
 	}
-	if !l.fits(l.lastPic) {
+	if !l.fits(l.lastPic) || l.outbox.crowded() {
 		return false
 	}
 	l.shoot(l.lastPic, []request{r}, time.Now())
@@ -84,7 +87,7 @@ func (l *loop) refuseAll(code wire.Code, text string) {
 }
 
 func (l *loop) answerRequest(r request, code wire.Code, text string) {
-	if r.cause != "" && r.cause != wire.CauseCommand {
+	if !r.asked() {
 		l.opts.Log.Warn("no snapshot", "cause", r.cause, "code", string(code), "err", text)
 		return
 	}
