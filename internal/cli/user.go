@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,137 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"camqtt/internal/access"
-	"camqtt/internal/config"
-	"camqtt/internal/wire"
 )
-
-// userFlags are what the commands about accounts can be told.
-type userFlags struct {
-	config       []string
-	data         string
-	role         string
-	cameras      []string
-	token        bool
-	passwordFile string
-}
-
-func (u *userFlags) where(c *cobra.Command) {
-	c.Flags().StringArrayVarP(&u.config, "config", "c", nil, "configuration of the broker, which says where the accounts are")
-	c.Flags().StringVar(&u.data, "data", "", "the broker's data folder (default that of the configuration, else ./data)")
-}
-
-func (u *userFlags) rights(c *cobra.Command, role string) {
-	var names []string
-	for _, r := range access.Roles() {
-		names = append(names, r.String())
-	}
-	c.Flags().StringVar(&u.role, "role", role, strings.Join(names, ", "))
-	listFlag(c, &u.cameras, "camera", "ids of cameras, repeated or with commas (default all; for the role camera, the account's name)")
-}
-
-func (u *userFlags) secret(c *cobra.Command) {
-	c.Flags().BoolVar(&u.token, "token", false, "make a token, as programs have, also for a person")
-	c.Flags().StringVar(&u.passwordFile, "password-file", "", "file with the password as its only line; - reads it from standard input (default makes one)")
-}
-
-// file is where the accounts are.
-func (u *userFlags) file(e *env) (string, error) {
-	if u.data != "" {
-		return accountsFile(u.data), nil
-	}
-	sources := u.config
-	if len(sources) == 0 {
-		sources = []string{"broker="}
-	}
-	cfg, err := e.loadOptions(config.Options{Sources: sources, Environ: e.Environ, ClientOnly: true})
-	switch {
-	case err != nil:
-		return "", err
-	case cfg.AccountsData() == "":
-		return "", usage(errors.New("the configuration has no folder for accounts: want broker.data, or dashboard.data where the broker is somebody else's"), "")
-	}
-	return accountsFile(cfg.AccountsData()), nil
-}
-
-// account reads the flags that say what an account may do.
-func (u *userFlags) account(name string) (a access.Account, err error) {
-	a.Name = name
-	if a.Role, err = access.ParseRole(u.role); err != nil {
-		return a, err
-	}
-	for _, s := range u.cameras {
-		id, err := wire.ParseID(s)
-		if err != nil {
-			return a, err
-		}
-		a.Cameras = append(a.Cameras, id)
-	}
-	switch {
-	case len(a.Cameras) > 0 || a.Role == access.Admin || a.Role == access.Bridge:
-	case a.Role == access.Camera:
-		id, err := wire.ParseID(name)
-		if err != nil {
-			return a, fmt.Errorf("the account's name is no camera's id: want --camera ID: %w", err)
-		}
-		a.Cameras = []wire.ID{id}
-	default:
-		a.All = true
-	}
-	return a, access.CheckAccount(a)
-}
-
-// password reads the password, if the flags name one.
-func (u *userFlags) password(e *env) (string, error) {
-	var line string
-	var err error
-	switch u.passwordFile {
-	case "":
-		return "", nil
-	case "-":
-		line, err = e.typed()
-	default:
-		line, err = passwordFrom(u.passwordFile)
-	}
-	if err != nil {
-		return "", usage(fmt.Errorf("read the password: %w", err), "")
-	}
-	if err := access.CheckPassword(line); err != nil {
-		return "", usage(err, "")
-	}
-	return line, nil
-}
-
-// passwordFrom reads the only line of a file.
-func passwordFrom(file string) (string, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return "", err
-	}
-	line := strings.TrimRight(string(text), "\r\n")
-	if strings.Contains(line, "\n") {
-		return "", fmt.Errorf("%s has more than one line: want the password as the only one", file)
-	}
-	return line, nil
-}
-
-// typed reads one line of standard input. A person is asked, and not shown it.
-func (e *env) typed() (string, error) {
-	if e.Stdin == nil {
-		return "", errors.New("there is no standard input")
-	}
-	if f, ok := e.Stdin.(*os.File); ok {
-		if restore, terminal := silence(f); terminal {
-			fmt.Fprint(e.Stderr, "Password: ")
-			defer fmt.Fprintln(e.Stderr)
-			defer restore()
-		}
-	}
-	line, err := bufio.NewReader(io.LimitReader(e.Stdin, access.MaxPassword+2)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return "", err
-	}
-	return strings.TrimRight(line, "\r\n"), nil
-}
 
 func (e *env) userCommand() *cobra.Command {
 	c := &cobra.Command{
@@ -170,16 +38,20 @@ func accountFailed(err error, hint string) error {
 	return err
 }
 
+// kindOf names a kind of secret.
+func kindOf(token bool) string {
+	if token {
+		return "token"
+	}
+	return "password"
+}
+
 // shown prints a secret that was made, this once.
 func (e *env) shown(name, made string, token bool) error {
 	if made == "" {
 		return nil
 	}
-	kind := "password"
-	if token {
-		kind = "token"
-	}
-	fmt.Fprintf(e.Stderr, "The %s of %s, shown only now:\n", kind, name)
+	fmt.Fprintf(e.Stderr, "The %s of %s, shown only now:\n", kindOf(token), name)
 	return write(e.Stdout, []byte(made+"\n"))
 }
 
@@ -264,16 +136,10 @@ func (e *env) userRemove() *cobra.Command {
 		Use:   "rm NAME",
 		Short: "Remove an account; who is connected with it is disconnected",
 		Args:  oneAccount,
-		RunE: func(_ *cobra.Command, args []string) error {
-			file, err := u.file(e)
-			if err != nil {
-				return err
-			}
-			return accountFailed(access.Remove(file, args[0]), e.name+" user ls")
-		},
 	}
-	u.where(c)
-	return c
+	return u.at(e, c, func(file string, args []string) error {
+		return accountFailed(access.Remove(file, args[0]), e.name+" user ls")
+	})
 }
 
 func (e *env) userList() *cobra.Command {
@@ -282,36 +148,26 @@ func (e *env) userList() *cobra.Command {
 		Use:   "ls",
 		Short: "List the accounts",
 		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			file, err := u.file(e)
-			if err != nil {
-				return err
-			}
-			all, err := access.List(file)
-			if err != nil {
-				return err
-			}
-			if len(all) == 0 {
-				fmt.Fprintf(e.Stderr, "There are no accounts in %s.\n", absolute(file))
-			}
-			var b strings.Builder
-			t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(t, "NAME\tROLE\tSECRET\tCAMERAS\tCHANGED")
-			for _, a := range all {
-				kind := "password"
-				if a.Token {
-					kind = "token"
-				}
-				fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", a.Name, a.Role, kind, a.Of(), a.Changed.Local().Format("2006-01-02 15:04"))
-			}
-			if err := t.Flush(); err != nil {
-				return err
-			}
-			return write(e.Stdout, []byte(b.String()))
-		},
 	}
-	u.where(c)
-	return c
+	return u.at(e, c, func(file string, _ []string) error {
+		all, err := access.List(file)
+		if err != nil {
+			return err
+		}
+		if len(all) == 0 {
+			fmt.Fprintf(e.Stderr, "There are no accounts in %s.\n", absolute(file))
+		}
+		var b strings.Builder
+		t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "NAME\tROLE\tSECRET\tCAMERAS\tCHANGED")
+		for _, a := range all {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", a.Name, a.Role, kindOf(a.Token), a.Of(), a.Changed.Local().Format("2006-01-02 15:04"))
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+		return write(e.Stdout, []byte(b.String()))
+	})
 }
 
 func (e *env) userPassword() *cobra.Command {
@@ -320,33 +176,27 @@ func (e *env) userPassword() *cobra.Command {
 		Use:   "passwd NAME",
 		Short: "Give an account another secret of its kind; prints the one it makes",
 		Args:  oneAccount,
-		RunE: func(_ *cobra.Command, args []string) error {
-			password, err := u.password(e)
-			if err != nil {
-				return err
-			}
-			file, err := u.file(e)
-			if err != nil {
-				return err
-			}
-			all, err := access.List(file)
-			if err != nil {
-				return err
-			}
-			token := u.token
-			for _, a := range all {
-				token = token || a.Name == args[0] && a.Token && password == ""
-			}
-			made, err := access.SetSecret(file, args[0], token, password)
-			if err != nil {
-				return accountFailed(err, e.name+" user ls")
-			}
-			return e.shown(args[0], made, token)
-		},
 	}
-	u.where(c)
 	u.secret(c)
-	return c
+	return u.at(e, c, func(file string, args []string) error {
+		password, err := u.password(e)
+		if err != nil {
+			return err
+		}
+		all, err := access.List(file)
+		if err != nil {
+			return err
+		}
+		token := u.token
+		for _, a := range all {
+			token = token || a.Name == args[0] && a.Token && password == ""
+		}
+		made, err := access.SetSecret(file, args[0], token, password)
+		if err != nil {
+			return accountFailed(err, e.name+" user ls")
+		}
+		return e.shown(args[0], made, token)
+	})
 }
 
 func (e *env) userSet() *cobra.Command {
@@ -355,19 +205,13 @@ func (e *env) userSet() *cobra.Command {
 		Use:   "set NAME --role ROLE",
 		Short: "Change what an account may do; its secret stays",
 		Args:  oneAccount,
-		RunE: func(_ *cobra.Command, args []string) error {
-			a, err := u.account(args[0])
-			if err != nil {
-				return usage(fmt.Errorf("user set: %w", err), e.name+" user set --help")
-			}
-			file, err := u.file(e)
-			if err != nil {
-				return err
-			}
-			return accountFailed(access.SetRights(file, a), e.name+" user ls")
-		},
 	}
-	u.where(c)
 	u.rights(c, "")
-	return c
+	return u.at(e, c, func(file string, args []string) error {
+		a, err := u.account(args[0])
+		if err != nil {
+			return usage(fmt.Errorf("user set: %w", err), e.name+" user set --help")
+		}
+		return accountFailed(access.SetRights(file, a), e.name+" user ls")
+	})
 }
