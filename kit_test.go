@@ -29,6 +29,7 @@ const patience = time.Minute
 var binary string
 
 func TestMain(m *testing.M) {
+	plainSurroundings()
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "camqtt-test")
 		if err != nil {
@@ -36,9 +37,8 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(dir)
-		plainSurroundings()
 		// What cameras remember must not get into the home of who runs the tests.
-		if err := os.Setenv("STATE_DIRECTORY", filepath.Join(dir, "state")); err != nil {
+		if err := os.Setenv("XDG_CONFIG_HOME", dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
