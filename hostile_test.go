@@ -268,22 +268,9 @@ func notMarkup(t *testing.T, url string) {
 // memory is what the program has from the system, in bytes.
 func memory(t *testing.T, h *hub) int64 {
 	t.Helper()
-	resp, err := http.Get(h.http + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := regexp.MustCompile(`(?m)^go_memstats_sys_bytes (\S+)`).FindSubmatch(body)
-	if m == nil {
-		t.Fatalf("no memory in %.500q", body)
-	}
-	v, err := strconv.ParseFloat(string(m[1]), 64)
-	if err != nil {
-		t.Fatal(err)
+	v, ok := figure(t, h, "go_memstats_sys_bytes")
+	if !ok {
+		t.Fatal("/metrics says nothing of memory")
 	}
 	return int64(v)
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 )
 
@@ -38,10 +39,13 @@ func parseHosts(list []string, o origins) (hosts, error) {
 }
 
 // bareHost is the name in a Host header, in small letters, without port and brackets.
+// What stands for a port and is none belongs to the name: nobody is called that.
 func bareHost(host string) string {
 	name := strings.ToLower(host)
-	if h, _, err := net.SplitHostPort(name); err == nil {
-		name = h
+	if h, port, err := net.SplitHostPort(name); err == nil {
+		if _, err := strconv.ParseUint(port, 10, 16); err == nil || port == "" {
+			name = h
+		}
 	}
 	return strings.TrimSuffix(strings.Trim(name, "[]"), ".")
 }
@@ -68,7 +72,7 @@ func (h hosts) know(host string, loopback bool) bool {
 			return true
 		}
 	}
-	return !strings.Contains(name, ".")
+	return !strings.ContainsAny(name, ".:")
 }
 
 // onLoopback reports whether a request came in on a loopback address of ours. It

@@ -32,6 +32,7 @@ func TestHosts(t *testing.T) {
 		"pi": {false, true}, "pi.local": {false, true}, "pi.lan.": {false, true}, "nas.home.arpa": {false, true}, "hub.internal:80": {false, true},
 		"evil.example": {}, "cams.example.evil.example": {}, "192.168.1.5.evil.example": {}, "127.0.0.1.evil.example:8080": {}, "local.evil.example": {},
 		"x.cams.example": {}, "pi.locale": {}, "xn--80ak6aa92e.com": {}, "a.b": {}, "evil.example/": {}, "user@evil.example": {},
+		":evil.example": {}, "localhost:evil.example": {}, "pi:evil": {}, "127.0.0.1:70000": {}, "": {true, true}, ":8080": {true, true}, "localhost:": {true, true},
 	} {
 		if got := [2]bool{h.know(host, true), h.know(host, false)}; got != want {
 			t.Errorf("Host %q: on loopback %v, elsewhere %v, want %v", host, got[0], got[1], want)
