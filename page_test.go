@@ -110,6 +110,9 @@ func TestPageShowsTroubles(t *testing.T) {
 	b.Wait(patience, `document.querySelector('cam-tile[data-id=private]').dataset.frames > 0`) // it hears commands
 	must(t, "set", "private", "privacy=on", "--broker", hub.mqtt)
 	b.Wait(patience, `document.querySelector('cam-tile[data-id=private]').dataset.state === 'privacy'`)
+	if testkit.Eval[bool](b, `document.querySelector('cam-tile[data-id=private] canvas').checkVisibility({ visibilityProperty: true })`) {
+		t.Error("the last picture before privacy is still to be seen")
+	}
 	shot(t, b, "page-troubles")
 	host, port, err := net.SplitHostPort(strings.TrimPrefix(hub.mqtt, "mqtt://"))
 	if err != nil {
