@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -90,20 +89,7 @@ func eye(b *testing.B, broker string, receive func(wire.Message), topics ...stri
 	for _, t := range topics {
 		o.Subscriptions = append(o.Subscriptions, link.Subscription{Filter: t, QoS: 1})
 	}
-	l, err := link.New(o)
-	if err != nil {
-		b.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var serving sync.WaitGroup
-	serving.Go(func() { _ = l.Serve(ctx) }) // ends when the benchmark does
-	b.Cleanup(func() { cancel(); serving.Wait() })
-	within, stop := context.WithTimeout(ctx, patience)
-	defer stop()
-	if err := l.Await(within); err != nil {
-		b.Fatal(err)
-	}
-	return l
+	return connected(b, o)
 }
 
 // tell gives a camera a command.

@@ -76,18 +76,7 @@ func watch(t testing.TB, broker string) (*record, *link.Link) {
 	for _, k := range []wire.Kind{wire.KindStatus, wire.KindInfo, wire.KindResult, wire.KindSnapshot, wire.KindFrame} {
 		subs = append(subs, link.Subscription{Filter: "cam/+/" + string(k), QoS: 1})
 	}
-	l, err := link.New(link.Options{URLs: []string{broker}, ClientID: "yard-watch", Log: testkit.Log(t), Subscriptions: subs, Receive: r.receive})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := testContext(t)
-	done := make(chan error, 1)
-	go func() { done <- l.Serve(ctx) }() // ends with stop
-	t.Cleanup(func() { stop(); <-done })
-	if err := l.Await(ctx); err != nil {
-		t.Fatal(err)
-	}
-	return r, l
+	return r, connected(t, link.Options{URLs: []string{broker}, ClientID: "yard-watch", Log: testkit.Log(t), Subscriptions: subs, Receive: r.receive})
 }
 
 // order gives a camera a command.

@@ -331,7 +331,7 @@ func TestCommandsMoveNothing(t *testing.T) {
 func strays(t *testing.T, url string) (seen func() []string) {
 	t.Helper()
 	topics := make(chan string, 1000)
-	l, err := link.New(link.Options{
+	l := connected(t, link.Options{
 		URLs: []string{url}, ClientID: "strays", Log: testkit.Log(t), Subscriptions: []link.Subscription{{Filter: "#", QoS: 1}},
 		Receive: func(m wire.Message) {
 			if !m.Retained && !strings.HasPrefix(m.Topic, "cam/porch/") && !strings.HasPrefix(m.Topic, "cam/_all/") {
@@ -342,16 +342,6 @@ func strays(t *testing.T, url string) (seen func() []string) {
 			}
 		},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := testContext(t)
-	done := make(chan error, 1)
-	go func() { done <- l.Serve(ctx) }() // ends with stop
-	t.Cleanup(func() { stop(); <-done })
-	if err := l.Await(ctx); err != nil {
-		t.Fatal(err)
-	}
 	const last = "strays/last" // comes after everything that was published before it
 	return func() (all []string) {
 		t.Helper()

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"camqtt/internal/link"
 	"camqtt/internal/testkit"
 )
 
@@ -252,4 +253,23 @@ func (h *hub) kill() {
 func testContext(t testing.TB) (context.Context, context.CancelFunc) {
 	t.Helper()
 	return context.WithCancel(context.Background())
+}
+
+// connected runs a link until the test ends, and returns when it is up.
+func connected(t testing.TB, o link.Options) *link.Link {
+	t.Helper()
+	l, err := link.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := testContext(t)
+	done := make(chan error, 1)
+	go func() { done <- l.Serve(ctx) }() // ends with stop
+	t.Cleanup(func() { stop(); <-done })
+	within, enough := context.WithTimeout(ctx, patience)
+	defer enough()
+	if err := l.Await(within); err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
