@@ -147,7 +147,7 @@ func makeOnce(name string, mode fs.FileMode, text func() ([]byte, error)) (err e
 	switch err := os.Link(f.Name(), name); {
 	case err == nil, errors.Is(err, fs.ErrExist):
 	default: // a file system without links, such as FAT
-		if err := os.Rename(f.Name(), name); err != nil {
+		if err := private.Rename(f.Name(), name); err != nil {
 			return err
 		}
 	}

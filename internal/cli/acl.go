@@ -66,12 +66,12 @@ func (e *env) aclCommand() *cobra.Command {
 			"  camqtt acl --engine nats -c bridge.yaml --homeassistant hass\n" +
 			"  camqtt acl --engine emqx -c hub.yaml --viewer guest=porch,garden",
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(c *cobra.Command, _ []string) error {
 			text, err := e.rights(&r)
 			if err != nil {
 				return err
 			}
-			return e.save(r.out, text)
+			return e.save(c.Context(), r.out, text)
 		},
 	}
 	r.flags(c)

@@ -205,10 +205,10 @@ func (e *env) exchange(ctx context.Context, t *target, code enrol.Code, file str
 	if err != nil {
 		fmt.Fprintf(e.Stderr, "camqtt: %v; trying with what it was told\n", err)
 	}
-	if err := os.Rename(pending, file); err != nil {
+	if err := private.Rename(pending, file); err != nil {
 		return fmt.Errorf("keep how the hub is reached: %w", err)
 	}
-	return private.SyncFolder(filepath.Dir(file))
+	return nil
 }
 
 // lasting is a file's name that is good in every folder.

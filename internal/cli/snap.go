@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"camqtt/internal/atomicfile"
 	"camqtt/internal/link"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
@@ -100,7 +101,7 @@ func (e *env) snapCommand() *cobra.Command {
 					return e.answered(err)
 				}
 				took := time.Since(began)
-				if err := e.save(out, pic.JPEG); err != nil {
+				if err := e.save(ctx, out, pic.JPEG); err != nil {
 					return err
 				}
 				fmt.Fprintf(e.Stderr, "%s: %dx%d, %d bytes, taken %s, in %d ms\n", named(out), pic.Meta.Width, pic.Meta.Height,
@@ -125,32 +126,12 @@ func named(path string) string {
 	return path
 }
 
-// save writes a picture whole or not at all.
-func (e *env) save(path string, jpg []byte) error {
+// save writes a file that the user has named, - for standard output.
+func (e *env) save(ctx context.Context, path string, b []byte) error {
 	if path == "-" {
-		_, err := e.Stdout.Write(jpg)
-		return err
+		return write(e.Stdout, b)
 	}
-	return writeWhole(path, jpg)
-}
-
-// writeWhole writes a file beside its place and moves it there, so that nobody
-// ever reads half a picture.
-func writeWhole(path string, b []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-			err = fmt.Errorf("write %s: %w", path, err)
-		}
-	}()
-	if err := errors.Join(write(f, b), f.Chmod(0o644), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return atomicfile.Write(ctx, path, b)
 }
 
 func write(w io.Writer, b []byte) error {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"camqtt/internal/atomicfile"
 	"camqtt/internal/link"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
@@ -40,7 +41,7 @@ func (e *env) watchCommand() *cobra.Command {
 			if count < 0 {
 				return usage(fmt.Errorf("count %d: want 0 (no end) or more", count), "")
 			}
-			show, err := e.sink(dir, id)
+			show, err := e.sink(c.Context(), dir, id)
 			if err != nil {
 				return err
 			}
@@ -74,13 +75,13 @@ func (e *env) watchCommand() *cobra.Command {
 }
 
 // sink returns what writes the n-th picture.
-func (e *env) sink(dir string, id wire.ID) (func(int, viewer.Picture) error, error) {
+func (e *env) sink(ctx context.Context, dir string, id wire.ID) (func(int, viewer.Picture) error, error) {
 	if dir != "" {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, fmt.Errorf("make the folder for pictures: %w", err)
 		}
 		return func(n int, p viewer.Picture) error {
-			return writeWhole(filepath.Join(dir, fmt.Sprintf("%s-%06d.jpg", id, n+1)), p.JPEG)
+			return atomicfile.Write(ctx, filepath.Join(dir, fmt.Sprintf("%s-%06d.jpg", id, n+1)), p.JPEG)
 		}, nil
 	}
 	if f, ok := e.Stdout.(*os.File); ok {

@@ -67,6 +67,16 @@ func Trusted(name string, st fs.FileInfo) error {
 	return nil
 }
 
+// ownLink refuses to have root follow a link of another user, who could have any file
+// replaced by it.
+func ownLink(name string, info fs.FileInfo) error {
+	is, ok := info.Sys().(*syscall.Stat_t)
+	if os.Geteuid() != 0 || !ok || is.Uid == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s is a symbolic link of user %d, which root does not follow. Try: as that user, or the file that it leads to", name, is.Uid)
+}
+
 // inherit gives a file that root makes to the owner of its folder: what is added with
 // sudo shall be of use to a hub that is not root. A file that has another name
 // elsewhere was put there by that owner, and is not given to him.

@@ -8,8 +8,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
+
+	"camqtt/internal/atomicfile"
 )
 
 // ErrLocked is what [TryLock] returns while somebody else holds the lock.
@@ -19,62 +20,44 @@ var ErrLocked = errors.New("another process holds it")
 // place. What is not an ordinary file is for the caller to refuse.
 func Open(name string) (*os.File, error) { return os.OpenFile(name, os.O_RDONLY|patient, 0) }
 
-// newSuffix is in the name of a file being written.
-const newSuffix = ".new-"
-
 // Replace puts the parts of a text into a file in such a way that a crash leaves the
-// old one or the new one whole, readable for its owner only.
-func Replace(name string, text ...[]byte) (err error) {
-	dir := filepath.Dir(name)
-	f, err := os.CreateTemp(dir, filepath.Base(name)+newSuffix+"*") // mode 0600
+// old one or the new one whole, readable for its owner only. A symbolic link is followed
+// where its owner is one who may replace the file anyway.
+func Replace(name string, text ...[]byte) error {
+	target, err := atomicfile.Target(name, ownLink)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if err := inherit(f, dir); err != nil {
+	o := atomicfile.Options{Mode: 0o600, Sync: true, Prepare: func(f *os.File) error { return inherit(f, filepath.Dir(target)) }}
+	return atomicfile.Replace(target, o, text...)
+}
+
+// Rename moves a file that is written to the place of another, as [Replace] does with a
+// text.
+func Rename(from, to string) error {
+	target, err := atomicfile.Target(to, ownLink)
+	if err != nil {
 		return err
 	}
-	for _, part := range text {
-		if _, err := f.Write(part); err != nil {
-			return err
-		}
-	}
-	if err := f.Sync(); err != nil {
+	if err := atomicfile.Move(from, target); err != nil {
 		return err
 	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), name); err != nil {
-		return err
-	}
-	return SyncFolder(dir)
+	return SyncFolder(filepath.Dir(target))
 }
 
 // SyncFolder makes renames in a folder last. Windows has no such call.
-func SyncFolder(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
+func SyncFolder(dir string) error { return atomicfile.SyncFolder(dir) }
 
 // Sweep removes what a crash left half written of a file. The caller holds its lock.
-func Sweep(name string) { sweep(filepath.Dir(name), filepath.Base(name)+newSuffix) }
+func Sweep(name string) {
+	if target, err := atomicfile.Target(name, ownLink); err == nil { // else writing will say so
+		sweep(filepath.Dir(target), filepath.Base(target)+atomicfile.NewSuffix)
+	}
+}
 
 // SweepFolder removes what a crash left half written of any file in a folder. The
 // caller is the only one who writes there.
-func SweepFolder(dir string) { sweep(dir, newSuffix) }
+func SweepFolder(dir string) { sweep(dir, atomicfile.NewSuffix) }
 
 // sweep removes the files of a folder whose names have a part in them.
 func sweep(dir, part string) {

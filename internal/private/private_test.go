@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+
+	"camqtt/internal/atomicfile"
 )
 
 func write(t testing.TB, name, text string, mode os.FileMode) {
@@ -46,7 +48,7 @@ func TestReplace(t *testing.T) {
 func TestSweep(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "a.json")
-	for _, f := range []string{name, name + newSuffix + "1", name + newSuffix + "2", name + ".bak", filepath.Join(dir, "b.json"+newSuffix+"1")} {
+	for _, f := range []string{name, name + atomicfile.NewSuffix + "1", name + atomicfile.NewSuffix + "2", name + ".bak", filepath.Join(dir, "b.json"+atomicfile.NewSuffix+"1")} {
 		write(t, f, "x", 0o600)
 	}
 	Sweep(name)
@@ -102,5 +104,34 @@ func TestTryLock(t *testing.T) {
 	defer release()
 	if _, err := TryLock(name); !errors.Is(err, ErrLocked) {
 		t.Errorf("while one who tried holds it: %v, want %v", err, ErrLocked)
+	}
+}
+
+// A link is followed: the file that it leads to is replaced, and the link stays.
+func TestReplaceFollowsLinks(t *testing.T) {
+	dir := t.TempDir()
+	target, name := filepath.Join(dir, "kept", "a.json"), filepath.Join(dir, "a.json")
+	if err := os.Mkdir(filepath.Dir(target), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join("kept", "a.json"), name); err != nil {
+		t.Fatal(err)
+	}
+	pending := filepath.Join(dir, "pending")
+	write(t, pending, "moved", 0o600)
+	for want, do := range map[string]func() error{
+		"new":   func() error { return Replace(name, []byte("new")) },
+		"moved": func() error { return Rename(pending, name) },
+	} {
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(target)
+		if err != nil || string(got) != want {
+			t.Errorf("the file that the link leads to has %q, %v, want %q", got, err, want)
+		}
+		if st, err := os.Lstat(name); err != nil || st.Mode()&os.ModeSymlink == 0 {
+			t.Errorf("the link is %v, %v", st.Mode(), err)
+		}
 	}
 }

@@ -1,0 +1,93 @@
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// maxLinks is how many symbolic links lead to a file at most, as in Linux.
+const maxLinks = 40
+
+// Target returns the file that a name leads to through symbolic links, which need not
+// exist. Each link is shown to allowed, which may refuse it; nil allows all.
+func Target(name string, allowed func(link string, info fs.FileInfo) error) (string, error) {
+	for range maxLinks {
+		info, err := os.Lstat(name)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode()&fs.ModeSymlink == 0 {
+			return name, nil
+		}
+		if err != nil {
+			return "", err
+		}
+		if allowed != nil {
+			if err := allowed(name, info); err != nil {
+				return "", err
+			}
+		}
+		to, err := os.Readlink(name)
+		if err != nil {
+			return "", err
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(name), to)
+		}
+		name = to
+	}
+	return "", &fs.PathError{Op: "open", Path: name, Err: errors.New("too many symbolic links")}
+}
+
+// kind is how a target is written.
+type kind int
+
+const (
+	missing kind = iota
+	regular
+	special // written in place, by the name that was given
+)
+
+// resolve finds the file that a name leads to, and what it is.
+func resolve(name string) (target string, k kind, err error) {
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		target, err = Target(name, nil)
+		return target, missing, err
+	case err != nil:
+		return "", missing, err
+	case info.IsDir():
+		return "", missing, errors.New("it is a folder")
+	case !info.Mode().IsRegular():
+		return name, special, nil
+	}
+	descriptor := false // such as /dev/stdout, whose file is open already
+	target, err = Target(name, func(link string, _ fs.FileInfo) error {
+		descriptor = descriptor || strings.HasPrefix(link, "/proc/")
+		return nil
+	})
+	if descriptor {
+		return name, special, nil
+	}
+	return target, regular, err
+}
+
+// notRegular says what is in the place of a file.
+func notRegular(m fs.FileMode) error {
+	is := "no regular file"
+	switch {
+	case m.IsDir():
+		is = "a folder"
+	case m&fs.ModeSymlink != 0:
+		is = "a symbolic link"
+	case m&fs.ModeNamedPipe != 0:
+		is = "a named pipe"
+	case m&fs.ModeSocket != 0:
+		is = "a socket"
+	case m&fs.ModeDevice != 0:
+		is = "a device"
+	}
+	return fmt.Errorf("it is %s: want a regular file, or none", is)
+}
