@@ -243,6 +243,9 @@ func TestPageLoginBeforeAnotherBroker(t *testing.T) {
 	if got := offered(b); got != "ann Log out" {
 		t.Errorf("a viewer is offered %q", got)
 	}
+	must(t, "set", "porch", "privacy=on", "--broker", "mqtt://"+m.Addr)
+	b.Wait(patience, `document.querySelector('#stills figcaption').textContent.includes('privacy is on')`)
+	b.Wait(patience, blank+`(document.querySelectorAll('#stills canvas'))`)
 }
 
 // Over plain http from another machine the pages say that the line is open.

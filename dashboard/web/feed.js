@@ -3,6 +3,7 @@
 
 import { Clock } from './clock.js';
 import { look, MAX_PIXELS } from './exif.js';
+import { Kept } from './kept.js';
 import { Lease, pick } from './lease.js';
 import { Meter } from './meter.js';
 import { Orders } from './orders.js';
@@ -46,8 +47,8 @@ export class Feed extends EventTarget {
 	lastDrawn = 0;
 	/** When a picture came last that cannot be shown. */
 	lastBroken = 0;
-	/** The newest picture drawn. @type {Picture | null} */
-	last = null;
+	/** The newest picture drawn, and what has to go with it. */
+	kept = new Kept();
 	/** Pictures per second asked for at present; 0 without a lease. */
 	fps = 0;
 
@@ -60,6 +61,7 @@ export class Feed extends EventTarget {
 	#awake = true;
 	#pending = false;
 	#seenLive = false;
+	#newest = 0; // capture time of the newest picture handed on; 0 when it has none
 	/** @type {Snap | null} */
 	#snap = null;
 
@@ -67,6 +69,7 @@ export class Feed extends EventTarget {
 	constructor(options) {
 		super();
 		this.#o = options;
+		this.kept.addEventListener('dropped', () => this.#forget());
 		this.#lease = new Lease((payload) => {
 			this.#command(payload).catch(() => {}); // renewed soon; the page shows a lost broker by itself
 		}, options.viewer);
@@ -79,6 +82,11 @@ export class Feed extends EventTarget {
 			this.denied ||= kind === 'frame';
 			this.update();
 		});
+	}
+
+	/** The newest picture drawn; null for none. */
+	get last() {
+		return this.kept.picture;
 	}
 
 	get camera() {
@@ -115,11 +123,13 @@ export class Feed extends EventTarget {
 	close() {
 		this.#watchers.clear();
 		this.#snap?.fail('the camera was removed');
+		this.kept.bar(true);
 		this.#settle();
 	}
 
 	/** update brings topics and lease in line with the wishes, once for all changes of one turn. */
 	update() {
+		this.#obeyPrivacy();
 		if (this.#pending) return;
 		this.#pending = true;
 		queueMicrotask(() => {
@@ -129,11 +139,25 @@ export class Feed extends EventTarget {
 		});
 	}
 
+	/** obeyPrivacy acts at once: what came in the same turn must not be drawn either. */
+	#obeyPrivacy() {
+		const on = this.#o.camera.state?.privacy === true;
+		if (on) this.#snap?.fail('privacy is on');
+		this.kept.bar(on || this.denied);
+	}
+
+	#forget() {
+		this.#seenLive = false;
+		this.#newest = 0;
+		this.lastDrawn = 0;
+	}
+
 	#settle() {
 		const { client, camera } = this.#o;
 		const active = this.#awake && client.up && this.#watchers.size > 0;
 		if (active && this.since === 0) this.#begin();
 		if (!active && this.since > 0) this.since = 0;
+		this.#obeyPrivacy();
 		const there = camera.status !== 'offline' && camera.status !== 'sleeping' && !camera.state?.privacy;
 		const lease = active && there && !this.paused && !this.denied;
 		const heard =
@@ -141,10 +165,11 @@ export class Feed extends EventTarget {
 			this.refusal !== null ||
 			this.#snap !== null ||
 			this.#orders.pending;
-		this.#taps.set('frame', active, (m) => this.#frame(m));
-		this.#taps.set('preview', active && !this.#seenLive, (m) => this.#still(m));
+		const open = active && !this.kept.barred;
+		this.#taps.set('frame', active && !camera.state?.privacy, (m) => this.#frame(m));
+		this.#taps.set('preview', open && !(lease && this.#seenLive), (m) => this.#still(m));
 		this.#taps.set('result', heard, (m) => this.#result(m));
-		this.#taps.set('snapshot', this.#snap?.fetching === true, (m) => this.#kept(m));
+		this.#taps.set('snapshot', open && this.#snap?.fetching === true, (m) => this.#saved(m));
 		if (!client.up) this.#lease.drop();
 		else this.#lease.want(lease ? this.#demand() : null);
 		if (!lease) this.fps = 0;
@@ -173,7 +198,7 @@ export class Feed extends EventTarget {
 		const now = Date.now();
 		this.#o.cameras.heard(this.#o.camera.id);
 		this.meter.add(now, payload.length);
-		const seen = this.#look(payload);
+		const seen = !this.kept.barred && this.#look(payload);
 		if (!seen) return;
 		this.counts.arrived++;
 		this.pace.arrived();
@@ -188,17 +213,22 @@ export class Feed extends EventTarget {
 
 	/** @param {import('./routes.js').Message} m */
 	#still({ payload, retain }) {
-		const seen = payload.length > 0 && this.#look(payload);
-		if (!seen || this.#seenLive) return;
+		if (payload.length === 0) {
+			this.kept.drop();
+			return;
+		}
+		const seen = !this.kept.barred && this.#look(payload);
+		if (!seen) return;
 		if (!retain) this.#o.cameras.heard(this.#o.camera.id);
-		const kept = this.last?.look.captured ?? 0;
-		if (kept > 0 && (seen.captured ?? 0) <= kept) return; // what is shown is newer
+		const known = this.#newest > 0 || this.#seenLive;
+		if (known && (seen.captured ?? 0) <= this.#newest) return; // what is shown is newer
 		this.#give({ bytes: payload, look: seen, arrived: retain ? 0 : Date.now(), live: false });
 	}
 
-	/** kept gives a picture of `snapshot` to who asked for one, to be saved. @param {import('./routes.js').Message} m */
-	#kept({ payload }) {
-		if (payload.length > 0 && this.#look(payload)) this.#snap?.offer(payload);
+	/** saved gives a picture of `snapshot` to who asked for one, to be saved. @param {import('./routes.js').Message} m */
+	#saved({ payload }) {
+		if (payload.length === 0) this.#snap?.fail('the picture was removed');
+		else if (!this.kept.barred && this.#look(payload)) this.#snap?.offer(payload);
 	}
 
 	/** @param {Uint8Array<ArrayBuffer>} payload */
@@ -211,6 +241,7 @@ export class Feed extends EventTarget {
 
 	/** @param {Picture} p */
 	#give(p) {
+		this.#newest = p.look.captured ?? 0;
 		for (const w of this.#watchers) w.picture(p);
 	}
 
@@ -224,13 +255,14 @@ export class Feed extends EventTarget {
 		const asked = this.#lease.sentAt(r.id);
 		if (asked && r.at) this.clock.answered(asked, r.at - r.tookMS);
 		this.refusal = r.ok ? null : { code: r.code, text: r.text };
+		if (r.code === 'privacy') this.kept.drop(); // the state may come later
 		this.update();
 	}
 
 	/** drawn is told of every picture on the screen. @param {Picture} p */
 	drawn(p) {
 		const now = Date.now();
-		this.last = p;
+		this.kept.keep(p);
 		if (!p.live) return;
 		this.lastDrawn = now;
 		const { captured } = p.look;

@@ -21,6 +21,9 @@ const TURNS = [
 	[0, -1, 1, 0, 0, 1],
 ];
 
+/** The size of a canvas without a picture, as in the page's templates. */
+const EMPTY = { width: 16, height: 9 };
+
 /** Painter owns a canvas. */
 export class Painter {
 	#canvas;
@@ -29,6 +32,7 @@ export class Painter {
 	/** @type {Picture | null} */
 	#next = null;
 	#busy = false;
+	#cleared = 0; // times; what began before the last one is not drawn
 	#visible = false;
 	#box = { width: 0, height: 0 };
 	/** @type {(go: boolean) => void} */
@@ -59,6 +63,14 @@ export class Painter {
 		this.#beat(false);
 	}
 
+	/** clear takes the picture off the canvas. One that is being decoded will not be drawn. */
+	clear() {
+		this.#next = null;
+		this.#cleared++;
+		this.#canvas.width = EMPTY.width; // setting a size erases the canvas
+		this.#canvas.height = EMPTY.height;
+	}
+
 	/** @param {Picture} p */
 	show(p) {
 		if (!this.#visible) return;
@@ -70,15 +82,16 @@ export class Painter {
 	async #work() {
 		this.#busy = true;
 		for (let p = this.#take(); p; p = this.#take()) {
+			const cleared = this.#cleared;
 			try {
 				const decoded = await this.#decode(p);
 				try {
-					if (await this.#nextBeat()) this.#draw(p, decoded.image);
+					if ((await this.#nextBeat()) && cleared === this.#cleared) this.#draw(p, decoded.image);
 				} finally {
 					decoded.close();
 				}
 			} catch {
-				this.#listener.broken(); // the last good picture stays
+				if (cleared === this.#cleared) this.#listener.broken(); // the last good picture stays
 			}
 		}
 		this.#busy = false;

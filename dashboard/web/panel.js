@@ -37,6 +37,7 @@ export class Panel extends HTMLElement {
 	/** @type {ReturnType<typeof setTimeout> | undefined} */
 	#fade;
 	#changed = () => this.refresh();
+	#dropped = () => this.#empty();
 	#box = { width: 0, height: 0 };
 	#watcher = {
 		wish: () => this.wish(),
@@ -76,17 +77,25 @@ export class Panel extends HTMLElement {
 		if (feed === this.feed) return;
 		this.visible = false;
 		this.feed?.removeEventListener('change', this.#changed);
+		this.feed?.kept.removeEventListener('dropped', this.#dropped);
 		this.feed = feed;
 		this.#frames = 0;
 		this.#latencies = [];
-		this.#labelled = 0;
 		this.#say('');
-		this.#offer(null);
+		this.#empty();
 		if (!feed) return;
 		feed.addEventListener('change', this.#changed);
+		feed.kept.addEventListener('dropped', this.#dropped);
 		this.dataset.id = feed.camera.id;
 		this.dataset.frames = '0';
 		this.refresh();
+	}
+
+	/** empty leaves nothing of a picture: not on the canvas, not in the link. */
+	#empty() {
+		this.#painter?.clear();
+		this.#offer(null);
+		this.#labelled = 0;
 	}
 
 	/** What this panel wants of its camera. @returns {import('./feed.js').Wish} */
@@ -234,7 +243,7 @@ export class Panel extends HTMLElement {
 	/** @param {Feed} feed */
 	async #snap(feed) {
 		const taken = await feed.snap();
-		if (this.feed !== feed) return;
+		if (this.feed !== feed || feed.kept.barred) return;
 		this.#say(`Took ${Math.round(taken.tookMS)} ms, ${bytes(taken.bytes)}`, 'good');
 		if (!taken.jpeg) return;
 		const at = look(taken.jpeg)?.captured ?? Date.now();

@@ -10,7 +10,7 @@ import { clean, put } from './text.js';
 const EVERY = 10_000; // ms between rounds: each takes a picture
 
 /**
- * @typedef {{id: string, name: string, status: string}} Listed of /api/cameras
+ * @typedef {{id: string, name: string, status: string, privacy: boolean}} Listed of /api/cameras
  */
 
 /** Stills fills an element while it is on and the page can be seen. */
@@ -37,6 +37,13 @@ export class Stills {
 		this.#on = yes;
 		this.#grid.hidden = !yes;
 		if (yes) this.#round();
+		else this.#empty();
+	}
+
+	/** empty leaves no picture that nobody looks after. */
+	#empty() {
+		this.#grid.replaceChildren();
+		this.#shown.clear();
 	}
 
 	async #round() {
@@ -50,7 +57,8 @@ export class Stills {
 				old.figure.remove();
 				this.#shown.delete(id);
 			}
-			for (const c of cameras) await this.#still(c.id).show(c);
+			for (const c of cameras) this.#still(c.id).label(c); // first, for it takes away what is private
+			for (const c of cameras) if (this.#on) await this.#still(c.id).show(c);
 		} catch {
 			// The banner says what is wrong; the next round tries again.
 		} finally {
@@ -80,13 +88,20 @@ class Still {
 		this.#painter.visible = true;
 	}
 
-	/** show fetches a picture; the last one stays when there is none. @param {Listed} camera */
-	async show({ id, name, status }) {
+	/** label says which camera it is, and whether it is private. @param {Listed} camera */
+	label({ id, name, status, privacy }) {
 		const title = clean(name) || id;
-		put(this.#caption, status === 'online' ? title : `${title} (${clean(status)})`);
-		this.#canvas.setAttribute('aria-label', `${title}, a still picture`);
-		if (status === 'offline') return;
+		const state = privacy ? 'privacy is on' : clean(status);
+		put(this.#caption, state === 'online' ? title : `${title} (${state})`);
+		this.#canvas.setAttribute('aria-label', privacy ? `${title}, privacy is on` : `${title}, a still picture`);
+		if (privacy) this.#painter.clear();
+	}
+
+	/** show fetches a picture. The last one stays when the camera does not answer. @param {Listed} camera */
+	async show({ id, status, privacy }) {
+		if (status === 'offline' || privacy) return;
 		const answer = await fetch(here(`cam/${encodeURIComponent(id)}/snapshot.jpg`).href, { cache: 'no-store' });
+		if (answer.status === 403 || answer.status === 404) this.#painter.clear(); // private by now, or removed
 		if (!answer.ok) return;
 		const bytes = new Uint8Array(await answer.arrayBuffer());
 		const seen = look(bytes);
