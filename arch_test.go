@@ -28,14 +28,15 @@ var imports = map[string][]string{
 	"node/camera/vmtest":             {},
 	"node/camera/vmtest/boot":        {},
 	"node/camera/vmtest/webcam":      {},
-	"broker":                         {"internal/wire", "internal/access", "internal/private"},
-	"dashboard":                      {"internal/wire", "internal/access", "internal/link", "internal/viewer", "internal/jpeg"},
+	"broker":                         {"internal/wire", "internal/access", "internal/private", "internal/ratelog"},
+	"dashboard":                      {"internal/ratelog", "internal/wire", "internal/access", "internal/link", "internal/viewer", "internal/jpeg"},
 	"internal/wire":                  {},
-	"internal/access":                {"internal/wire", "internal/private"},
+	"internal/access":                {"internal/wire", "internal/private", "internal/ratelog"},
 	"internal/link":                  {"internal/wire", "internal/cert"},
 	"internal/viewer":                {"internal/wire", "internal/link", "internal/jpeg"},
 	"internal/config":                {"internal/wire", "internal/cert", "internal/secret"},
 	"internal/cert":                  {"internal/secret", "internal/private"},
+	"internal/ratelog":               {},
 	"internal/secret":                {},
 	"internal/jpeg":                  {},
 	"internal/hass":                  {"internal/wire"},
@@ -50,7 +51,7 @@ var imports = map[string][]string{
 	"internal/atomicfile":            {},
 	"internal/private":               {"internal/atomicfile"},
 	"internal/memo":                  {"internal/wire", "internal/private"},
-	"internal/enrol":                 {"internal/wire", "internal/access", "internal/cert", "internal/private", "internal/secret"},
+	"internal/enrol":                 {"internal/wire", "internal/access", "internal/cert", "internal/private", "internal/ratelog", "internal/secret"},
 }
 
 // doors names, for each library, the one package that may import it, with the

@@ -38,7 +38,7 @@ func (b *Broker) knows(c *conn, user, secret string) (access.Principal, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), b.limits.ConnectTime)
 	defer cancel()
-	return b.access.Identify(ctx, access.Attempt{User: user, Secret: secret, From: c.RemoteAddr(), Web: web})
+	return b.access.Identify(ctx, access.Attempt{User: user, Secret: secret, From: c.RemoteAddr(), Web: web, Device: c.id})
 }
 
 // stranger gives the answer to somebody who was not let in.
@@ -114,6 +114,6 @@ func (b *Broker) revoke() {
 
 // revoked ends a connection that has lapsed.
 func (c *conn) revoked() {
-	c.b.log.trouble("connection closed, its account or that of its identifier has changed", "client", c.id, "user", c.who.Name, "remote", c.RemoteAddr().String())
+	c.b.log.client(c, "connection closed, its account or that of its identifier has changed", "user", c.who.Name)
 	c.kick(packets.ErrNotAuthorized)
 }

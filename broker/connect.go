@@ -62,7 +62,7 @@ func (c *conn) connect(first byte, hl, n int) error {
 
 // refuse answers CONNECT with a reason.
 func (c *conn) refuse(code packets.Code, why error) error {
-	c.b.log.trouble("connection refused", "client", c.id, "remote", c.RemoteAddr().String(), "why", why)
+	c.b.log.client(c, "connection refused", "why", why)
 	if c.version < 5 { // the engine does not tell a wrong password from a missing right
 		c.push(item{head: []byte{packets.Connack << 4, 2, 0, v3Code(code.Code)}}, needed)
 	} else {

@@ -33,7 +33,7 @@ func (c *conn) answerAsked() {
 	d.mu.Unlock()
 	switch {
 	case tooMany:
-		c.b.log.trouble("client subscribes faster than it takes what is retained", "client", c.id)
+		c.b.log.client(c, "client subscribes faster than it takes what is retained")
 		c.kick(packets.ErrQuotaExceeded)
 	case begin && !c.sendDump(false):
 		d.senders.Go(func() { c.sendDump(true) }) // ends when all is sent or the connection is closed; serve waits

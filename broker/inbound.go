@@ -3,6 +3,8 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -63,8 +65,8 @@ func (in *inbound) head(c *conn) (first byte, hl, n int, err error) {
 	in.begun(c)
 	first = in.buf[in.r]
 	switch joined := c.established.Load(); {
-	case !joined && first>>4 != packets.Connect:
-		return 0, 0, 0, fmt.Errorf("%s in place of CONNECT [MQTT-3.1.0-1]", packets.PacketNames[first>>4])
+	case !joined && (first>>4 != packets.Connect || first == tlsRecord):
+		return 0, 0, 0, in.foreign(c)
 	case joined:
 		if bad := vetFirst(c.version, first); bad != nil {
 			return 0, 0, 0, c.violated(bad)
@@ -77,6 +79,30 @@ func (in *inbound) head(c *conn) (first byte, hl, n int, err error) {
 		return 0, 0, 0, err
 	}
 	return first, hl, n, in.take(c, n)
+}
+
+// tlsRecord is the first byte of a TLS handshake, which as MQTT would be a CONNECT with
+// wrong flags. RFC 8446 section 5.1.
+const tlsRecord = 22
+
+// foreign says what was sent in place of CONNECT.
+func (in *inbound) foreign(c *conn) error {
+	if in.buf[in.r] == tlsRecord {
+		if err := in.need(c, 2); err != nil {
+			return err
+		}
+	}
+	got := in.buf[in.r:min(in.w, in.r+5)]
+	method, _, _ := strings.Cut(string(got), " ")
+	switch {
+	case got[0] == tlsRecord && got[1] == 3:
+		return errors.New("TLS was spoken to a plain port: use the port of broker.tls.listen, or mqtt:// for this one")
+	case got[0] == tlsRecord:
+		return errors.New("first byte of CONNECT is wrong [MQTT-2.1.3-1]")
+	case slices.Contains([]string{"GET", "HEAD", "POST", "PUT"}, method):
+		return errors.New("HTTP was spoken to an MQTT port: use the port of dashboard.listen")
+	}
+	return fmt.Errorf("%s in place of CONNECT [MQTT-3.1.0-1]", packets.PacketNames[got[0]>>4])
 }
 
 // header reads the length of the next packet; hl is the length of its fixed header.

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -114,7 +115,7 @@ func (b *Broker) establish(c *conn) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			b.count.recovered.Add(1)
-			b.log.trouble("a packet broke the engine, its connection is closed", "client", c.id, "why", fmt.Sprint(r))
+			b.log.client(c, "a packet broke the engine, its connection is closed", "why", fmt.Sprint(r))
 			b.log.out.Debug("engine broke", "stack", string(debug.Stack()))
 			err = fmt.Errorf("serve client %q: panic: %v", c.id, r)
 		}
@@ -138,10 +139,14 @@ func (b *Broker) ending(c *conn, err error) error {
 	case c.session == nil && errors.Is(err, os.ErrDeadlineExceeded):
 		err = fmt.Errorf("no CONNECT within %s: %w", b.limits.ConnectTime, err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		b.log.trouble("client fell silent, its connection is closed", "client", c.id, "remote", c.RemoteAddr().String())
+		b.log.client(c, "client fell silent, its connection is closed")
 		return nil
 	}
-	b.log.trouble("connection ended", "client", c.id, "remote", c.RemoteAddr().String(), "err", err)
+	var plain tls.RecordHeaderError
+	if errors.As(err, &plain) {
+		err = errors.New("no TLS was spoken to a TLS port: use mqtts://, or the port of broker.listen")
+	}
+	b.log.client(c, "connection ended", "err", err)
 	return fmt.Errorf("serve client %q: %w", c.id, err)
 }
 

@@ -96,7 +96,7 @@ func (c *conn) publish(first byte, hl, n int) error {
 	case !ok:
 		return c.violated(forbidden("topic alias stands for nothing"))
 	case !c.b.allowed(c.who, access.Publish, topic):
-		c.b.log.trouble("publish refused, the client may not", "client", c.id, "topic", topic)
+		c.b.log.client(c, "publish refused, the client may not", "topic", topic)
 		c.refusePublish(first, p.id)
 		return in.discard(c, hl+n)
 	}
@@ -284,14 +284,14 @@ func (in *inbound) bypass(c *conn, retain bool, hl, n int) (bool, error) {
 func (c *conn) mayRetain(topic string) bool {
 	ok := c.b.allowed(c.who, access.Retain, topic)
 	if !ok {
-		c.b.log.trouble("message not retained, the client may not", "client", c.id, "topic", topic)
+		c.b.log.client(c, "message not retained, the client may not", "topic", topic)
 	}
 	return ok
 }
 
 // violated ends a connection whose client broke the protocol.
 func (c *conn) violated(v *violation) error {
-	c.b.log.trouble("client broke the protocol, its connection is closed", "client", c.id, "remote", c.RemoteAddr().String(), "why", v.why)
+	c.b.log.client(c, "client broke the protocol, its connection is closed", "why", v.why)
 	c.kick(v.code)
 	return v
 }

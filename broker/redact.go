@@ -3,79 +3,27 @@ package broker
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
+
+	"camqtt/internal/ratelog"
 )
 
-// journal writes one line per kind of trouble and period, so that a client can
-// neither fill the disk nor hide one thing behind another.
+// journal is the broker's log.
 type journal struct {
 	out   *slog.Logger
-	every time.Duration
-
-	mu    sync.Mutex
-	kinds map[string]*lastLine
-}
-
-type lastLine struct {
-	at    time.Time
-	since int // held back
+	often *ratelog.Logger
 }
 
 func newJournal(out *slog.Logger, every time.Duration) *journal {
-	return &journal{out: out, every: every, kinds: make(map[string]*lastLine)}
+	return &journal{out: out, often: ratelog.New(out, every)}
 }
 
-// trouble logs a warning unless one of its kind, which is the message, was logged
-// lately.
-func (j *journal) trouble(msg string, args ...any) {
-	if n, ok := j.due(msg); ok {
-		if n > 0 {
-			args = append(args, "more", n)
-		}
-		for i := 1; i < len(args); i += 2 {
-			args[i] = short(args[i])
-		}
-		j.out.Warn(msg, args...)
-	}
-}
+// trouble logs a warning that clients can cause.
+func (j *journal) trouble(msg string, args ...any) { j.often.Warn(msg, args...) }
 
-// due says whether a kind may be logged now and how many were held back.
-func (j *journal) due(kind string) (int, bool) {
-	now := time.Now()
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	k := j.kinds[kind]
-	if k == nil {
-		if len(j.kinds) >= 256 { // kinds are constants; this is for the engine's
-			clear(j.kinds)
-		}
-		k = &lastLine{}
-		j.kinds[kind] = k
-	} else if now.Sub(k.at) < j.every {
-		k.since++
-		return 0, false
-	}
-	n := k.since
-	k.at, k.since = now, 0
-	return n, true
-}
-
-// short keeps what a client has sent from filling a line.
-func short(v any) any {
-	var s string
-	switch v := v.(type) {
-	case string:
-		s = v
-	case error:
-		s = v.Error()
-	default:
-		return v
-	}
-	if len(s) > 200 {
-		s = s[:200] + "..."
-	}
-	return s
+// client logs a warning about one client.
+func (j *journal) client(c *conn, msg string, args ...any) {
+	j.trouble(msg, append([]any{"client", c.id, "remote", c.RemoteAddr().String()}, args...)...)
 }
 
 // redactor is the engine's log. The engine logs whole packets, passwords and payloads
@@ -91,30 +39,21 @@ func (r redactor) Handle(ctx context.Context, rec slog.Record) error {
 	if level == slog.LevelInfo {
 		level = slog.LevelDebug // starting and stopping is logged by who starts and stops
 	}
-	if !r.j.out.Enabled(ctx, level) {
-		return nil
-	}
-	n := 0
-	if level > slog.LevelInfo {
-		var ok bool
-		if n, ok = r.j.due("engine: " + rec.Message); !ok {
-			return nil
-		}
-	}
-	args := []slog.Attr{slog.String("why", rec.Message)}
+	args := []any{"why", rec.Message}
 	rec.Attrs(func(a slog.Attr) bool {
 		switch a.Key {
 		case "client", "listener", "keepalive":
-			args = append(args, slog.Any(a.Key, short(a.Value.String())))
+			args = append(args, a.Key, a.Value.String())
 		case "error":
-			args = append(args, slog.Any("err", short(a.Value.String())))
+			args = append(args, "err", a.Value.String())
 		}
 		return true
 	})
-	if n > 0 {
-		args = append(args, slog.Int("more", n))
+	if level > slog.LevelInfo {
+		r.j.trouble("engine", args...)
+	} else {
+		r.j.out.Log(ctx, level, "engine", args...)
 	}
-	r.j.out.LogAttrs(ctx, level, "engine", args...)
 	return nil
 }
 

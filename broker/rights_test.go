@@ -45,6 +45,12 @@ func startGuarded(t testing.TB, anonymous string, all ...access.Account) *guarde
 // startLimited is startGuarded with limits other than the usual.
 func startLimited(t testing.TB, l Limits, anonymous string, all ...access.Account) *guarded {
 	t.Helper()
+	return startOptions(t, Options{Limits: l}, anonymous, all...)
+}
+
+// startOptions is startGuarded with other options.
+func startOptions(t testing.TB, o Options, anonymous string, all ...access.Account) *guarded {
+	t.Helper()
 	g := &guarded{file: filepath.Join(t.TempDir(), access.FileName), tokens: map[string]string{}}
 	for _, a := range all {
 		a.Token = true
@@ -58,7 +64,8 @@ func startLimited(t testing.TB, l Limits, anonymous string, all ...access.Accoun
 	if g.as, err = access.Open(access.Options{File: g.file, Anonymous: anonymous}); err != nil {
 		t.Fatal(err)
 	}
-	g.running = start(t, Options{Access: g.as, Limits: l})
+	o.Access = g.as
+	g.running = start(t, o)
 	return g
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"camqtt/internal/private"
+	"camqtt/internal/ratelog"
 )
 
 const (
@@ -175,7 +176,7 @@ func (s *store) setAside(name string, why error) {
 	s.b.count.storeErrors.Add(1)
 	s.b.retained.touch()
 	err := os.Rename(name, name+damagedSuffix)
-	s.b.log.out.Error("retained file damaged, set aside", "file", name+damagedSuffix, "why", short(why), "err", err)
+	s.b.log.out.Error("retained file damaged, set aside", "file", name+damagedSuffix, "why", ratelog.Short(why), "err", err)
 }
 
 // markOffline says of every camera that was online when the broker went down that it

@@ -226,7 +226,7 @@ func (c *conn) fail(err error) {
 	defer o.mu.Unlock()
 	if !o.closed {
 		if !wentAway(err) {
-			c.b.log.trouble("connection does not take what it is sent", "client", c.id, "err", err)
+			c.b.log.client(c, "connection does not take what it is sent", "err", err)
 		}
 		c.shut()
 	}

@@ -17,9 +17,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"camqtt/internal/access"
+	"camqtt/internal/ratelog"
 )
 
 // Dashboard serves the page and what belongs to it. Make one with [New].
@@ -41,7 +40,7 @@ type Dashboard struct {
 
 	conns atomic.Int64
 	crowd crowd
-	often rate.Sometimes // what visitors can cause is not logged more often
+	often *ratelog.Logger // what visitors can cause
 	// busy counts open connections, requests being answered and captures under way.
 	busy sync.WaitGroup
 }
@@ -55,7 +54,7 @@ func New(o Options) (*Dashboard, error) {
 	d := &Dashboard{
 		opts: o, crowd: crowd{most: max(o.Limits.Connections/4, 1), from: map[netip.Addr]int{}}, sockets: newSeats(o.Limits.Sockets), streams: newSeats(o.Limits.Streams), snaps: newSeats(o.Limits.Snapshots),
 	}
-	d.often = rate.Sometimes{First: 20, Interval: 10 * time.Second}
+	d.often = ratelog.New(o.Log, time.Minute)
 	d.flights = &flights{wg: &d.busy, all: map[flightKey]*flight{}}
 	if d.origins, err = parseOrigins(o.Origins); err != nil {
 		return nil, err
@@ -138,11 +137,6 @@ type connKey struct{}
 // withConn lets a stream find its connection, to wait until that takes bytes.
 func withConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
-}
-
-// warn logs what visitors cause, but not so often that they could fill a disk.
-func (d *Dashboard) warn(what string, facts ...any) {
-	d.often.Do(func() { d.opts.Log.Warn(what, facts...) })
 }
 
 // follow counts connections and turns away those over the limit, or over a quarter of

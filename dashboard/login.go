@@ -124,7 +124,7 @@ func (d *Dashboard) refuseVisitor(w http.ResponseWriter, r *http.Request, err er
 		askWho(w, r, err)
 	}
 	if !errors.Is(err, access.ErrNone) {
-		d.warn("visitor refused", "from", visitorAddr(r).String(), "why", err)
+		d.often.Warn("visitor refused", "from", visitorAddr(r).String(), "why", err)
 	}
 }
 

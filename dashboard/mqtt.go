@@ -24,7 +24,7 @@ func (d *Dashboard) mqtt(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if origin := r.Header.Get("Origin"); !d.origins.allows(origin, r.Host) {
-		d.warn("websocket refused", "origin", origin, "host", r.Host, "from", visitorAddr(r).String())
+		d.often.Warn("websocket refused", "origin", origin, "host", r.Host, "from", visitorAddr(r).String())
 		refuse(w, http.StatusForbidden, "pages of %.100q may not connect: want the page of this server, or add that to the dashboard's origins", origin)
 		return
 	}

@@ -163,7 +163,7 @@ func (d *Dashboard) refusePicture(w http.ResponseWriter, r *http.Request, id wir
 	case errors.Is(err, viewer.ErrNoAnswer), errors.Is(err, context.DeadlineExceeded):
 		refuse(w, http.StatusGatewayTimeout, "camera %s did not answer in time; its status is %s", id, d.statusOf(id))
 	default:
-		d.warn("no picture", "cam", string(id), "err", err)
+		d.often.Warn("no picture", "cam", string(id), "err", err)
 		refuse(w, http.StatusBadGateway, "camera %s: %s", id, err)
 	}
 }

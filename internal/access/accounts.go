@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"camqtt/internal/ratelog"
 )
 
 // Who comes in without an account: values of [Options].Anonymous.
@@ -44,6 +46,7 @@ type Accounts struct {
 	file, anonymous string
 	every           time.Duration
 	log             *slog.Logger
+	often           *ratelog.Logger // what clients can cause
 	checker         *checker
 	now             atomic.Pointer[state]
 
@@ -85,6 +88,7 @@ func Open(o Options) (*Accounts, error) {
 	}
 	a := &Accounts{
 		file: o.File, anonymous: o.Anonymous, every: o.Every, log: o.Log.With("part", "accounts"),
+		often:   ratelog.New(o.Log.With("part", "accounts"), time.Minute),
 		checker: newChecker(),
 		calls:   map[*func()]struct{}{}, holders: map[*holder]struct{}{},
 	}
@@ -251,6 +255,10 @@ type Attempt struct {
 	Secret string   // a password or a token; a token is enough without User
 	From   net.Addr // where he comes from
 	Web    bool     // by HTTP, where a machine may stand before the one that asks
+	// Device is what tells one program or browser from others of the account, such as an
+	// MQTT client identifier; "" is not known. A device from which the account has logged
+	// in keeps tries of its own.
+	Device string
 }
 
 // What Identify returns, beside [Slow].
@@ -313,6 +321,7 @@ func (a *Accounts) byAccount(ctx context.Context, s *state, at Attempt) (Princip
 		return e.principal(), nil
 	}
 	right, err := a.checker.compare(ctx, e, at)
+	a.logLimited(at, right, err)
 	switch {
 	case err != nil:
 		return Principal{}, err
@@ -320,4 +329,18 @@ func (a *Accounts) byAccount(ctx context.Context, s *state, at Attempt) (Princip
 		return Principal{}, ErrWrong
 	}
 	return e.principal(), nil
+}
+
+// logLimited logs what the limit on wrong tries does to an attempt.
+func (a *Accounts) logLimited(at Attempt, right bool, err error) {
+	var slow *Slow
+	v := visitOf(at)
+	switch {
+	case errors.As(err, &slow):
+		a.often.Warn("login not tried, too many wrong ones: accounts and devices that logged in from this address before have tries of their own",
+			"from", v.from.String(), "after", slow.After.Round(time.Second).String())
+	case right && a.checker.guard.limited(v.from, time.Now()):
+		a.often.Warn("login accepted at an address with too many wrong ones: the account logged in from there before",
+			"user", at.User, "from", v.from.String())
+	}
 }

@@ -95,10 +95,14 @@ func (c *checker) compare(ctx context.Context, e *entry, at Attempt) (right bool
 	if t.err != nil && ctx.Err() == nil && (errors.Is(t.err, context.Canceled) || errors.Is(t.err, context.DeadlineExceeded)) {
 		return c.compare(ctx, e, at) // who asked first has gone
 	}
-	if wait := c.guard.wait(v, now); t.right && wait > 0 {
+	if !t.right {
+		return false, t.err
+	}
+	if wait := c.guard.wait(v, now); wait > 0 {
 		return false, &Slow{After: wait}
 	}
-	return t.right, t.err
+	c.guard.remember(v, now)
+	return true, nil
 }
 
 // settle finds out about a try that is remembered already.
@@ -111,7 +115,7 @@ func (c *checker) settle(ctx context.Context, e *entry, at Attempt, t *try) (boo
 		c.guard.giveBack(v, time.Now())
 	case t.right:
 		c.guard.giveBack(v, time.Now())
-		c.guard.welcome(v, time.Now())
+		c.guard.remember(v, time.Now())
 	}
 	close(t.done)
 	return t.right, t.err

@@ -1,16 +1,17 @@
 package access
 
 import (
+	"crypto/sha256"
 	"net"
 	"net/netip"
 	"sync"
 	"time"
 )
 
-// How often somebody may be wrong. An address may be wrong five times at once and
-// five times a minute. An account is limited over all addresses from which nobody has
-// come in under its name, so that many addresses cannot guess together; its owner,
-// who has been in before, is not in their way.
+// How many wrong tries are looked at. An address has five at once and five per minute.
+// An account or device that has logged in from an address has as many of its own there,
+// so that wrong tries at the same address do not lock it out. An account is limited over
+// all other addresses, so that many addresses cannot guess together.
 const (
 	addressBurst = 5
 	addressEvery = 12 * time.Second
@@ -18,6 +19,7 @@ const (
 	accountEvery = 30 * time.Second
 
 	maxBuckets  = 16384
+	maxDevices  = 8 // remembered of one account at one address
 	knownFor    = 30 * 24 * time.Hour
 	longestName = 64 // of an account; see nameForm
 )
@@ -27,13 +29,32 @@ type guard struct {
 	mu        sync.Mutex
 	addresses map[netip.Addr]*bucket
 	accounts  map[string]*bucket
-	known     map[visit]time.Time
+	known     map[place]*knownAccount
 }
 
-// visit is that somebody came in from an address.
-type visit struct {
+// place is an account at an address.
+type place struct {
 	from netip.Addr
 	name string
+}
+
+// visit is a try of an account at an address with a device.
+type visit struct {
+	place
+	device string // "": it does not say which
+}
+
+// knownAccount is an account that has logged in from an address.
+type knownAccount struct {
+	at      time.Time // of the last login
+	tries   bucket
+	devices map[string]*knownDevice
+}
+
+// knownDevice is a device from which an account has logged in at an address.
+type knownDevice struct {
+	at    time.Time
+	tries bucket
 }
 
 // bucket holds tries that are left.
@@ -44,9 +65,12 @@ type bucket struct {
 
 func newGuard() *guard {
 	return &guard{
-		addresses: map[netip.Addr]*bucket{}, accounts: map[string]*bucket{}, known: map[visit]time.Time{},
+		addresses: map[netip.Addr]*bucket{}, accounts: map[string]*bucket{}, known: map[place]*knownAccount{},
 	}
 }
+
+// full is a bucket of an address or of what is known there.
+func full(now time.Time) bucket { return bucket{left: addressBurst, at: now} }
 
 // fill adds what has come since.
 func (b *bucket) fill(now time.Time, burst int, every time.Duration) {
@@ -86,16 +110,42 @@ func (g *guard) wait(v visit, now time.Time) time.Duration {
 	return wait
 }
 
-// look gives the buckets that count for a try; account is nil where it has been in
-// from this address. The caller holds mu.
+// look gives the buckets that count for a try. A device or account that has logged in
+// from the address has its own in place of the address's, and account is nil then. The
+// caller holds mu.
 func (g *guard) look(v visit, now time.Time) (address, account *bucket, wait time.Duration) {
-	address = room(g.addresses, v.from, addressBurst, addressEvery, now)
-	wait = address.missing(addressEvery)
-	if at, known := g.known[v]; known && now.Sub(at) < knownFor {
-		return address, nil, wait
+	if own := g.own(v, now); own != nil {
+		own.fill(now, addressBurst, addressEvery)
+		return own, nil, own.missing(addressEvery)
 	}
+	address = room(g.addresses, v.from, addressBurst, addressEvery, now)
 	account = room(g.accounts, v.name, accountBurst, accountEvery, now)
-	return address, account, max(wait, account.missing(accountEvery))
+	return address, account, max(address.missing(addressEvery), account.missing(accountEvery))
+}
+
+// own gives the bucket that a device or account has of its own at an address; nil
+// without one. The caller holds mu.
+func (g *guard) own(v visit, now time.Time) *bucket {
+	k := g.known[v.place]
+	if k == nil || now.Sub(k.at) >= knownFor {
+		return nil
+	}
+	if d := k.devices[v.device]; d != nil && now.Sub(d.at) < knownFor {
+		return &d.tries
+	}
+	return &k.tries
+}
+
+// limited reports whether an address has no try left.
+func (g *guard) limited(from netip.Addr, now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	b := g.addresses[from]
+	if b == nil {
+		return false
+	}
+	b.fill(now, addressBurst, addressEvery)
+	return b.missing(addressEvery) > 0
 }
 
 // giveBack gives back what take took: the try was right, or was not looked at.
@@ -109,18 +159,53 @@ func (g *guard) giveBack(v visit, now time.Time) {
 	}
 }
 
-// welcome remembers that somebody came in from an address.
-func (g *guard) welcome(v visit, now time.Time) {
+// remember notes that an account has logged in from an address, and from which device.
+func (g *guard) remember(v visit, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if _, known := g.known[v]; !known && len(g.known) >= maxBuckets {
-		for old, at := range g.known {
-			if now.Sub(at) > knownFor || len(g.known) >= maxBuckets {
-				delete(g.known, old)
+	k := g.known[v.place]
+	if k == nil {
+		g.makeRoom(now)
+		k = &knownAccount{tries: full(now)}
+		g.known[v.place] = k
+	}
+	k.at = now
+	if v.device != "" {
+		k.remember(v.device, now)
+	}
+}
+
+// remember notes a device in place of the one that was not used for longest.
+func (k *knownAccount) remember(device string, now time.Time) {
+	if d := k.devices[device]; d != nil {
+		d.at = now
+		return
+	}
+	if k.devices == nil {
+		k.devices = map[string]*knownDevice{}
+	}
+	if len(k.devices) >= maxDevices {
+		oldest := ""
+		for name, d := range k.devices {
+			if oldest == "" || d.at.Before(k.devices[oldest].at) {
+				oldest = name
 			}
 		}
+		delete(k.devices, oldest)
 	}
-	g.known[v] = now
+	k.devices[device] = &knownDevice{at: now, tries: full(now)}
+}
+
+// makeRoom forgets what is too old to count, and if need be more. The caller holds mu.
+func (g *guard) makeRoom(now time.Time) {
+	if len(g.known) < maxBuckets {
+		return
+	}
+	for old, k := range g.known {
+		if now.Sub(k.at) > knownFor || len(g.known) >= maxBuckets {
+			delete(g.known, old)
+		}
+	}
 }
 
 // room gives the bucket of a key, and makes room for it by forgetting those that are
@@ -144,7 +229,11 @@ func room[K comparable](m map[K]*bucket, k K, burst int, every time.Duration, no
 
 // visitOf gives what counts of a try. Names that no account can have count as one.
 func visitOf(at Attempt) visit {
-	v := visit{name: at.User}
+	v := visit{place: place{name: at.User}}
+	if at.Device != "" {
+		sum := sha256.Sum256([]byte(at.Device)) // of fixed length, and nothing that a dump could show
+		v.device = string(sum[:16])
+	}
 	if len(v.name) > longestName {
 		v.name = ""
 	}

@@ -1,9 +1,11 @@
 package access_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -194,4 +196,61 @@ func TestStrangersAreInNobodysWay(t *testing.T) {
 	if busy < 50 {
 		t.Errorf("%d of %d strangers were sent away", busy, strangers)
 	}
+}
+
+// Wrong tries at an address do not lock out accounts and devices that have logged in
+// from there, and those get no more tries than the address.
+func TestKnownAccountsKeepTries(t *testing.T) {
+	var out bytes.Buffer
+	_, file, _ := accounts(t, access.AnonymousNever)
+	a, err := access.Open(access.Options{File: file, Anonymous: access.AnonymousNever, Log: slog.New(slog.NewTextHandler(&out, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		here := tcp("192.0.2.1")
+		ann := func(device, secret string) access.Attempt {
+			return access.Attempt{User: "ann", Secret: secret, From: here, Device: device}
+		}
+		var slow *access.Slow
+		guessAs := func(user string) {
+			t.Helper()
+			looked := 0
+			for i := range 40 {
+				_, err := a.Identify(t.Context(), access.Attempt{User: user, Secret: fmt.Sprint("guess ", i), From: here, Device: "other"})
+				if !errors.As(err, &slow) {
+					looked++
+				}
+			}
+			if looked != 5 {
+				t.Errorf("%d of 40 guesses as %s were looked at, want 5", looked, user)
+			}
+		}
+		if _, err := a.Identify(t.Context(), ann("phone", password)); err != nil {
+			t.Fatal(err)
+		}
+		guessAs("bob")
+		for range 8 {
+			if _, err := a.Identify(t.Context(), ann("tablet", password)); err != nil {
+				t.Fatalf("another name was guessed at ann's address: %v", err)
+			}
+		}
+		if !strings.Contains(out.String(), "login accepted") || !strings.Contains(out.String(), "tries of their own") {
+			t.Errorf("the log does not say it:\n%s", &out)
+		}
+		guessAs("ann") // her own five
+		if _, err := a.Identify(t.Context(), ann("new", password)); !errors.As(err, &slow) {
+			t.Errorf("a device that has not logged in before, after guesses at its account: %v", err)
+		}
+		for _, device := range []string{"phone", "tablet"} {
+			if _, err := a.Identify(t.Context(), ann(device, password)); err != nil {
+				t.Errorf("her %s, after guesses at her account: %v", device, err)
+			}
+		}
+		time.Sleep(31 * 24 * time.Hour)
+		guessAs("bob")
+		if _, err := a.Identify(t.Context(), ann("phone", password)); !errors.As(err, &slow) {
+			t.Errorf("after 31 days the address's limit holds for ann too: %v", err)
+		}
+	})
 }

@@ -14,9 +14,8 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"camqtt/internal/access"
+	"camqtt/internal/ratelog"
 	"camqtt/internal/wire"
 )
 
@@ -49,7 +48,7 @@ type Options struct {
 type Hub struct {
 	o     Options
 	log   *slog.Logger
-	often rate.Sometimes // what anybody can cause is not logged more often
+	often *ratelog.Logger // what clients can cause
 }
 
 // New checks the options. It writes and starts nothing.
@@ -66,7 +65,8 @@ func New(o Options) (*Hub, error) {
 	if o.Every <= 0 {
 		o.Every = 2 * time.Second
 	}
-	return &Hub{o: o, log: o.Log.With("part", "enrolment"), often: rate.Sometimes{First: 20, Interval: 10 * time.Second}}, nil
+	log := o.Log.With("part", "enrolment")
+	return &Hub{o: o, log: log, often: ratelog.New(log, time.Minute)}, nil
 }
 
 // Serve keeps in the book how the hub is reached, until ctx is done. A book that cannot
@@ -163,7 +163,7 @@ func (h *Hub) Handle(c *tls.Conn) {
 		h.log.Info("camera joined", "cam", string(camera), "from", from)
 	case errors.Is(err, errLooked):
 	default:
-		h.often.Do(func() { h.log.Warn("nobody joined", "from", from, "cam", string(camera), "why", err) })
+		h.often.Warn("no camera joined", "from", from, "cam", string(camera), "why", err)
 	}
 }
 
