@@ -78,6 +78,8 @@ func TestNothingTells(t *testing.T) {
 		"  - {id: refused, source: 'http://u:" + secretQuery + "@" + at + "/a.jpg'}\n" +
 		"  - {id: gone, source: 'http://u:" + secretCamera + "@127.0.0.1:1/?password=" + secretQuery + "'}\n" +
 		"  - {id: dies, source: 'exec:false --password " + secretQuery + "'}\n" +
+		"  - {id: keyed, source: 'http://127.0.0.1:1/" + secretQuery + "/live?sid=" + secretArgument + "'}\n" +
+		"  - {id: says, source: 'exec:cat " + secretArgument + "'}\n" +
 		"  - {id: missing, source: 'exec:no-such-program --token=" + secretQuery + "'}\n" +
 		"dashboard: {listen: '127.0.0.1:0'}\n"
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
@@ -106,7 +108,7 @@ func TestNothingTells(t *testing.T) {
 		name := "run at " + mode[0] + " as " + mode[1]
 		p := serve(t, "run", "-c", conf, "--log-level", mode[0], "--log-format", mode[1])
 		page := pageOf(t, p)
-		for _, path := range []string{"good", "refused", "gone", "dies", "missing"} {
+		for _, path := range []string{"good", "refused", "gone", "dies", "keyed", "says", "missing"} {
 			testkit.Until(t, patience, "the page knows "+path, func() bool { return strings.Contains(get(t, page+"/api/cameras"), `"`+path+`"`) })
 		}
 		testkit.Until(t, patience, "the camera with the right password gives a picture", func() bool {
@@ -114,7 +116,7 @@ func TestNothingTells(t *testing.T) {
 		})
 		for _, path := range []string{
 			"/", "/metrics", "/healthz", "/readyz", "/api/cameras", "/nothing?token=" + secretQuery,
-			"/cam/good/snapshot.jpg?timeout=3s", "/cam/refused/snapshot.jpg", "/cam/gone/snapshot.jpg", "/cam/dies/snapshot.jpg", "/cam/missing/snapshot.jpg", "/cam/nobody/snapshot.jpg?password=" + secretQuery,
+			"/cam/good/snapshot.jpg?timeout=3s", "/cam/refused/snapshot.jpg", "/cam/gone/snapshot.jpg", "/cam/dies/snapshot.jpg", "/cam/keyed/snapshot.jpg", "/cam/says/snapshot.jpg", "/cam/missing/snapshot.jpg", "/cam/nobody/snapshot.jpg?password=" + secretQuery,
 		} {
 			note(name+" "+path[:min(len(path), 18)], get(t, page+path))
 		}

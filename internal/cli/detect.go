@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"camqtt/internal/redact"
 	"camqtt/internal/wire"
 	"camqtt/node/camera"
 )
@@ -64,10 +65,7 @@ func (e *env) detectCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			for _, h := range hosts {
 				scheme, _, isURL := strings.Cut(h, "://")
-				shown := printable(camera.Mask(h))
-				if !isURL { // a password can be told from the rest only behind a scheme
-					shown = printable(strings.TrimPrefix(camera.Mask("http://"+h), "http://"))
-				}
+				shown := printable(redact.Address(h))
 				if h == "" || strings.ContainsAny(h, " \t") || !isURL && strings.Contains(h, "@") || isURL && scheme != "http" && scheme != "https" {
 					return usage(fmt.Errorf("detect: host %q: want a name or an address, such as 192.168.1.21, or http://ADDRESS/PATH", shown), e.name+" detect --help")
 				}
@@ -131,7 +129,7 @@ func (e *env) look(ctx context.Context, hosts []string) ([]sighting, error) {
 			}
 			s := sightingOf(f)
 			if i > 0 {
-				s.Host = camera.Mask(hosts[i-1])
+				s.Host = redact.Address(hosts[i-1])
 			}
 			s.ID = idFor(s, taken)
 			all = append(all, s)
@@ -264,8 +262,8 @@ func (s sighting) comment(b *strings.Builder) {
 	if s.Note != "" {
 		line("%s", oneLine(s.Note))
 	}
-	if strings.Contains(s.Source, ":***@") {
-		line("write the password in place of ***")
+	if strings.Contains(s.Source, redact.Mask) {
+		line("write the password or value in place of ***")
 	}
 	if len(s.Formats) > 0 {
 		line("formats: %s", oneLine(strings.Join(s.Formats, " ")))
@@ -312,11 +310,19 @@ func shellWord(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
+// addresses are those of hosts, without secrets.
+func addresses(hosts []string) (all []string) {
+	for _, h := range hosts {
+		all = append(all, redact.Address(h))
+	}
+	return all
+}
+
 // nothing is the error of having found nothing, with what may be the reason.
 func (e *env) nothing(hosts []string) error {
 	where := "on this machine"
 	if len(hosts) > 0 {
-		where += " or at " + camera.Mask(strings.Join(hosts, ", "))
+		where += " or at " + strings.Join(addresses(hosts), ", ")
 	}
 	return &hinted{
 		fmt.Errorf("no camera found %s", where),

@@ -105,7 +105,7 @@ func TestDetectLoads(t *testing.T) {
 	}
 	for _, say := range []string{
 		"# Try one: camqtt node hd-pro-webcam-c920 --source v4l2:usb-0AB12\n", "  # now /dev/video0, driver uvcvideo\n", "  # formats: MJPG YUYV\n", "  # at 192.168.1.21\n", "  # whichever fits\n",
-		"    # or source: http://192.168.1.21/capture # single pictures only: ?x\n", "  # at http://u:***@gate/x.cgi\n  # write the password in place of ***\n",
+		"    # or source: http://192.168.1.21/capture # single pictures only: ?x\n", "  # at http://gate/***\n  # write the password or value in place of ***\n",
 	} {
 		if !strings.Contains(out, say) {
 			t.Errorf("does not say %q:\n%s", say, out)
@@ -146,8 +146,8 @@ func TestDetectNothing(t *testing.T) {
 		"none":     {none, nil, 1, []string{"no camera found on this machine\n", "plugged in", "group video", "rpicam-apps", "camqtt detect --host ADDRESS"}},
 		"denied":   {denied, nil, 1, []string{"camqtt: /dev/video0 may not be opened\ncamqtt: /dev/video2 may not be opened\nTry: sudo usermod -aG video $USER", "no camera found"}},
 		"no host":  {none, []string{"--host", "gone"}, 1, []string{"host gone: nothing answers", "no camera found on this machine or at gone"}},
-		"a URL":    {none, []string{"--host", "rtsp://u:geheim@cam/"}, 2, []string{`host "rtsp://u:***@cam/": want a name or an address`}},
-		"a user":   {none, []string{"--host", "u:geheim@cam"}, 2, []string{`host "u:***@cam": want a name or an address`}},
+		"a URL":    {none, []string{"--host", "rtsp://u:geheim@cam/"}, 2, []string{`host "rtsp://cam/": want a name or an address`}},
+		"a user":   {none, []string{"--host", "u:geheim@cam"}, 2, []string{`host "cam": want a name or an address`}},
 		"a word":   {none, []string{"x"}, 2, []string{"detect"}},
 		"no value": {none, []string{"--host", ""}, 2, []string{"want a name or an address"}},
 	} {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"camqtt/internal/redact"
 )
 
 // Pushed reports whether the camera's board sends its pictures by itself.
@@ -57,7 +59,7 @@ const leastToken, mostToken = 8, 128
 func token(s string) (any, error) {
 	const want = "want 8 to 128 of A-Z a-z 0-9 . _ ~ -"
 	switch {
-	case s == masked:
+	case s == redact.Mask:
 		return nil, errors.New("*** stands for a token that was hidden: want the token itself, or push_token_file")
 	case len(s) < leastToken || len(s) > mostToken:
 		return nil, fmt.Errorf("has %d characters: %s", len(s), want)

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"camqtt/internal/cert"
+	"camqtt/internal/redact"
 	"camqtt/internal/wire"
 )
 
@@ -126,7 +127,7 @@ func email(s string) (any, error) {
 func httpsURL(s string) (any, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
-		return nil, fmt.Errorf("%.60q: want such as https://ca.example/acme/acme/directory", mask(s))
+		return nil, fmt.Errorf("%.60q: want such as https://ca.example/acme/acme/directory", redact.Template(s))
 	}
 	return s, nil
 }
@@ -144,7 +145,7 @@ func webOrigin(s string) (any, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" ||
 		u.Scheme+"://"+u.Host != s || strings.ContainsAny(u.Host, "*,") {
-		return nil, fmt.Errorf("%.60q: want scheme and host only, such as https://home.example", mask(s))
+		return nil, fmt.Errorf("%.60q: want scheme and host only, such as https://home.example", redact.Template(s))
 	}
 	return strings.ToLower(s), nil // as browsers write it
 }
@@ -154,7 +155,7 @@ func hostName(s string) (any, error) {
 	name := strings.ToLower(strings.TrimSuffix(s, "."))
 	if name == "" || len(name) > 253 || strings.Contains(name, "..") ||
 		strings.IndexFunc(name, func(r rune) bool { return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789-_.", r) }) >= 0 {
-		return nil, fmt.Errorf("%.60q: want a host name only, such as cams.example", mask(s))
+		return nil, fmt.Errorf("%.60q: want a host name only, such as cams.example", redact.Template(s))
 	}
 	return name, nil
 }
@@ -164,11 +165,11 @@ func pageURL(s string) (any, error) {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		return nil, fmt.Errorf("%.60q: want http or https and a host, such as https://cams.example", mask(s))
+		return nil, fmt.Errorf("%.60q: want http or https and a host, such as https://cams.example", redact.Template(s))
 	case u.User != nil:
 		return nil, errors.New("holds a user or a password, which everybody would see: want the address alone")
 	case strings.ContainsAny(s, "?#"):
-		return nil, fmt.Errorf("%.60q: want an address without ? and #", mask(s))
+		return nil, fmt.Errorf("%.60q: want an address without ? and #", redact.Template(s))
 	}
 	return s, nil
 }
@@ -186,7 +187,7 @@ func brokerURL(s string) (any, error) {
 	default:
 		return nil, fmt.Errorf("unknown scheme %.20q: want mqtt, mqtts, ws, wss or unix, %s", scheme, such)
 	}
-	if strings.Contains(rest, ":"+masked+"@") {
+	if strings.Contains(rest, ":"+redact.Mask+"@") {
 		return nil, errors.New("*** stands for a password that was hidden: want the password itself, or password_file")
 	}
 	u, err := url.Parse(s)
@@ -230,7 +231,7 @@ const maxPassword = 65535
 
 func password(s string) (any, error) {
 	switch {
-	case s == masked:
+	case s == redact.Mask:
 		return nil, errors.New("*** stands for a password that was hidden: want the password itself, or password_file")
 	case len(s) > maxPassword:
 		return nil, fmt.Errorf("has %d bytes: want at most %d", len(s), maxPassword)

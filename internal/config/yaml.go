@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"camqtt/internal/redact"
 	"camqtt/internal/wire"
 )
 
@@ -19,14 +20,14 @@ func (c *Config) YAML() ([]byte, error) {
 	shown := *c
 	shown.MQTT.URL = nil
 	for _, u := range c.MQTT.URL {
-		shown.MQTT.URL = append(shown.MQTT.URL, mask(u))
+		shown.MQTT.URL = append(shown.MQTT.URL, redact.Template(u))
 	}
 	if c.MQTT.PasswordFile != "" {
 		shown.MQTT.Password = "" // it is what the file says
 	}
 	shown.Cameras = nil
 	for _, cam := range c.Cameras {
-		cam.Source = mask(cam.Source)
+		cam.Source = redact.Source(cam.Source)
 		if cam.PushTokenFile != "" {
 			cam.PushToken = "" // it is what the file says
 		}
@@ -58,7 +59,7 @@ func nodeOf(v reflect.Value) (*yaml.Node, error) {
 		if x == "" {
 			return textNode(""), nil
 		}
-		return textNode(masked), nil
+		return textNode(redact.Mask), nil
 	}
 	switch v.Kind() {
 	case reflect.Pointer:

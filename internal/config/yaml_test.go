@@ -47,7 +47,7 @@ func TestYAMLLoadsAgain(t *testing.T) {
 		{"broker="},
 		{"dashboard=", "mqtt.url=mqtt://host"},
 		{"broker.listen=", "broker.data=", "dashboard.origins=https://a.example http://b", "base=a/b/c"},
-		{"broker=", "mqtt.username=user: # name", "cameras.true.source=test:", "cameras.1e3.source=exec:a 'b' \"c\" # d: {e}", "cameras.null.source=dir:~"},
+		{"broker=", "mqtt.username=user: # name", "cameras.true.source=test:", "cameras.1e3.source=dir:a 'b' \"c\" # d: {e}", "cameras.null.source=dir:~"},
 		{"broker=", "cameras.a.source=test:", "cameras.a.keep_warm=0", "cameras.a.max_stream=24h", "cameras.a.name=- [x]", "cameras.a.fps=0.001"},
 	} {
 		cfg := load(t, config.Options{Sources: sources})

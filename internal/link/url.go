@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"strings"
+
+	"camqtt/internal/redact"
 )
 
 // ParseURL checks a broker's address. It understands mqtt and tcp (port 1883
@@ -13,7 +14,7 @@ import (
 func ParseURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil {
-		return nil, fmt.Errorf("broker URL %q: want such as mqtt://127.0.0.1:1883", mask(s))
+		return nil, fmt.Errorf("broker URL %q: want such as mqtt://127.0.0.1:1883", redact.Address(s))
 	}
 	port := map[string]string{
 		"mqtt": "1883", "tcp": "1883", "mqtts": "8883", "ssl": "8883", "tls": "8883",
@@ -22,14 +23,14 @@ func ParseURL(s string) (*url.URL, error) {
 	p, known := port[u.Scheme]
 	switch {
 	case !known:
-		return nil, fmt.Errorf("broker URL %q: unknown scheme %q: want mqtt, mqtts, ws, wss or unix, such as mqtt://127.0.0.1:1883", mask(s), u.Scheme)
+		return nil, fmt.Errorf("broker URL %q: unknown scheme %q: want mqtt, mqtts, ws, wss or unix, such as mqtt://127.0.0.1:1883", redact.Address(s), u.Scheme)
 	case u.Scheme == "unix":
 		if u.Path == "" {
-			return nil, fmt.Errorf("broker URL %q: want a path such as unix:///run/camqtt.sock", mask(s))
+			return nil, fmt.Errorf("broker URL %q: want a path such as unix:///run/camqtt.sock", redact.Address(s))
 		}
 		return u, nil
 	case u.Hostname() == "":
-		return nil, fmt.Errorf("broker URL %q: no host: want such as %s://127.0.0.1:%s", mask(s), u.Scheme, p)
+		return nil, fmt.Errorf("broker URL %q: no host: want such as %s://127.0.0.1:%s", redact.Address(s), u.Scheme, p)
 	}
 	if u.Port() == "" {
 		u.Host = net.JoinHostPort(u.Hostname(), p)
@@ -47,17 +48,4 @@ func secure(u *url.URL) bool {
 		return true
 	}
 	return false
-}
-
-// mask hides a password, also in what is not a URL.
-func mask(s string) string {
-	if u, err := url.Parse(s); err == nil {
-		return u.Redacted()
-	}
-	head, tail, ok := strings.Cut(s, "@")
-	if !ok {
-		return s
-	}
-	scheme, _, _ := strings.Cut(head, "//")
-	return scheme + "//***@" + tail
 }

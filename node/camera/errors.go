@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"camqtt/internal/redact"
 )
 
 // Code says in one word why a camera does not deliver. topics.md: codes of
@@ -61,7 +63,10 @@ const maxText = 300
 
 // clean makes one printable line of what somebody else has written: without
 // terminal sequences and control characters, and not too long.
-func clean(s string) string {
+func clean(s string) string { return shorten(printable(s)) }
+
+// printable is s as one line without terminal sequences and control characters.
+func printable(s string) string {
 	var out strings.Builder
 	for esc := false; s != ""; {
 		r, n := utf8.DecodeRuneInString(s)
@@ -79,7 +84,11 @@ func clean(s string) string {
 		}
 		s = s[n:]
 	}
-	line := strings.Join(strings.Fields(out.String()), " ")
+	return strings.Join(strings.Fields(out.String()), " ")
+}
+
+// shorten cuts a line at maxText.
+func shorten(line string) string {
 	if len(line) <= maxText {
 		return line
 	}
@@ -89,3 +98,11 @@ func clean(s string) string {
 	}
 	return line[:cut] + " ..."
 }
+
+// redactor makes texts of programs and cameras fit to be shown.
+type redactor struct{ redact.Redactor }
+
+func newRedactor(source string) redactor { return redactor{redact.New(source)} }
+
+// line is one printable line of s without secrets.
+func (r redactor) line(s string) string { return shorten(r.Text(printable(s))) }

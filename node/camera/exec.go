@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/mattn/go-shellwords"
+
+	"camqtt/internal/redact"
 )
 
 // placeholder is "{width}" or "{width:640}" in an argument.
@@ -28,7 +30,7 @@ type execSource struct {
 }
 
 func openExec(rest string, o Options) (Source, error) {
-	show := clean(Mask("exec:" + rest))
+	show := clean(redact.Source("exec:" + rest))
 	p := shellwords.NewParser()
 	p.ParseEnv, p.ParseBacktick, p.ParseComment = false, false, false
 	argv, err := p.Parse(rest)

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"camqtt/internal/redact"
 )
 
 // ffmpegSource is anything that ffmpeg reads: "ffmpeg:rtsp://user:password@host/path",
@@ -49,7 +51,7 @@ func ffmpegSchemes() []string {
 
 func openFFmpeg(rest string, o Options) (Source, error) {
 	s := &ffmpegSource{keyframes: "auto", transport: "tcp", max: o.MaxPicture, redact: newRedactor("ffmpeg:" + rest)}
-	show := s.redact.line("ffmpeg:" + rest)
+	show := clean(redact.Source("ffmpeg:" + rest))
 	var options string
 	s.input, options = cutFragment(rest)
 	if scheme, _, isURL := strings.Cut(s.input, "://"); isURL {
@@ -111,7 +113,8 @@ func (s *ffmpegSource) option(given option) (string, error) {
 		*o.to = value
 		return key, nil
 	}
-	return key, fmt.Errorf("unknown option %q behind the #: want keyframes or transport", s.redact.line(key))
+	// It may be the end of a password that has a # in it.
+	return key, errors.New("unknown option behind the #: want keyframes or transport, and %23 for a # in an address")
 }
 
 func (s *ffmpegSource) isRTSP() bool { return s.scheme == "rtsp" || s.scheme == "rtsps" }

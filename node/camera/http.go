@@ -6,9 +6,11 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"camqtt/internal/redact"
 	"camqtt/node/camera/board"
 )
 
@@ -39,6 +41,7 @@ type httpSource struct {
 	base   http.RoundTripper // nil: one of its own for each Stream
 	max    int
 	redact redactor
+	model  string // its host; "" where that may be part of a password
 	log    *slog.Logger
 
 	mu   sync.Mutex
@@ -85,7 +88,7 @@ func asSource(s *httpSource, err error) (Source, error) {
 }
 
 func openURL(source string, o Options) (*httpSource, error) {
-	show := clean(Mask(source))
+	show := clean(redact.Address(source))
 	u, err := url.Parse(source)
 	if err != nil {
 		// The parser's own text repeats the source, password and all.
@@ -94,10 +97,13 @@ func openURL(source string, o Options) (*httpSource, error) {
 	if u.Hostname() == "" {
 		return nil, configError("source %s: no host: want %s://host/path", show, u.Scheme)
 	}
-	if password, _ := u.User.Password(); password == masked {
-		return nil, configError("source %s: *** stands for a password that was hidden: want the password itself", show)
+	if strings.Contains(source, redact.Mask) {
+		return nil, configError("source %s: *** stands for something secret that was hidden: want the password or value itself", show)
 	}
 	s := &httpSource{user: u.User, max: o.MaxPicture, redact: newRedactor(source), log: o.Log}
+	if strings.Contains(redact.Address(source), u.Host) {
+		s.model = u.Host
+	}
 	if s.option, err = parseHTTPOption(u); err != nil {
 		return nil, configError("source %s: %s", show, s.redact.line(err.Error()))
 	}
@@ -143,7 +149,7 @@ func (s *httpSource) Profile() Profile {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := &s.fact
-	p := Profile{Kind: "http", Model: s.url.Host, Warning: f.warn}
+	p := Profile{Kind: "http", Model: s.model, Warning: f.warn}
 	if fw := board.Of(f.kind); fw.Kind != board.Generic {
 		p.Model = fw.Name
 	}

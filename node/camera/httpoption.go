@@ -36,7 +36,7 @@ func parseHTTPOption(u *url.URL) (o httpOption, err error) {
 	}
 	if err := eachOption(o.given, func(x option) (string, error) {
 		if !x.given {
-			return x.key, fmt.Errorf("option %q behind the #: want %s", x.key, optionList)
+			return x.key, fmt.Errorf("an option without = behind the #: want %s, and %%23 for a # in an address", optionList)
 		}
 		return x.key, o.set(x.key, x.value)
 	}); err != nil {
@@ -67,7 +67,8 @@ func (o *httpOption) set(name, value string) (err error) {
 	case "ca":
 		o.roots, err = readRoots(value)
 	default:
-		return fmt.Errorf("unknown option %q behind the #: want %s", name, optionList)
+		// It may be the end of a password that has a # in it.
+		return fmt.Errorf("unknown option behind the #: want %s, and %%23 for a # in an address", optionList)
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"camqtt/internal/jpeg"
+	"camqtt/internal/redact"
 	"camqtt/node/camera/board"
 )
 
@@ -145,7 +146,7 @@ func (v *visit) askAgain(ctx context.Context, addr, tag string) (*answer, error)
 }
 
 // name is the address as it may be shown.
-func (v *visit) name() string { return v.redact.line(v.at) }
+func (v *visit) name() string { return clean(redact.Address(v.at)) }
 
 // stream emits the pictures of an endless answer.
 func (v *visit) stream(ctx context.Context, res *answer) error {

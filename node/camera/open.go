@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"camqtt/internal/redact"
 )
 
 // Options is what sources have in common. The zero value is good.
@@ -114,9 +116,9 @@ func Open(source string, o Options) (Source, error) {
 	}
 	want := strings.Join(forms[:len(forms)-1], ", ") + " or " + forms[len(forms)-1]
 	if found {
-		return nil, configError("source %q: unknown scheme %q: want %s", clean(Mask(source)), clean(name), want)
+		return nil, configError("source %q: unknown scheme %q: want %s", clean(redact.Source(source)), clean(name), want)
 	}
-	return nil, configError("source %q: no scheme: want %s", clean(Mask(source)), want)
+	return nil, configError("source %q: no scheme: want %s", clean(redact.Source(source)), want)
 }
 
 // byteCount is a number of bytes for people.

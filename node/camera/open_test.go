@@ -53,7 +53,7 @@ func TestOpenErrors(t *testing.T) {
 	for source, want := range map[string]string{
 		"":                                  `source "": no scheme: want test:640x480, v4l2:/dev/video0, rpicam:, ffmpeg:rtsp://host/path, dir:/path, exec:program arguments, http://host/path, https://host/path or push`,
 		"porch":                             `no scheme: want test:`,
-		"rtsp://u:geheim@h/1":               `source "rtsp://u:***@h/1": unknown scheme "rtsp": want test:640x480, v4l2:/dev/video0, rpicam:, ffmpeg:rtsp://host/path, dir:`,
+		"rtsp://u:geheim@h/1":               `source "rtsp://h/***": unknown scheme "rtsp": want test:640x480, v4l2:/dev/video0, rpicam:, ffmpeg:rtsp://host/path, dir:`,
 		"test:640":                          `size "640": want width x height in pixels, like 640x480`,
 		"test:8x8":                          `size 8x8: a test picture has 16 to 4096 pixels a side`,
 		"test:?fps=0":                       `fps "0": want a number above 0 and up to 60`,
@@ -70,12 +70,12 @@ func TestOpenErrors(t *testing.T) {
 		"exec:cam -p x | tee x":             `there is no shell to obey them`,
 		"exec:ffmpeg -i http://h/?a=1&b=2":  `there is no shell to obey them`,
 		"exec:cam {width:wide}":             `{width:wide}: want a number above 0 after the colon`,
-		"exec:cam --password geheim (":      `exec:cam --password *** (: a quote or bracket`,
+		"exec:cam --password geheim (":      `exec:cam ***: a quote or bracket`,
 		"http:///stream":                    `no host: want http://host/path`,
 		"http:stream":                       `no host`,
-		"http://u:geheim@ho st/":            `source http://u:***@ho st/: not a URL`,
-		"http://u:ge%heim@host/":            `source http://u:***@host/: not a URL`,
-		"https://u:ge/heim@host/x":          `source https://u:***@host/x: not a URL`,
+		"http://u:geheim@ho st/":            `source http://***: not a URL`,
+		"http://u:ge%heim@host/":            `source http://host/: not a URL`,
+		"https://u:ge/heim@host/x":          `source https://***: not a URL`,
 		"push:porch":                        `"porch": nothing stands there`,
 		"push:?every=0.5s":                  `every "0.5s": want 1s to 24h`,
 		"push:?every=25h":                   `want 1s to 24h`,
@@ -83,10 +83,10 @@ func TestOpenErrors(t *testing.T) {
 		"push:?evry=1m":                     `unknown key "evry": want every or publish`,
 		"push:?every=1m&every=2m":           `every is given twice`,
 		"push:?%zz":                         `invalid URL escape`,
-		"exec:cam \x1b[31mred\x1b[0m\x00 |": `source exec:cam red |:`,
-		"http://u:***@host/":                `*** stands for a password that was hidden`,
-		"http://host/#x":                    `option "x" behind the #: want kind=, discard=, pin= or ca=`,
-		"http://u:geheim@host/#discrad=2":   `unknown option "discrad" behind the #: want kind=, discard=, pin= or ca=`,
+		"exec:cam \x1b[31mred\x1b[0m\x00 |": `source exec:cam ***: ; & |`,
+		"http://u:***@host/":                `*** stands for something secret that was hidden`,
+		"http://host/#x":                    `an option without = behind the #: want kind=, discard=, pin= or ca=`,
+		"http://u:geheim@host/#discrad=2":   `unknown option behind the #: want kind=, discard=, pin= or ca=`,
 		"http://host/#discard=11":           `option discard="11": want 0 to 10 pictures`,
 		"http://host/#discard=1&discard=2":  `discard is given twice`,
 		"http://host/#kind=esp":             `option kind="esp": want one of camerawebserver, easytarget, esphome, tasmota, generic`,
@@ -106,52 +106,6 @@ func TestOpenErrors(t *testing.T) {
 	if _, err := Open("test:", Options{Rotate: "45"}); CodeOf(err) != Config || !strings.Contains(err.Error(), `rotate "45": want 0, 90,`) {
 		t.Errorf("rotate 45: %v", err)
 	}
-}
-
-func TestMask(t *testing.T) {
-	for source, want := range map[string]string{
-		"http://host/path":                                   "http://host/path",
-		"http://user@host/":                                  "http://user@host/",
-		"http://user:pw@host:81/s?x=1":                       "http://user:***@host:81/s?x=1",
-		"http://user:p@ss:w@host/":                           "http://user:***@host/",
-		"http://:pw@host/":                                   "http://:***@host/",
-		"http://user:@host/":                                 "http://user:@host/",
-		"rtsp://user:a/b@host/":                              "rtsp://user:***@host/",
-		"http://host/api.cgi?cmd=Snap&user=a&password=b&c=d": "http://host/api.cgi?cmd=Snap&user=a&password=***&c=d",
-		"http://host/snap?loginpass=b%20c&TOKEN=x":           "http://host/snap?loginpass=***&TOKEN=***",
-		"exec:ffmpeg -i rtsp://u:p@h/1 -f mpjpeg -":          "exec:ffmpeg -i rtsp://u:***@h/1 -f mpjpeg -",
-		"exec:a http://u:p@h/ http://v:q@i/":                 "exec:a http://u:***@h/ http://v:***@i/",
-		"exec:cam --password 'a b' --x":                      "exec:cam --password *** --x",
-		"exec:cam --token=abc --x":                           "exec:cam --token=*** --x",
-		"exec:curl -su u:p -u user:secret http://h/":         "exec:curl -su u:p -u user:*** http://h/",
-		"exec:curl -H 'Authorization: Basic dTpw' h":         "exec:curl -H 'Authorization: Basic ***' h",
-		"exec:sh -c 'curl \"http://u:p@h/\" | x'":            "exec:sh -c 'curl \"http://u:***@h/\" | x'",
-		"dir:/home/me@work/pictures":                         "dir:/home/me@work/pictures",
-		"test:?label=pass":                                   "test:?label=pass",
-	} {
-		if got := Mask(source); got != want {
-			t.Errorf("Mask(%q) = %q, want %q", source, got, want)
-		}
-	}
-}
-
-func FuzzMask(f *testing.F) {
-	f.Add("http://user:secretword@host:81/path?password=x", "secretword")
-	f.Add("exec:ffmpeg -i rtsp://a:b@c/ --token d -u e:f", "x")
-	f.Fuzz(func(t *testing.T, source, password string) {
-		Mask(source)
-		newRedactor(source).line(password)
-		// A password of ordinary characters in its usual place never comes through.
-		if len(password) < 4 || strings.ContainsFunc(password, func(r rune) bool { return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789!$%", r) }) {
-			return
-		}
-		if strings.Contains("http://user:***@host/path", password) {
-			return
-		}
-		if got := Mask("http://user:" + password + "@host/path"); got != "http://user:***@host/path" {
-			t.Fatalf("Mask shows %q", got)
-		}
-	})
 }
 
 func FuzzOpen(f *testing.F) {

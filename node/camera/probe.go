@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"camqtt/internal/jpeg"
+	"camqtt/internal/redact"
 	"camqtt/node/camera/board"
 )
 
@@ -23,8 +24,8 @@ func probePorts() []string { return []string{"8080", "8081", "81"} }
 // Probe looks at what answers at a network address, within 5.5 s: a host, with or
 // without a port, or a whole URL. It returns the sources to write for it, the best
 // first, or an error that says why there is none. It takes at most one picture and
-// never opens a stream beside another one. Passwords in the address are masked in
-// what is returned.
+// never opens a stream beside another one. In what is
+// returned, *** stands for the password and the values in the query of the address.
 func Probe(ctx context.Context, host string) ([]Found, error) {
 	return probeHost(ctx, host, nil)
 }
@@ -32,10 +33,9 @@ func Probe(ctx context.Context, host string) ([]Found, error) {
 func probeHost(ctx context.Context, host string, client *http.Client) ([]Found, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	source, shown := host, clean(Mask(host))
+	source, shown := host, clean(redact.Address(host))
 	if !strings.Contains(host, "://") {
 		source = "http://" + host
-		shown = strings.TrimPrefix(clean(Mask(source)), "http://")
 	}
 	u, err := url.Parse(source)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -135,7 +135,7 @@ func (s *httpSource) foundBoard(ctx context.Context, v *visit) []Found {
 // foundAnswer describes an address that gives pictures itself.
 func (s *httpSource) foundAnswer(ctx context.Context, v *visit, a *answer) Found {
 	kind := board.FromAnswer(a.Header, a.ProtoMinor == 0)
-	x := Found{Source: s.shown(s.url.String()), Name: s.url.Host, Kind: string(kind), Formats: []string{"JPEG"}}
+	x := Found{Source: s.shown(s.url.String()), Name: s.model, Kind: string(kind), Formats: []string{"JPEG"}}
 	if fw := board.Of(kind); fw.Kind != board.Generic {
 		x.Name = fw.Name
 	}
@@ -175,5 +175,5 @@ func (s *httpSource) shown(addr string) string {
 	if s.option.given != "" {
 		out += "#" + s.option.given
 	}
-	return Mask(out)
+	return redact.Template(out)
 }
