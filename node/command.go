@@ -50,12 +50,12 @@ func (l *loop) command(x note, all bool) {
 		l.refuse(err)
 		return
 	}
-	if l.settings.privacy && (c.Verb == wire.Snap || c.Verb == wire.Start) {
+	if l.settings.privacy && (c.Verb == wire.Snap || c.Verb == wire.Still || c.Verb == wire.Start) {
 		l.answer(c, x.at, wire.Privacy, "privacy is on: set privacy off first")
 		return
 	}
 	switch c.Verb {
-	case wire.Snap:
+	case wire.Snap, wire.Still:
 		l.request(request{cmd: c, at: x.at})
 	case wire.Start:
 		l.start(c, x.at)

@@ -113,7 +113,7 @@ func TestLearned(t *testing.T) {
 			t.Fatalf("%d infos, want 1", len(infos))
 		}
 		var i wire.Info
-		if err := json.Unmarshal(infos[0].Payload, &i); err != nil || i.Model != "ESP32" || !slices.Equal(i.Sizes, []string{"64x48"}) || !slices.Equal(i.Caps, []string{"fps", "flash", "size"}) {
+		if err := json.Unmarshal(infos[0].Payload, &i); err != nil || i.Model != "ESP32" || !slices.Equal(i.Sizes, []string{"64x48"}) || !slices.Equal(i.Caps, []string{"fps", "flash", "size", wire.CapStill}) {
 			t.Errorf("info %+v, %v", i, err)
 		}
 		if s := state(t, got); s.Warning != "it keeps 64x48" || s.Error != nil {

@@ -139,7 +139,7 @@ func (l *loop) wake() time.Time {
 	}
 	if l.run != nil && !l.run.closing {
 		at(l.run.alarm())
-		at(l.run.askAt(l.pending))
+		at(l.run.prompt.next(l.pending))
 		if !l.wanted() {
 			at(l.lingerEnd)
 		}

@@ -283,17 +283,20 @@ func (o *outbox) send(ctx context.Context, its []item) error {
 	return nil
 }
 
-// urgent reports whether a picture waits that somebody has just asked for. Those that
-// an outage has held back are late anyway.
+// urgent reports whether a snapshot waits that was just asked for and is published on
+// frame too. Those that an outage has held back are late anyway.
 func (o *outbox) urgent() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.open && slices.ContainsFunc(o.queue, func(it item) bool { return it.shot != nil && it.shot.jpeg != nil && !it.shot.late })
+	return o.open && slices.ContainsFunc(o.queue, func(it item) bool { return it.shot != nil && it.shot.jpeg != nil && !it.shot.still && !it.shot.late })
 }
 
 // counts counts a deliberate picture that has arrived; nil is none.
 func (o *outbox) counts(s *shot) {
 	if s == nil {
+		return
+	}
+	if s.still {
 		return
 	}
 	o.node.count.snapshots.Add(1)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"camqtt/internal/jpeg"
@@ -17,14 +18,16 @@ type picture struct {
 	raw     []byte
 	info    jpeg.Info
 	dressed []byte
+	id      string // ImageUniqueID, once dressed
 }
 
 // bytes returns the picture with EXIF and Huffman tables.
 func (l *loop) bytes(p *picture) []byte {
 	if p.dressed == nil {
 		prof := l.profile()
+		p.id = l.imageID(p.at)
 		p.dressed = jpeg.Dress(p.raw, p.info, jpeg.EXIF{
-			Time: p.at, Make: prof.Make, Model: prof.Model, ID: l.imageID(p.at), Orientation: l.opts.Orientation,
+			Time: p.at, Make: prof.Make, Model: prof.Model, ID: p.id, Orientation: l.opts.Orientation,
 		})
 		p.raw = nil
 	}
@@ -63,6 +66,7 @@ func (l *loop) picture(f camera.Frame) {
 	}
 	broken, _ := l.broken()
 	l.run.saw(now, broken)
+	l.run.prompt.came(f.At, now)
 	l.learned()
 	p := &picture{at: f.At, raw: f.JPEG, info: info}
 	if (l.wanted() || l.dozes) && !l.fits(p) {
@@ -72,12 +76,18 @@ func (l *loop) picture(f camera.Frame) {
 	l.recovered()
 	l.lastPic, l.lastAt = p, f.At
 	l.sized(info.Width, info.Height)
+	served := l.satisfied(p)
 	switch {
-	case l.snapped(p, now):
-	case l.dozes && !l.pace.due(now, l.settings.fps): // more than anybody wants; kept for max_age
-	case l.dozes:
-		l.shoot(p, []request{{cause: wire.CausePush, at: p.at}}, now)
-	case len(l.leases) > 0 && l.pace.due(now, l.rate()):
+	case slices.ContainsFunc(served, request.deliberate):
+		l.shoot(p, served, now)
+		return
+	case l.dozes && l.pace.due(now, l.settings.fps): // faster than that is kept for max_age only
+		l.shoot(p, append([]request{{cause: wire.CausePush, at: p.at}}, served...), now)
+		return
+	case len(served) > 0:
+		l.show(p, served, now)
+	}
+	if !l.dozes && len(l.leases) > 0 && l.pace.due(now, l.rate()) {
 		l.sendLive(p, now)
 	}
 }
@@ -129,34 +139,29 @@ func (l *loop) tooLarge(size int, now time.Time) {
 	l.refuseAll(wire.TooLarge, text)
 }
 
-// snapped gives a picture to the requests that it satisfies: those that came
-// before it was exposed. It reports whether it became a deliberate picture. While the
-// connection is slower than people ask they wait for a later one, and share it.
-func (l *loop) snapped(p *picture, now time.Time) bool {
-	var served []request
+// satisfied takes the requests out that a picture satisfies: those that allow one exposed
+// when it was. While the connection is slower than requests come, they wait for a later
+// one and share it. Leases that wait for their first picture are answered.
+func (l *loop) satisfied(p *picture) (served []request) {
 	crowded := l.outbox.crowded()
 	l.pending = keep(l.pending, func(r request) bool {
 		switch {
 		case r.lease:
 			l.answer(r.cmd, r.at, wire.OK, r.note)
 			return false
-		case p.at.Before(r.at), crowded && r.asked():
+		case p.at.Before(r.oldest()), crowded && r.asked():
 			return true
 		}
 		served = append(served, r)
 		return false
 	})
-	if len(served) == 0 {
-		return false
-	}
-	l.shoot(p, served, now)
-	return true
+	return served
 }
 
 // shoot publishes a deliberate picture with the results of all who asked.
 func (l *loop) shoot(p *picture, served []request, now time.Time) {
 	l.seq++
-	jpg, first := l.bytes(p), served[0]
+	jpg, first := l.bytes(p), served[slices.IndexFunc(served, request.deliberate)]
 	if first.cause == "" {
 		first.cause = wire.CauseCommand
 	}
@@ -164,22 +169,45 @@ func (l *loop) shoot(p *picture, served []request, now time.Time) {
 		jpeg: jpg, retain: l.settings.retain,
 		meta: wire.Meta{
 			TS: wire.At(p.at), Seq: l.seq, Cause: first.cause, ID: first.cmd.ID, Bytes: len(jpg),
-			Width: p.info.Width, Height: p.info.Height, Warm: !first.cold, TookMS: since(first.at, now),
+			Width: p.info.Width, Height: p.info.Height, Warm: !first.cold, TookMS: since(first.at, now), Image: p.id,
 		},
-		event: &wire.Event{Type: wire.EventSnapshot, TS: wire.At(p.at), Seq: l.seq, Cause: first.cause, Bytes: len(jpg)},
+		event: &wire.Event{Type: wire.EventSnapshot, TS: wire.At(p.at), Seq: l.seq, Cause: first.cause, Bytes: len(jpg), Image: p.id},
 	}
-	for _, r := range served {
-		if !r.asked() {
-			continue // nobody asked, nobody is told
-		}
-		s.results = append(s.results, wire.Result{
-			Cmd: string(r.cmd.Verb), ID: r.cmd.ID, OK: true, Code: wire.OK, Text: r.note,
-			TS: wire.At(now), TookMS: since(r.at, now), Bytes: len(jpg), Seq: l.seq,
-		})
-	}
+	s.results = resultsOf(served, s.meta, now)
+	l.publish(s, now)
+}
+
+// show publishes a picture on preview only, with the results of all who asked.
+func (l *loop) show(p *picture, served []request, now time.Time) {
+	jpg := l.bytes(p)
+	about := wire.Meta{Bytes: len(jpg), Image: p.id}
+	l.publish(&shot{jpeg: jpg, still: true, retain: l.settings.retain, results: resultsOf(served, about, now)}, now)
+}
+
+func (l *loop) publish(s *shot, now time.Time) {
 	l.outbox.add(item{shot: s})
 	l.previewNext = now.Add(l.settings.previewEvery)
 	l.stated.dirty = true
+}
+
+// resultsOf returns the results of those requests that were commands. Only a snap's has
+// the number of a deliberate picture.
+func resultsOf(served []request, about wire.Meta, now time.Time) []wire.Result {
+	var all []wire.Result
+	for _, r := range served {
+		if !r.asked() {
+			continue
+		}
+		result := wire.Result{
+			Cmd: string(r.cmd.Verb), ID: r.cmd.ID, OK: true, Code: wire.OK, Text: r.note,
+			TS: wire.At(now), TookMS: since(r.at, now), Bytes: about.Bytes, Image: about.Image,
+		}
+		if r.deliberate() {
+			result.Seq = about.Seq
+		}
+		all = append(all, result)
+	}
+	return all
 }
 
 // sendLive hands a picture to the live sender, as a preview too when one is due.

@@ -97,8 +97,8 @@ func (l *loop) info() wire.Info {
 	return i
 }
 
-// caps lists what the camera obeys. The rate always is: what the source does
-// not slow down by itself, the node thins out.
+// caps lists what the camera obeys and which newer commands the node knows. The rate
+// always is obeyed: what the source does not slow down by itself, the node thins out.
 func caps(p camera.Profile) []string {
 	all := []string{camera.CapFPS}
 	for _, c := range []string{camera.CapFlash, camera.CapQuality, camera.CapSize} {
@@ -106,7 +106,7 @@ func caps(p camera.Profile) []string {
 			all = append(all, c)
 		}
 	}
-	return all
+	return append(all, wire.CapStill)
 }
 
 // sawInfo notices a second node: an info of another instance that is not a

@@ -7,7 +7,7 @@ import (
 	"camqtt/internal/wire"
 )
 
-// request waits for a picture: a snap, a scheduled snapshot, or a start whose
+// request waits for a picture: a snap, a still, a scheduled snapshot, or a start whose
 // result is the first picture.
 type request struct {
 	cmd      wire.Command
@@ -22,11 +22,17 @@ type request struct {
 // asked reports whether somebody waits for a result of it.
 func (r request) asked() bool { return r.cause == "" || r.cause == wire.CauseCommand }
 
-// request takes a snap: from memory when an older picture will do, else it
+// deliberate reports whether the picture is published as a snapshot.
+func (r request) deliberate() bool { return r.cmd.Verb != wire.Still }
+
+// oldest is the earliest exposure that will do.
+func (r request) oldest() time.Time { return r.at.Add(-r.cmd.MaxAge) }
+
+// request takes a snap or still: from memory when an older picture will do, else it
 // waits for one exposed from now on, together with all who wait already.
 func (l *loop) request(r request) {
 	r.cold = l.run == nil || !l.run.warm()
-	if age := r.cmd.MaxAge; age > 0 && l.lastPic != nil && r.at.Sub(l.lastPic.at) <= age && l.serveOld(r) {
+	if age := r.cmd.MaxAge; age > 0 && l.lastPic != nil && !l.lastPic.at.Before(r.oldest()) && l.serveOld(r) {
 		return
 	}
 	if f := l.fault; f != nil && l.run == nil {
@@ -47,7 +53,11 @@ func (l *loop) serveOld(r request) bool {
 	if !l.fits(l.lastPic) || l.outbox.crowded() {
 		return false
 	}
-	l.shoot(l.lastPic, []request{r}, time.Now())
+	if r.deliberate() {
+		l.shoot(l.lastPic, []request{r}, time.Now())
+	} else {
+		l.show(l.lastPic, []request{r}, time.Now())
+	}
 	return true
 }
 

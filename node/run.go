@@ -23,9 +23,7 @@ type run struct {
 	begun   time.Time     // when the oldest picture came
 	closing bool          // asked to end
 	broken  uint64        // broken pictures of this camera when the newest came, or it was opened
-	prompt  chan struct{} // asks a prompted source for a picture; nil for others
-	asked   time.Time     // when prompt was last used
-	since   time.Time     // when it was used first without having brought a picture yet
+	prompt  *prompter     // nil for sources that need no asking
 
 	patient bool          // it sends when it likes: silence does not end it
 	every   time.Duration // how often it is expected to send; 0: not known
@@ -60,8 +58,8 @@ func (r *run) alarm() time.Time {
 	if r.idle() {
 		return r.newest.Add(24 * time.Hour)
 	}
-	if r.prompt != nil && r.mode.FPS == 0 && !r.since.IsZero() {
-		return r.since.Add(r.first)
+	if r.prompt != nil && r.mode.FPS == 0 && !r.prompt.waiting.IsZero() {
+		return r.prompt.waiting.Add(r.first)
 	}
 	if r.newest.IsZero() {
 		return r.opened.Add(r.first)
@@ -75,7 +73,7 @@ func (r *run) alarm() time.Time {
 // idle reports whether the camera is open and nothing is expected of it: it
 // takes pictures when prompted, and has taken the last that was asked for.
 func (r *run) idle() bool {
-	return r.prompt != nil && r.mode.FPS == 0 && !r.newest.IsZero() && !r.asked.After(r.newest)
+	return r.prompt != nil && r.mode.FPS == 0 && !r.newest.IsZero() && r.prompt.idle()
 }
 
 // saw notes that a whole picture came; broken is how many were not, ever.
@@ -160,49 +158,12 @@ func (l *loop) arrange(now time.Time) {
 		l.closeRun()
 		return
 	}
-	l.run.ask(l.pending, now)
+	l.run.prompt.ask(l.pending, now)
 }
 
 // show is a mode for the log.
 func show(m camera.Mode) string {
 	return fmt.Sprintf("%dx%d fps=%g quality=%d", m.Width, m.Height, m.FPS, m.Quality)
-}
-
-// askAgain is when a prompt that brought nothing is repeated: a picture can get
-// lost on its way, without the camera being broken.
-const askAgain = 5 * time.Second
-
-// askAt is when a source that takes pictures one by one must be prompted: at once
-// if somebody waits for one that has not been asked for yet. Zero is not at all.
-func (r *run) askAt(pending []request) time.Time {
-	var at time.Time
-	if r.prompt == nil || r.closing {
-		return at
-	}
-	for _, p := range pending {
-		switch {
-		case p.lease: // any picture of the stream will do
-		case p.at.After(r.asked), !r.asked.After(r.newest): // not asked for, or what came was too old
-			return r.opened
-		default:
-			at = r.asked.Add(askAgain)
-		}
-	}
-	return at
-}
-
-func (r *run) ask(pending []request, now time.Time) {
-	if at := r.askAt(pending); at.IsZero() || now.Before(at) {
-		return
-	}
-	r.asked = now
-	if !r.since.After(r.newest) {
-		r.since = now
-	}
-	select {
-	case r.prompt <- struct{}{}:
-	default: // it has not even begun with the last one
-	}
 }
 
 // linger closes a camera nobody wants: at once when opening it costs nothing,
@@ -243,11 +204,11 @@ func (l *loop) openRun(now time.Time) {
 	}
 	r.broken, _ = l.broken()
 	if l.profile().Prompted {
-		r.prompt = make(chan struct{}, 1)
-		r.mode.Prompt = r.prompt
+		r.prompt = newPrompter(now)
+		r.mode.Prompt = r.prompt.ring
 	}
 	l.run = r
-	r.ask(l.pending, now)
+	r.prompt.ask(l.pending, now)
 	source, count := l.opts.Source, &l.count
 	go func() { // ends when the camera does; cameraEnded or closeCamera waits for done
 		r.done <- source.Stream(ctx, r.mode, func(f camera.Frame) {

@@ -6,10 +6,11 @@ import (
 	"camqtt/internal/wire"
 )
 
-// shot is a deliberate picture with everything that is published about it, or,
+// shot is a picture that was asked for with everything that is published about it, or,
 // without a picture, just the results of commands and an event.
 type shot struct {
 	jpeg    []byte
+	still   bool // the picture goes out on preview only
 	meta    wire.Meta
 	event   *wire.Event
 	results []wire.Result
@@ -22,7 +23,13 @@ type shot struct {
 // broker must acknowledge.
 func (s *shot) messages(n *Node) []wire.Message {
 	var msgs []wire.Message
-	if s.jpeg != nil {
+	switch {
+	case s.jpeg == nil:
+	case s.still:
+		preview := n.message(wire.KindPreview, s.jpeg)
+		preview.Retained = s.retain
+		msgs = append(msgs, preview)
+	default:
 		meta := s.meta
 		meta.Late = s.late
 		preview, snapshot := n.message(wire.KindPreview, s.jpeg), n.message(wire.KindSnapshot, s.jpeg)

@@ -14,20 +14,10 @@ import (
 // when there is no such time in b. Only the headers are looked at, so a
 // truncated picture will do.
 func CaptureTime(b []byte) (time.Time, bool) {
-	w := walk{headOnly: true}
-	w.advance(b)
-	if !w.info.HasEXIF {
-		return time.Time{}, false
-	}
-	t, ok := openTIFF(b[w.info.exif:w.info.exnd])
+	t, dir, ok := exifDirectory(b)
 	if !ok {
 		return time.Time{}, false
 	}
-	sub, ok := t.find(t.order.Uint32(t.b[4:]), 0x8769)
-	if !ok || sub.typ != tLong {
-		return time.Time{}, false
-	}
-	dir := t.order.Uint32(sub.value)
 	stamp, ok := t.text(dir, 0x9003)
 	if !ok {
 		return time.Time{}, false
@@ -44,6 +34,23 @@ func CaptureTime(b []byte) (time.Time, bool) {
 		when = when.Add(parseFraction(s))
 	}
 	return when, true
+}
+
+// exifDirectory returns where the EXIF directory of a picture is (EXIF 2.32 tag 0x8769).
+func exifDirectory(b []byte) (t tiff, dir uint32, ok bool) {
+	w := walk{headOnly: true}
+	w.advance(b)
+	if !w.info.HasEXIF {
+		return t, 0, false
+	}
+	if t, ok = openTIFF(b[w.info.exif:w.info.exnd]); !ok {
+		return t, 0, false
+	}
+	sub, ok := t.find(t.order.Uint32(t.b[4:]), 0x8769)
+	if !ok || sub.typ != tLong {
+		return t, 0, false
+	}
+	return t, t.order.Uint32(sub.value), true
 }
 
 // tiff reads a TIFF structure of which nothing is believed: every offset and

@@ -18,10 +18,14 @@ type Verb string
 // The verbs of cam/<id>/cmd.
 const (
 	Snap  Verb = "snap"
+	Still Verb = "still"
 	Start Verb = "start"
 	Stop  Verb = "stop"
 	Hello Verb = "hello"
 )
+
+// Verbs returns every verb in the order of topics.md.
+func Verbs() []Verb { return []Verb{Snap, Still, Start, Stop, Hello} }
 
 // Limits on a command, so that a hostile one costs nothing.
 const (
@@ -39,11 +43,11 @@ type Command struct {
 	Verb    Verb
 	ID      string        // comes back in the result; 1 to 64 printable characters
 	Viewer  string        // whose lease; "" is the lease [Manual]
-	MaxAge  time.Duration // snap: how old a picture may be; 0 is a fresh one
+	MaxAge  time.Duration // snap, still: how old a picture may be; 0 is a fresh one
 	For     time.Duration // start: how long without renewal; 0 is the camera's default
 	FPS     float64       // start: pictures per second at most
-	Size    Size          // snap, start
-	Quality int           // snap, start: 1 to 100
+	Size    Size          // snap, still, start
+	Quality int           // snap, still, start: 1 to 100
 }
 
 // Refusal is a command or setting that is not carried out. It becomes the
@@ -61,7 +65,7 @@ func (r *Refusal) Error() string { return r.Cmd + ": " + string(r.Code) + ": " +
 // keysOf lists what may follow each verb, in the order topics.md names it.
 func keysOf(v Verb) []string {
 	switch v {
-	case Snap:
+	case Snap, Still:
 		return []string{"id", "max_age", "size", "quality"}
 	case Start:
 		return []string{"id", "fps", "size", "quality", "for", "viewer"}
@@ -218,9 +222,19 @@ func scalar(raw json.RawMessage) (string, bool) {
 
 func unknown(word string) *Refusal {
 	if word == "" {
-		return &Refusal{Code: UnknownCommand, Text: `no command word: want snap, start, stop or hello, or JSON such as {"cmd":"snap"}`}
+		return &Refusal{Code: UnknownCommand, Text: "no command word: want " + verbs() + `, or JSON such as {"cmd":"snap"}`}
 	}
-	return &Refusal{Cmd: echo(word), Code: UnknownCommand, Text: fmt.Sprintf("%q is not a command: want snap, start, stop or hello", echo(word))}
+	return &Refusal{Cmd: echo(word), Code: UnknownCommand, Text: fmt.Sprintf("%q is not a command: want %s", echo(word), verbs())}
+}
+
+// verbs lists the verbs for a person: "snap, still, start, stop or hello".
+func verbs() string {
+	var all []string
+	for _, v := range Verbs() {
+		all = append(all, string(v))
+	}
+	last := len(all) - 1
+	return strings.Join(all[:last], ", ") + " or " + all[last]
 }
 
 // validToken reports whether s can be an id or a viewer: printable, no blanks,

@@ -18,7 +18,7 @@ type Info struct {
 	Source   string   `json:"source"`            // the kind of source only: an address may hold secrets
 	Sizes    []string `json:"sizes,omitempty"`   // sizes it can be asked for, "640x480"
 	MaxFPS   float64  `json:"max_fps,omitempty"` // most pictures per second it will send
-	Caps     []string `json:"caps"`              // what of size, fps, quality, flash it obeys
+	Caps     []string `json:"caps"`              // what of size, fps, quality, flash it obeys; CapStill
 	Version  string   `json:"version"`           // of the node's program
 	Host     string   `json:"host"`              // where the node runs
 	Instance string   `json:"instance"`          // differs for every start of a node
@@ -35,6 +35,10 @@ const (
 	SensorTemperature = "temperature"
 	SensorSignal      = "signal"
 )
+
+// CapStill in [Info].Caps says that the camera knows the command [Still]. Older
+// nodes do not; they know [Snap] only.
+const CapStill = "still"
 
 // Problem is the error in a camera's state.
 type Problem struct {
@@ -71,6 +75,7 @@ type Meta struct {
 	Warm   bool   `json:"warm"`    // the camera was open already
 	TookMS int64  `json:"took_ms"` // from the request to the whole picture
 	Late   bool   `json:"late,omitempty"`
+	Image  string `json:"image,omitempty"` // ImageUniqueID in the picture's EXIF
 }
 
 // The causes of a deliberate picture.
@@ -93,6 +98,7 @@ type Result struct {
 	Bytes  int    `json:"bytes,omitempty"` // of the picture
 	Seq    uint64 `json:"seq,omitempty"`   // of the picture, as in snapshot/meta
 	Late   bool   `json:"late,omitempty"`
+	Image  string `json:"image,omitempty"` // ImageUniqueID in the picture's EXIF
 }
 
 // The types of events.
@@ -115,6 +121,7 @@ type Event struct {
 	Cause string `json:"cause,omitempty"` // snapshot
 	Bytes int    `json:"bytes,omitempty"` // snapshot
 	Late  bool   `json:"late,omitempty"`  // snapshot: held back by an outage
+	Image string `json:"image,omitempty"` // snapshot: ImageUniqueID in the picture's EXIF
 }
 
 // Stats is a camera's heartbeat, on cam/<id>/stats. Counters begin at 0 when

@@ -91,7 +91,7 @@ func TestCommandsRefused(t *testing.T) {
 		code        wire.Code
 		text        string
 	}{
-		"unknown":         {"shoot", "shoot", "", wire.UnknownCommand, "snap, start, stop or hello"},
+		"unknown":         {"shoot", "shoot", "", wire.UnknownCommand, "snap, still, start, stop or hello"},
 		"nothing":         {"  ", "", "", wire.UnknownCommand, "no command word"},
 		"long unknown":    {strings.Repeat("x", 500), strings.Repeat("x", 32) + "...", "", wire.UnknownCommand, "not a command"},
 		"control":         {"a\x1b[31m", "a?[31m", "", wire.UnknownCommand, `"a?[31m"`},
