@@ -138,7 +138,7 @@ func (o *outbox) shut() {
 }
 
 // add queues an item; a state that waits is replaced by a newer one of its
-// topic, and a state that cannot be sent now is dropped.
+// topics, and a state that cannot be sent now is dropped.
 func (o *outbox) add(it item) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -149,7 +149,7 @@ func (o *outbox) add(it item) {
 			return
 		}
 		for i := range o.queue {
-			if q := o.queue[i]; q.state && !q.greeting && q.done == nil && len(q.msgs) == 1 && len(it.msgs) == 1 && q.msgs[0].Topic == it.msgs[0].Topic {
+			if q := o.queue[i]; q.state && !q.greeting && q.done == nil && slices.EqualFunc(q.msgs, it.msgs, sameTopic) {
 				o.queue[i] = it
 				return
 			}
@@ -158,6 +158,8 @@ func (o *outbox) add(it item) {
 	o.queue = append(o.queue, it)
 	o.bound()
 }
+
+func sameTopic(a, b wire.Message) bool { return a.Topic == b.Topic }
 
 // crowded reports whether as many pictures wait on a connection that is up as are kept
 // at all: one more would cost another, with the results of those who asked for it.

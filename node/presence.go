@@ -29,7 +29,11 @@ func (l *loop) linkUp() {
 
 func (l *loop) greet() {
 	l.stated.at, l.stated.due, l.stated.dirty = time.Now(), time.Time{}, false
-	l.outbox.greet(l.greeting())
+	msgs := l.greeting()
+	if l.settings.privacy { // it may have been switched on while the broker was out of reach
+		msgs = append(msgs, l.noPictures()...)
+	}
+	l.outbox.greet(msgs)
 	l.live.open.Store(true)
 }
 

@@ -236,6 +236,21 @@ func (l *loop) privacy(on bool) {
 	l.refuseAll(wire.Privacy, "privacy was switched on")
 	l.lastPic = nil
 	l.closeRun()
+	if l.presence.online && !l.presence.standby {
+		l.outbox.add(item{msgs: l.noPictures(), state: true, barrier: true})
+	}
+}
+
+// noPictures clears the pictures that the broker keeps. topics.md: an empty payload means
+// that there is no picture. The last is of QoS 1: its acknowledgement speaks for all.
+func (n *Node) noPictures() []wire.Message {
+	var msgs []wire.Message
+	for _, k := range []wire.Kind{wire.KindPreview, wire.KindSnapshot, wire.KindMeta} {
+		m := n.message(k, nil)
+		m.Retained = true
+		msgs = append(msgs, m)
+	}
+	return msgs
 }
 
 // private reports whether it may be said that privacy is on. topics.md: when the camera

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,9 +13,14 @@ import (
 	"camqtt/node/camera"
 )
 
-// shown counts those among messages.
-func shown(all []sent) int {
-	return len(of(all, wire.KindFrame)) + len(of(all, wire.KindPreview)) + len(of(all, wire.KindSnapshot))
+// shown counts the pictures among messages. Empty ones say that there is none.
+func shown(all []sent) (n int) {
+	for _, m := range all {
+		if wire.Kind(strings.TrimPrefix(m.Topic, "cam/porch/")).IsPicture() && len(m.Payload) > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // slowToClose is a camera that takes its time to end.
@@ -141,4 +147,66 @@ func (g growing) Profile() camera.Profile {
 		p.Sizes, p.Caps = []camera.Size{{Width: 640, Height: 480}}, []string{camera.CapSize}
 	}
 	return p
+}
+
+// empties returns the topics that were cleared, and fails on one that is not retained.
+func empties(t *testing.T, all []sent) (topics []string) {
+	t.Helper()
+	for i, m := range all {
+		if len(m.Payload) > 0 {
+			continue
+		}
+		if !m.Retained {
+			t.Errorf("the empty %s is not retained", m.Topic)
+		}
+		topics = append(topics, kinds(all[i:i+1])...)
+	}
+	return topics
+}
+
+// Pictures that the broker keeps are cleared when privacy goes on, before its result and
+// after every picture; and at a connect, where it went on while the broker was away.
+func TestPrivacyClearsPictures(t *testing.T) {
+	cleared := []string{"preview", "snapshot", "snapshot/meta"}
+	bubble(t, func(t *testing.T) {
+		b := start(t, nil)
+		defer b.end()
+		b.say("porch/cmd", "start viewer=v")
+		b.pass(time.Second)
+		b.say("porch/cmd", "snap")
+		b.pass(time.Second)
+		b.broker.set(func(x *broker) { x.slow = 300 * time.Millisecond }) // pictures are on their way
+		b.pass(time.Second)
+		b.broker.take()
+		b.say("porch/set/privacy", "on")
+		b.pass(3 * time.Second)
+		all := b.broker.take()
+		if got := empties(t, all); !slices.Equal(got, cleared) {
+			t.Fatalf("cleared %v, want %v", got, cleared)
+		}
+		empty := slices.IndexFunc(all, func(m sent) bool { return len(m.Payload) == 0 })
+		for _, m := range all[empty+3:] {
+			if k := wire.Kind(kinds([]sent{m})[0]); k.IsPicture() || k == wire.KindMeta {
+				t.Errorf("%s was published after the pictures had been cleared", k)
+			}
+		}
+		if result := slices.IndexFunc(all, func(m sent) bool { return kinds([]sent{m})[0] == "result" }); result < empty {
+			t.Errorf("%v: want the result after the pictures have been cleared", kinds(all))
+		}
+		b.cut()
+		b.broker.take()
+		b.connect()
+		b.pass(time.Second)
+		if got := empties(t, b.broker.take()); !slices.Equal(got, cleared) {
+			t.Errorf("on connect cleared %v, want %v", got, cleared)
+		}
+		b.say("porch/set/privacy", "off")
+		b.cut()
+		b.broker.take()
+		b.connect()
+		b.pass(time.Second)
+		if got := empties(t, b.broker.take()); len(got) > 0 {
+			t.Errorf("not private any more, but cleared %v", got)
+		}
+	})
 }
