@@ -23,16 +23,16 @@ import (
 
 // Dashboard serves the page and what belongs to it. Make one with [New].
 type Dashboard struct {
-	opts    Options
-	origins origins
-	page    map[string]file
-	handler http.Handler
-	public  map[string]bool // paths for which nobody is asked who he is
-	cross   *http.CrossOriginProtection
-	names   hosts
-	space   access.Space
-	metrics *metrics
-	flights *flights
+	opts     Options
+	origins  origins
+	page     map[string]file
+	handler  http.Handler
+	public   map[string]bool // paths for which nobody is asked who he is
+	cross    *http.CrossOriginProtection
+	names    hosts
+	space    access.Space
+	metrics  *metrics
+	captures *captures
 
 	sessions *sessions
 
@@ -55,7 +55,7 @@ func New(o Options) (*Dashboard, error) {
 		opts: o, crowd: crowd{most: max(o.Limits.Connections/4, 1), from: map[netip.Addr]int{}}, sockets: newSeats(o.Limits.Sockets), streams: newSeats(o.Limits.Streams), snaps: newSeats(o.Limits.Snapshots),
 	}
 	d.often = ratelog.New(o.Log, time.Minute)
-	d.flights = &flights{wg: &d.busy, all: map[flightKey]*flight{}}
+	d.captures = newCaptures(&d.busy, d.take)
 	if d.origins, err = parseOrigins(o.Origins); err != nil {
 		return nil, err
 	}

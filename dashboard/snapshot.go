@@ -39,7 +39,7 @@ func (d *Dashboard) snapshot(w http.ResponseWriter, r *http.Request) {
 	defer leave()
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
-	p, err := d.flights.join(ctx, flightKey{id, ask}, d.take)
+	p, err := d.captures.join(ctx, captureKey{id, ask})
 	if err != nil {
 		d.refusePicture(w, r, id, err)
 		return
@@ -59,8 +59,8 @@ func pictureHeader(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// take is one capture, shared by all who ask for the same at the same time.
-func (d *Dashboard) take(ctx context.Context, k flightKey) (p viewer.Picture, err error) {
+// take is one capture.
+func (d *Dashboard) take(ctx context.Context, k captureKey) (p viewer.Picture, err error) {
 	defer caught(&err)
 	return d.opts.Viewer.Snap(ctx, k.id, k.ask)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 
@@ -144,97 +143,6 @@ func TestSnapshotTimeout(t *testing.T) {
 	resp, body := ask(t, "GET", s.url+"/cam/porch/snapshot.jpg?timeout=20ms")
 	wantAnswer(t, resp, body, 504, "porch did not answer in time", "online")
 	<-ended // nobody waits for it any more, so it must not go on
-}
-
-func TestSnapshotsAreShared(t *testing.T) {
-	f := newFake()
-	begun, release := make(chan struct{}, 10), make(chan struct{})
-	f.snap = func(context.Context, wire.ID, viewer.Ask) (viewer.Picture, error) {
-		begun <- struct{}{}
-		<-release
-		return viewer.Picture{JPEG: []byte("shared"), At: time.Now()}, nil
-	}
-	s := serve(t, Options{Viewer: f})
-	var wg sync.WaitGroup
-	get := func(query string) {
-		wg.Go(func() { // ends with the request
-			if resp, body := ask(t, "GET", s.url+"/cam/porch/snapshot.jpg"+query); body != "shared" {
-				t.Errorf("%d %q, want the shared picture", resp.StatusCode, body)
-			}
-		})
-	}
-	for range 8 {
-		get("?max_age=5s")
-	}
-	get("?max_age=5s&timeout=29s") // how long one waits makes no other picture
-	get("?max_age=5s&size=320x240")
-	<-begun
-	<-begun
-	testkit.Until(t, patience, "ten requests wait", func() bool {
-		s.flights.mu.Lock()
-		defer s.flights.mu.Unlock()
-		n := 0
-		for _, f := range s.flights.all {
-			n += f.waiting
-		}
-		return n == 10
-	})
-	close(release)
-	wg.Wait()
-	if n := f.snaps.Load(); n != 2 {
-		t.Errorf("%d captures for 10 requests of two kinds, want 2", n)
-	}
-}
-
-func TestSharedSnapshotOutlivesItsFirstVisitor(t *testing.T) {
-	var wg sync.WaitGroup
-	fs := &flights{wg: &wg, all: map[flightKey]*flight{}}
-	k := flightKey{id: "porch"}
-	release := make(chan struct{})
-	takes := 0
-	take := func(ctx context.Context, _ flightKey) (viewer.Picture, error) {
-		takes++
-		select {
-		case <-release:
-			return viewer.Picture{JPEG: []byte("late")}, nil
-		case <-ctx.Done():
-			return viewer.Picture{}, ctx.Err()
-		}
-	}
-	join := func(ctx context.Context) <-chan string {
-		got := make(chan string, 1)
-		before := fs.count(k)
-		go func() { // ends with the capture or with ctx
-			p, err := fs.join(ctx, k, take)
-			got <- fmt.Sprintf("%s %v", p.JPEG, err)
-		}()
-		testkit.Until(t, patience, "one more waits", func() bool { return fs.count(k) == before+1 })
-		return got
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	first, second := join(ctx), join(context.Background())
-	cancel()
-	if got := <-first; got != " context canceled" {
-		t.Errorf("the first got %q, want what its context says", got)
-	}
-	close(release)
-	if got := <-second; got != "late <nil>" {
-		t.Errorf("the second got %q, want the picture", got)
-	}
-	wg.Wait()
-	if takes != 1 || len(fs.all) != 0 {
-		t.Errorf("%d captures, %d remembered: want 1 and none", takes, len(fs.all))
-	}
-}
-
-// count returns how many wait for a capture.
-func (fs *flights) count(k flightKey) int {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	if f := fs.all[k]; f != nil {
-		return f.waiting
-	}
-	return 0
 }
 
 func TestSnapshotLimit(t *testing.T) {
