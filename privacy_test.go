@@ -68,8 +68,15 @@ func (e *ears) clear() {
 }
 
 // pictures counts those of one camera.
-func (e *ears) pictures(id string) int {
-	return len(e.heard("cam/"+id+"/frame")) + len(e.heard("cam/"+id+"/preview")) + len(e.heard("cam/"+id+"/snapshot"))
+func (e *ears) pictures(id string) (n int) {
+	for _, kind := range []string{"frame", "preview", "snapshot"} {
+		for _, payload := range e.heard("cam/" + id + "/" + kind) {
+			if len(payload) > 0 { // else it says that there is none
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // firstState is the first that a camera says of itself.

@@ -165,8 +165,13 @@ func (e *entity) hearAttributes(m wire.Message) error {
 	return nil
 }
 
-// hearPicture takes a picture. That of an image is its state: when it came.
+// hearPicture takes a picture. That of an image is its state: when it came. An empty
+// payload leaves it without one.
 func (e *entity) hearPicture(m wire.Message) error {
+	if len(m.Payload) == 0 {
+		e.Picture = nil
+		return nil
+	}
 	if !bytes.HasPrefix(m.Payload, []byte{0xff, 0xd8}) || !bytes.HasSuffix(m.Payload, []byte{0xff, 0xd9}) {
 		return fmt.Errorf("%s: %d bytes that are no JPEG", e.ID, len(m.Payload))
 	}
