@@ -24,7 +24,7 @@ var imports = map[string][]string{
 	"node":                           {"internal/wire", "internal/jpeg", "node/camera"},
 	"node/camera":                    {"internal/redact", "internal/jpeg", "internal/cert", "node/camera/v4l2", "node/camera/board"},
 	"node/camera/v4l2":               {},
-	"node/camera/push":               {"internal/jpeg"},
+	"node/camera/push":               {"internal/jpeg", "node/camera"},
 	"node/camera/vmtest":             {},
 	"node/camera/vmtest/boot":        {},
 	"node/camera/vmtest/webcam":      {},

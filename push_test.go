@@ -20,8 +20,8 @@ import (
 func TestPushExample(t *testing.T) {
 	curl := testkit.Tool(t, "curl")
 	free := func() string { return "127.0.0.1:" + strconv.Itoa(testkit.FreePort(t)) }
-	mqtt, http, tcp := free(), free(), free()
-	p := serve(t, "run", "-c", "configs/push.yaml", "-c", "broker.listen="+mqtt, "-c", "broker.data=", "-c", "dashboard.listen="+free(),
+	mqtt, page, http, tcp := free(), free(), free(), free()
+	p := serve(t, "run", "-c", "configs/push.yaml", "-c", "broker.listen="+mqtt, "-c", "broker.data=", "-c", "dashboard.listen="+page,
 		"-c", "push.listen="+http, "-c", "push.tcp="+tcp, "-c", "cameras.meter.push_from=127.0.0.1", "-c", "cameras.bell.push_from=", "-c", "cameras.bell.push_token=change-me-please", "-c", "cameras.gate.push_from=127.0.0.2")
 	testkit.Until(t, patience, "the bridge listens", func() bool { return listens(mqtt) && listens(http) && listens(tcp) })
 	broker := "mqtt://" + mqtt
@@ -84,6 +84,12 @@ func TestPushExample(t *testing.T) {
 	}
 	if w := taken("gate"); w != 96 {
 		t.Errorf("the picture of the gate is %d wide, want 96", w)
+	}
+	if out, _, _ := testkit.Run(t, patience, curl, "-sS", "--data-binary", "no picture", "http://"+http+"/push/meter"); !strings.Contains(string(out), "not exactly one JPEG") {
+		t.Errorf("what is no picture is answered with %q", out)
+	}
+	if m, _, _ := testkit.Run(t, patience, curl, "-sS", "http://"+page+"/metrics"); !strings.Contains(string(m), "camqtt_push_refused_request_total 1\n") {
+		t.Errorf("the refused picture is not counted:\n%s", m)
 	}
 	if out := must(t, "check", "-c", "configs/push.yaml", "-c", "cameras.bell.push_token=change-me-please"); strings.Contains(out, "change-me") || !strings.Contains(out, "push_token: '***'") {
 		t.Errorf("check shows the token:\n%s", out)

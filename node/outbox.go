@@ -155,6 +155,9 @@ func (o *outbox) add(it item) {
 			}
 		}
 	}
+	if it.shot != nil && !o.open {
+		it.shot.accept()
+	}
 	o.queue = append(o.queue, it)
 	o.bound()
 }
@@ -167,6 +170,14 @@ func (o *outbox) crowded() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.open && o.shots() >= maxHeldPictures
+}
+
+// full reports whether as many pictures are kept as may be: one more would cost
+// another that has been promised to its sender.
+func (o *outbox) full() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.shots() >= maxHeldPictures
 }
 
 // shots counts the deliberate pictures that wait.
@@ -293,11 +304,12 @@ func (o *outbox) urgent() bool {
 	return o.open && slices.ContainsFunc(o.queue, func(it item) bool { return it.shot != nil && it.shot.jpeg != nil && !it.shot.still && !it.shot.late })
 }
 
-// counts counts a deliberate picture that has arrived; nil is none.
+// counts counts a deliberate picture that has arrived, and tells its sender; nil is none.
 func (o *outbox) counts(s *shot) {
 	if s == nil {
 		return
 	}
+	s.accept()
 	if s.still {
 		return
 	}
@@ -321,14 +333,15 @@ func (o *outbox) keep(it item, epoch int) {
 		it.finish()
 		return
 	}
-	if it.shot != nil {
-		it.shot.late = true
-	}
 	if o.muted {
 		var ok bool
 		if it, ok = it.private(); !ok {
 			return
 		}
+	}
+	if it.shot != nil {
+		it.shot.late = true
+		it.shot.accept()
 	}
 	at := 0
 	if len(o.queue) > 0 && o.queue[0].greeting {

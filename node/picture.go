@@ -50,10 +50,12 @@ func (l *loop) imageID(at time.Time) string {
 func (l *loop) picture(f camera.Frame) {
 	now := time.Now()
 	if l.run.closing {
+		f.Report(camera.ErrClosed)
 		return
 	}
 	info, err := jpeg.Scan(f.JPEG)
 	if err != nil {
+		f.Report(fmt.Errorf("%w: %w", camera.ErrDamaged, err))
 		l.why = err.Error()
 		if l.count.broken.Add(1) == 1 {
 			l.opts.Log.Warn("picture is not a whole JPEG, dropped", "bytes", len(f.JPEG), "err", err)
@@ -69,20 +71,27 @@ func (l *loop) picture(f camera.Frame) {
 	l.run.prompt.came(f.At, now)
 	l.learned()
 	p := &picture{at: f.At, raw: f.JPEG, info: info}
-	if (l.wanted() || l.dozes) && !l.fits(p) {
+	if (l.wanted() || l.sends) && !l.fits(p) {
 		l.tooLarge(len(l.bytes(p)), now)
+		f.Report(fmt.Errorf("%w: %s", camera.ErrTooLarge, l.fault.text))
 		return
 	}
 	l.recovered()
 	l.lastPic, l.lastAt = p, f.At
 	l.sized(info.Width, info.Height)
+	if l.dozes && l.outbox.full() {
+		f.Report(camera.ErrBusy)
+		return
+	}
 	served := l.satisfied(p)
 	switch {
 	case slices.ContainsFunc(served, request.deliberate):
 		l.shoot(p, served, now)
+		f.Report(nil)
 		return
-	case l.dozes && l.pace.due(now, l.settings.fps): // faster than that is kept for max_age only
-		l.shoot(p, append([]request{{cause: wire.CausePush, at: p.at}}, served...), now)
+	case l.dozes: // the board's next picture waits until this one is safe
+		push := request{cause: wire.CausePush, at: p.at, accepted: func() { f.Report(nil) }}
+		l.shoot(p, append([]request{push}, served...), now)
 		return
 	case len(served) > 0:
 		l.show(p, served, now)
@@ -90,6 +99,7 @@ func (l *loop) picture(f camera.Frame) {
 	if !l.dozes && len(l.leases) > 0 && l.pace.due(now, l.rate()) {
 		l.sendLive(p, now)
 	}
+	f.Report(nil)
 }
 
 // sifting is a source that drops broken pictures itself and counts them, as
@@ -166,7 +176,7 @@ func (l *loop) shoot(p *picture, served []request, now time.Time) {
 		first.cause = wire.CauseCommand
 	}
 	s := &shot{
-		jpeg: jpg, retain: l.settings.retain,
+		jpeg: jpg, retain: l.settings.retain, accepted: first.accepted,
 		meta: wire.Meta{
 			TS: wire.At(p.at), Seq: l.seq, Cause: first.cause, ID: first.cmd.ID, Bytes: len(jpg),
 			Width: p.info.Width, Height: p.info.Height, Warm: !first.cold, TookMS: since(first.at, now), Image: p.id,

@@ -16,6 +16,7 @@ type request struct {
 	deadline time.Time
 	lease    bool   // a start: wants to know that pictures flow, not a picture of its own
 	cold     bool   // the camera was not delivering when the request came, or had to be opened anew for it
+	accepted func() // see shot.accepted
 	note     string // goes into a good result
 }
 

@@ -15,7 +15,10 @@ type shot struct {
 	event   *wire.Event
 	results []wire.Result
 	retain  bool // preview and snapshot are retained
-	late    bool // a connection has ended since: say so, and leave frame to newer pictures
+	// accepted, unless nil, is called once: when the broker has acknowledged the picture,
+	// or the connection has ended and the picture is kept for the next.
+	accepted func()
+	late     bool // a connection has ended since: say so, and leave frame to newer pictures
 }
 
 // messages returns what to publish, in the order of topics.md: the picture as a
@@ -50,6 +53,14 @@ func (s *shot) messages(n *Node) []wire.Message {
 		msgs = append(msgs, n.json(wire.KindResult, r))
 	}
 	return msgs
+}
+
+// accept tells the sender of the picture, once, that it will not get lost.
+func (s *shot) accept() {
+	if s.accepted != nil {
+		s.accepted()
+		s.accepted = nil
+	}
 }
 
 // since returns whole milliseconds since t, never negative.

@@ -1,9 +1,13 @@
 package node_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,7 +26,7 @@ type board struct {
 
 func startBoard(t *testing.T, source string) *board {
 	t.Helper()
-	bd := &board{inbox: new(camera.Inbox), jpeg: testkit.JPEG(t, 64, 48, 1, 0)}
+	bd := &board{inbox: camera.NewInbox(), jpeg: testkit.JPEG(t, 64, 48, 1, 0)}
 	bd.bench = start(t, func(o *node.Options, _ *testkit.Camera) {
 		s, err := camera.Open(source, camera.Options{Inbox: bd.inbox})
 		if err != nil {
@@ -34,10 +38,15 @@ func startBoard(t *testing.T, source string) *board {
 }
 
 // send is the board sending a picture; it reports whether it was taken.
-func (b *board) send() bool {
-	ok := b.inbox.Deliver(camera.Frame{JPEG: slices.Clone(b.jpeg), At: time.Now()})
+func (b *board) send() bool { return b.deliver(b.jpeg) == nil }
+
+// deliver is the board sending bytes, with the answer.
+func (b *board) deliver(jpeg []byte) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	err := b.inbox.Deliver(ctx, camera.Frame{JPEG: slices.Clone(jpeg), At: time.Now()})
 	b.pass(0)
-	return ok
+	return err
 }
 
 // pictures lists the kinds of what was published and is a picture or about one.
@@ -144,20 +153,50 @@ func TestBoardDeliberate(t *testing.T) {
 	})
 }
 
-// TestBoardFlood sends far more than the configured rate.
-func TestBoardFlood(t *testing.T) {
+// TestBoardBurst sends far more than the configured rate, several pictures at once, as
+// a board does that uploads what it took while it had no network: each picture that is
+// acknowledged is published.
+func TestBoardBurst(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := startBoard(t, "push:?publish=always")
 		defer b.end()
 		b.broker.take()
-		for range 300 { // in 3 s, of 10 pictures a second
-			b.send()
-			b.pass(10 * time.Millisecond)
+		var sending sync.WaitGroup
+		var taken atomic.Int64
+		for range 100 {
+			sending.Go(func() { // ends with its answer
+				if b.inbox.Deliver(t.Context(), camera.Frame{JPEG: slices.Clone(b.jpeg), At: time.Now()}) == nil {
+					taken.Add(1)
+				}
+			})
 		}
-		if n := len(of(b.broker.take(), wire.KindSnapshot)); n < 28 || n > 32 {
-			t.Errorf("%d snapshots in 3 s, want the 30 that fps allows", n)
+		sending.Wait()
+		b.pass(0)
+		if n := len(of(b.broker.take(), wire.KindSnapshot)); int64(n) != taken.Load() || n < 60 {
+			t.Errorf("%d snapshots of %d acknowledged pictures, want all, and 60 at least", n, taken.Load())
 		}
 	})
+}
+
+// TestBoardRefused sends what is never published: the board is told.
+func TestBoardRefused(t *testing.T) {
+	for _, source := range []string{"push", "push:?publish=always"} {
+		bubble(t, func(t *testing.T) {
+			b := startBoard(t, source)
+			defer b.end()
+			large := testkit.JPEG(t, 1600, 1200, 1, 100)
+			if len(large) <= 900_000 {
+				t.Fatalf("the large picture has %d bytes only", len(large))
+			}
+			damaged := slices.Clone(b.jpeg)
+			copy(damaged[len(damaged)-12:], []byte{0xff, 0xd9})
+			for want, jpeg := range map[error][]byte{camera.ErrTooLarge: large, camera.ErrDamaged: damaged, nil: b.jpeg} {
+				if err := b.deliver(jpeg); !errors.Is(err, want) {
+					t.Errorf("%s: %d bytes: %v, want %v", source, len(jpeg), err, want)
+				}
+			}
+		})
+	}
 }
 
 // TestBoardThroughOutage sends while the broker is away.
@@ -166,9 +205,9 @@ func TestBoardThroughOutage(t *testing.T) {
 		b := startBoard(t, "push:?publish=always")
 		defer b.end()
 		b.cut()
-		for range 12 {
-			if !b.send() {
-				t.Fatal("not taken while the broker is away")
+		for i := range 12 {
+			if err := b.deliver(b.jpeg); i < 8 && err != nil || i >= 8 && !errors.Is(err, camera.ErrBusy) {
+				t.Fatalf("picture %d while the broker is away: %v; want 8 taken, and no other in their place", i+1, err)
 			}
 			b.pass(time.Second)
 		}
@@ -177,7 +216,7 @@ func TestBoardThroughOutage(t *testing.T) {
 		b.pass(time.Second)
 		got := b.broker.take()
 		if n := len(of(got, wire.KindSnapshot)); n != 8 || len(of(got, wire.KindFrame)) != 0 {
-			t.Errorf("%d snapshots after the outage, want the last 8 and no frames", n)
+			t.Errorf("%d snapshots after the outage, want the 8 that were acknowledged and no frames", n)
 		}
 		var m wire.Meta
 		if err := json.Unmarshal(of(got, wire.KindMeta)[0].Payload, &m); err != nil || !m.Late {
@@ -275,10 +314,9 @@ func TestBoardBroken(t *testing.T) {
 		whole := b.jpeg
 		half := append(slices.Clone(whole[:len(whole)*3/4]), 0xff, 0xd9)
 		for range 3 { // again and again
-			b.jpeg = half
 			for range 6 {
-				if !b.send() {
-					t.Fatal("a picture is refused although somebody would have looked at it")
+				if err := b.deliver(half); !errors.Is(err, camera.ErrDamaged) {
+					t.Fatalf("a damaged picture is answered with %v", err)
 				}
 				b.pass(2 * time.Second)
 			}
@@ -290,7 +328,6 @@ func TestBoardBroken(t *testing.T) {
 		if n := len(of(got, wire.KindSnapshot)) + len(of(got, wire.KindFrame)); n != 0 {
 			t.Errorf("%d broken pictures published", n)
 		}
-		b.jpeg = whole
 		if !b.send() {
 			t.Error("a whole picture is not taken")
 		}

@@ -19,6 +19,7 @@ import (
 	"camqtt/internal/link"
 	"camqtt/internal/run"
 	"camqtt/internal/viewer"
+	"camqtt/node/camera/push"
 )
 
 // plant is what a configuration becomes: services in the order in which they
@@ -29,6 +30,7 @@ type plant struct {
 	broker   *broker.Broker   // nil: somebody else's
 	accounts *access.Accounts // nil: there are none, and nobody else can come in
 	memory   memory           // of cameras
+	push     *push.Server     // nil: no board sends pictures here
 	services []run.Named
 	checks   []run.Check // by which systemd knows that all this is alive
 
@@ -230,6 +232,7 @@ func (b *plant) addDashboard(p ports) error {
 		})
 		o.Broker, o.OwnRights = counts.Counters, true
 	}
+	o.Broker = b.withPushCounters(o.Broker)
 	d, err := dashboard.New(o)
 	if err != nil {
 		return err

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"time"
 
+	"camqtt/dashboard"
 	"camqtt/internal/cert"
 	"camqtt/internal/config"
 	"camqtt/node/camera"
@@ -17,10 +19,12 @@ func (b *plant) inbox(c config.Camera, boards *[]push.Camera) *camera.Inbox {
 	if !c.Pushed() {
 		return nil
 	}
-	in := new(camera.Inbox)
+	in := camera.NewInbox()
 	*boards = append(*boards, push.Camera{
 		ID: string(c.ID), Token: string(c.PushToken), From: c.Networks(),
-		Deliver: func(jpeg []byte, at time.Time) bool { return in.Deliver(camera.Frame{JPEG: jpeg, At: at}) },
+		Deliver: func(ctx context.Context, jpeg []byte, at time.Time) error {
+			return in.Deliver(ctx, camera.Frame{JPEG: jpeg, At: at})
+		},
 	})
 	return in
 }
@@ -57,8 +61,30 @@ func (b *plant) addPush(boards []push.Camera) error {
 	if err != nil {
 		return err
 	}
+	b.push = s
 	b.add("push", s)
 	return nil
+}
+
+// withPushCounters adds the pictures of boards that were refused, by reason.
+func (b *plant) withPushCounters(others func() []dashboard.Counter) func() []dashboard.Counter {
+	return func() []dashboard.Counter {
+		all := others()
+		if b.push == nil {
+			return all
+		}
+		refused := b.push.Refused()
+		for _, reason := range push.Reasons() {
+			c := dashboard.Counter{Name: "push_refused_" + reason + "_total", Help: "Pictures of boards that were refused: " + reason + "."}
+			for _, r := range refused {
+				if r.Reason == reason {
+					c.Value += float64(r.Count)
+				}
+			}
+			all = append(all, c)
+		}
+		return all
+	}
 }
 
 // pushTLS is the port's own certificate.

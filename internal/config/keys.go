@@ -136,8 +136,8 @@ func pushKeys() []Key {
 		{Name: "push.tls.cert", Default: `""`, Meaning: "PEM file with the certificate for https; none is plain http", parse: text},
 		{Name: "push.tls.key", Default: `""`, Meaning: "PEM file with the certificate's private key", parse: text},
 		{Name: "push.max_bytes", Default: "1048576", Meaning: "largest picture taken in", parse: imageBytes},
-		{Name: "push.connections", Default: "64", Meaning: "connections open at once", parse: whole(1, 4096)},
-		{Name: "push.connections_per_address", Default: "16", Meaning: "of those, from one IPv4 address or IPv6 /64", parse: whole(1, 4096)},
+		{Name: "push.connections", Default: "64", Meaning: "pictures that may come in at once, up to 8 of one camera", parse: whole(1, 4096)},
+		{Name: "push.connections_per_address", Default: "64", Meaning: "connections of one IPv4 address or IPv6 /64 that have not said yet which camera they are; the oldest gives way", parse: whole(1, 4096)},
 	}
 }
 

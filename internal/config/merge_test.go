@@ -45,7 +45,7 @@ var limits = config.BrokerLimits{
 }
 
 // push is what the configuration says of boards that send when it says nothing.
-var push = config.Push{MaxBytes: 1 << 20, Connections: 64, ConnectionsPerAddress: 16}
+var push = config.Push{MaxBytes: 1 << 20, Connections: 64, ConnectionsPerAddress: 64}
 
 // brokerTLS is that of a file that does not mention it.
 var brokerTLS = config.BrokerTLS{Names: []string{}, ACME: config.ACME{Domains: []string{}}, ClientAuth: "require"}

@@ -52,6 +52,9 @@ type Frame struct {
 	// take it, for a board whose pictures carry the time by its own clock that
 	// time, for a file when it was read.
 	At time.Time
+	// Taken, unless nil, is told once what became of the picture: nil when it is kept
+	// or on its way to the broker, else why it never gets there.
+	Taken func(error)
 
 	// bad says what is wrong with a picture that was no whole JPEG, and then it
 	// is all there is. Sources emit it in place of the picture so that it is
@@ -59,6 +62,13 @@ type Frame struct {
 	bad error
 	// settled is set by a source that has seen to it that exposure has settled.
 	settled bool
+}
+
+// Report tells the sender of a picture what became of it; see Frame.Taken.
+func (f Frame) Report(err error) {
+	if f.Taken != nil {
+		f.Taken(err)
+	}
 }
 
 // Profile is what is known of a source before it is opened.

@@ -2,6 +2,7 @@ package camera
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,29 +10,82 @@ import (
 	"time"
 )
 
-// Inbox is where pictures are put that a board sends by itself. The source that
-// is opened with it shows them while it streams. The zero Inbox is ready.
+// Why a picture that a board sent is not taken. An error that wraps one of them
+// may say more.
+var (
+	ErrClosed   = errors.New("pictures are not taken now: privacy is on, or the camera's node is not running or starts anew")
+	ErrBusy     = errors.New("pictures come faster than they can be sent on")
+	ErrTooLarge = errors.New("the picture is too large")
+	ErrDamaged  = errors.New("the picture is damaged")
+)
+
+// Inbox is where pictures are put that a board sends by itself. The source that is
+// opened with it emits them while it streams. Make one with [NewInbox].
 type Inbox struct {
-	mu   sync.Mutex
-	emit func(Frame) // nil while nobody streams
+	turn chan struct{} // one picture at a time, so that none replaces another
+
+	mu    sync.Mutex
+	emit  func(Frame)   // nil while the source does not stream
+	ended chan struct{} // closed when that stream ends
 }
 
-// Deliver hands over a picture, which is the receiver's from then on. It never
-// blocks; false means that nobody takes pictures now.
-func (b *Inbox) Deliver(f Frame) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.emit == nil {
-		return false
+// NewInbox makes an Inbox.
+func NewInbox() *Inbox { return &Inbox{turn: make(chan struct{}, 1)} }
+
+// Deliver hands over a picture, which is the receiver's from then on, and waits
+// until the receiver has decided about it. Nil means that the picture is kept, or
+// on its way to the broker. Else the error wraps ErrClosed, ErrBusy (also when ctx
+// is done), ErrTooLarge or ErrDamaged.
+func (b *Inbox) Deliver(ctx context.Context, f Frame) error {
+	select {
+	case b.turn <- struct{}{}:
+		defer func() { <-b.turn }()
+	case <-ctx.Done():
+		return ErrBusy
 	}
-	b.emit(f)
-	return true
+	outcome := make(chan error, 1)
+	f.Taken = func(err error) {
+		select {
+		case outcome <- err:
+		default: // reported before
+		}
+	}
+	b.mu.Lock()
+	emit, ended := b.emit, b.ended
+	if emit != nil {
+		emit(f)
+	}
+	b.mu.Unlock()
+	if emit == nil {
+		return ErrClosed
+	}
+	select {
+	case err := <-outcome:
+		return err
+	case <-ctx.Done():
+	case <-ended:
+	}
+	select {
+	case err := <-outcome:
+		return err
+	case <-ended:
+		return ErrClosed
+	default:
+		return ErrBusy
+	}
 }
 
-func (b *Inbox) open(emit func(Frame)) {
+// open has pictures emitted until ctx is done.
+func (b *Inbox) open(ctx context.Context, emit func(Frame)) {
+	ended := make(chan struct{})
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.emit = emit
+	b.emit, b.ended = emit, ended
+	b.mu.Unlock()
+	<-ctx.Done()
+	b.mu.Lock()
+	b.emit = nil
+	b.mu.Unlock()
+	close(ended)
 }
 
 const (
@@ -101,8 +155,6 @@ func (p *pushed) Stream(ctx context.Context, m Mode, emit func(Frame)) error {
 	if p.inbox == nil {
 		return configError("source push: nothing takes pictures in: want a push section, such as push.listen")
 	}
-	p.inbox.open(emit)
-	<-ctx.Done()
-	p.inbox.open(nil)
+	p.inbox.open(ctx, emit)
 	return nil
 }

@@ -3,8 +3,11 @@ package camera
 import (
 	"bytes"
 	"context"
+	"errors"
+	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -27,23 +30,21 @@ func TestPushProfile(t *testing.T) {
 }
 
 func TestInbox(t *testing.T) {
-	in, picture := new(Inbox), drawn(t, 1)
+	in, picture := NewInbox(), drawn(t, 1)
 	s, err := Open("push", Options{Inbox: in})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if in.Deliver(Frame{}) {
-		t.Error("a picture is taken though nobody streams")
+	if err := in.Deliver(t.Context(), Frame{}); !errors.Is(err, ErrClosed) {
+		t.Errorf("a picture before the stream: %v", err)
 	}
 	for range 2 { // it can be opened again
 		ctx, stop := context.WithCancel(t.Context())
 		got, done := make(chan Frame, 1), make(chan error, 1)
-		go func() { done <- s.Stream(ctx, Mode{}, func(f Frame) { got <- f }) }() // ends with stop
+		go func() { done <- s.Stream(ctx, Mode{}, func(f Frame) { got <- f; f.Report(nil) }) }() // ends with stop
 		at := time.Now()
-		for end := at.Add(patience); !in.Deliver(Frame{JPEG: picture, At: at}); time.Sleep(time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatal("the picture is never taken")
-			}
+		for in.Deliver(t.Context(), Frame{JPEG: picture, At: at}) != nil { // until Stream has begun
+			runtime.Gosched()
 		}
 		if f := <-got; !bytes.Equal(f.JPEG, picture) || !f.At.Equal(at) {
 			t.Errorf("got %d bytes of %v, want %d of %v", len(f.JPEG), f.At, len(picture), at)
@@ -52,10 +53,64 @@ func TestInbox(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		if in.Deliver(Frame{}) {
-			t.Error("a picture is taken after the stream")
+		if err := in.Deliver(t.Context(), Frame{}); !errors.Is(err, ErrClosed) {
+			t.Errorf("a picture after the stream: %v", err)
 		}
 	}
+}
+
+// TestInboxAnswers waits for what becomes of a picture.
+func TestInboxAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in, picture := NewInbox(), drawn(t, 1)
+		damaged := bytes.Clone(picture)
+		copy(damaged[len(damaged)-12:], []byte{0xff, 0xd9})
+		s, err := Open("push", Options{Inbox: in})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		verdicts := make(chan error, 1)
+		go func() { // ends with stop
+			done <- s.Stream(ctx, Mode{}, func(f Frame) {
+				select {
+				case v := <-verdicts:
+					f.Report(v)
+					f.Report(ErrDamaged) // only the first counts
+				default: // the receiver is stuck
+				}
+			})
+		}()
+		synctest.Wait()
+		deliver := func(jpeg []byte) error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			return in.Deliver(ctx, Frame{JPEG: bytes.Clone(jpeg)})
+		}
+		for _, want := range []error{nil, ErrTooLarge, ErrBusy} {
+			verdicts <- want
+			if err := deliver(picture); !errors.Is(err, want) {
+				t.Errorf("got %v, want %v", err, want)
+			}
+		}
+		if err := deliver(damaged); !errors.Is(err, ErrDamaged) {
+			t.Errorf("a damaged picture: %v", err)
+		}
+		if err := deliver(picture); !errors.Is(err, ErrBusy) {
+			t.Errorf("without an answer in time: %v", err)
+		}
+		waiting := make(chan error, 1)
+		go func() { waiting <- in.Deliver(t.Context(), Frame{JPEG: picture}) }() // ends with the stream
+		synctest.Wait()
+		stop()
+		if err := <-waiting; !errors.Is(err, ErrClosed) {
+			t.Errorf("the stream ends while a picture waits: %v", err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestPushWithoutPort(t *testing.T) {

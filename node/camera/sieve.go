@@ -115,6 +115,7 @@ type look struct {
 func (l *look) take(f Frame) {
 	now := time.Now()
 	if l.hopeless != nil { // it is ending
+		f.Report(ErrClosed)
 		return
 	}
 	if f.bad != nil {
@@ -133,6 +134,7 @@ func (l *look) take(f Frame) {
 		c.Info, err = jpeg.Scan(f.JPEG)
 	}
 	if err != nil {
+		f.Report(fmt.Errorf("%w: %w", ErrDamaged, err))
 		l.drop(err, now)
 		return
 	}
@@ -143,6 +145,7 @@ func (l *look) take(f Frame) {
 			mean = c.Mean
 		}
 		if !l.settler.ready(mean, now) {
+			f.Report(fmt.Errorf("%w: the exposure of the camera settles", ErrBusy))
 			return
 		}
 	}

@@ -3,6 +3,7 @@ package push_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -41,7 +42,10 @@ func BenchmarkDelay(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			inbox, web, tcp := receiving(b)
 			came := make(chan time.Time, 1)
-			streaming(b, inbox, func(camera.Frame) { came <- time.Now() })
+			streaming(b, inbox, func(f camera.Frame) {
+				came <- time.Now()
+				f.Report(nil)
+			})
 			all := slices.Concat([]byte(how.head), picture, []byte(how.tail))
 			m := &board{address: web, first: all[:len(all)-lastBlock], last: all[len(all)-lastBlock:]}
 			if how.alone {
@@ -117,12 +121,14 @@ func (m *board) close() {
 // receiving is a running server whose camera is known by its address, and where its
 // pictures come in.
 func receiving(b *testing.B) (inbox *camera.Inbox, web, tcp string) {
-	inbox = new(camera.Inbox)
+	inbox = camera.NewInbox()
 	o := push.Options{
 		Log: slog.New(slog.DiscardHandler),
 		Cameras: []push.Camera{{
 			ID: "gate", From: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")},
-			Deliver: func(jpeg []byte, at time.Time) bool { return inbox.Deliver(camera.Frame{JPEG: jpeg, At: at}) },
+			Deliver: func(ctx context.Context, jpeg []byte, at time.Time) error {
+				return inbox.Deliver(ctx, camera.Frame{JPEG: jpeg, At: at})
+			},
 		}},
 	}
 	for _, l := range []*net.Listener{&o.HTTP, &o.TCP} {
@@ -146,7 +152,9 @@ func streaming(b *testing.B, inbox *camera.Inbox, emit func(camera.Frame)) {
 		b.Fatal(err)
 	}
 	ending(b, func(ctx context.Context) error { return source.Stream(ctx, camera.Mode{}, emit) })
-	testkit.Until(b, patience, "the source takes pictures", func() bool { return inbox.Deliver(camera.Frame{JPEG: nil}) })
+	testkit.Until(b, patience, "the source takes pictures", func() bool {
+		return !errors.Is(inbox.Deliver(b.Context(), camera.Frame{JPEG: nil}), camera.ErrClosed)
+	})
 }
 
 // ending runs something until the benchmark ends.

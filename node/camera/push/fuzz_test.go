@@ -2,6 +2,7 @@ package push
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -17,17 +18,17 @@ func newFuzzed(t *testing.T) *Server {
 	t.Helper()
 	g, err := newGate([]Camera{{
 		ID: "gate", From: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")},
-		Deliver: func(b []byte, _ time.Time) bool {
+		Deliver: func(_ context.Context, b []byte, _ time.Time) error {
 			if info, err := jpeg.Scan(b); err != nil || info.Len != len(b) {
 				t.Errorf("%d bytes were handed on that are not one JPEG: %v", len(b), err)
 			}
-			return true
+			return nil
 		},
-	}})
+	}}, 64)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Server{gate: g, opts: Options{MaxBytes: 4096, Silence: time.Second, Log: slog.New(slog.DiscardHandler)}}
+	return &Server{gate: g, refusals: newRefusals(), opts: Options{MaxBytes: 4096, Silence: time.Second, Log: slog.New(slog.DiscardHandler)}}
 }
 
 func FuzzForm(f *testing.F) {
@@ -41,13 +42,13 @@ func FuzzForm(f *testing.F) {
 	f.Add("", pic[:20])
 	f.Fuzz(func(t *testing.T, kind string, body []byte) {
 		s := newFuzzed(t)
-		c, _ := s.gate.match(visit{id: "gate", from: netip.MustParseAddr("127.0.0.1")})
+		c, _ := s.gate.match(credentials{id: "gate", from: netip.MustParseAddr("127.0.0.1")})
 		b, err := s.body(bytes.NewReader(body), kind)
 		if err == nil && len(b) > s.opts.MaxBytes {
 			t.Errorf("%d bytes were read, the limit is %d", len(b), s.opts.MaxBytes)
 		}
 		if err == nil {
-			_ = s.deliver(c, b, time.Now()) // Deliver checks
+			_ = s.deliver(t.Context(), c, b, time.Now()) // Deliver checks
 		}
 	})
 }
@@ -63,8 +64,8 @@ func FuzzStream(f *testing.F) {
 	f.Add([]byte(strings.Repeat("x", 300)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s := newFuzzed(t)
-		v := visit{from: netip.MustParseAddr("127.0.0.1"), at: time.Now()}
-		if err := s.receive(bytes.NewReader(b), &v); err != nil && err.Error() == "" {
+		v := credentials{from: netip.MustParseAddr("127.0.0.1"), at: time.Now()}
+		if err := s.receive(t.Context(), bytes.NewReader(b), &v); err != nil && err.Error() == "" {
 			t.Error("refused without a word")
 		}
 		if strings.ContainsAny(v.id+v.token, " \r\n") {

@@ -4,21 +4,11 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
 	"sync"
 	"time"
-)
-
-// Why a picture is not taken. Their texts are what boards are told: the same
-// whether a camera is not known, a token is wrong, or an address is.
-var (
-	errRefused  = errors.New("refused: want the camera's id with its token, or its address")
-	errGuesses  = errors.New("refused too often: wait a minute")
-	errTooOften = errors.New("too many pictures: send fewer")
-	errUnwanted = errors.New("not taken now: privacy is on, or the camera's node is not running or starts anew")
 )
 
 // What one address may get wrong, at once and then per second.
@@ -28,8 +18,10 @@ const (
 	// How many addresses are remembered. When more come, one that has been quiet
 	// is forgotten, or any.
 	maxAddresses = 4096
-	// Between two lines of the log about one address.
+	// Between two lines of the log about the same board and reason.
 	sayEvery = time.Minute
+	// Pictures of one camera that may come in at once: a board sends one after another.
+	uploadsEach = 8
 )
 
 // sender is a camera with what is known of its boards.
@@ -37,24 +29,22 @@ type sender struct {
 	Camera
 	sum  [sha256.Size]byte // of the token
 	rate bucket
-}
-
-// stranger is what is remembered of an address that did something wrong.
-type stranger struct {
-	guesses bucket
-	said    time.Time // when the log last told of it
+	open int // pictures coming in
 }
 
 // gate decides who may send for which camera.
 type gate struct {
+	uploads int // pictures that may come in at once, of all cameras
+
 	mu      sync.Mutex
 	byID    map[string]*sender
 	nobody  [sha256.Size]byte // compared with where there is no camera
-	strange map[netip.Addr]*stranger
+	guesses map[netip.Addr]*bucket
+	open    int // pictures coming in
 }
 
-func newGate(cameras []Camera) (*gate, error) {
-	g := &gate{byID: map[string]*sender{}, strange: map[netip.Addr]*stranger{}}
+func newGate(cameras []Camera, uploads int) (*gate, error) {
+	g := &gate{uploads: uploads, byID: map[string]*sender{}, guesses: map[netip.Addr]*bucket{}}
 	_, _ = rand.Read(g.nobody[:]) // never fails: crypto/rand
 	for _, c := range cameras {
 		switch {
@@ -79,41 +69,46 @@ func goodToken(s string) bool {
 	})
 }
 
-// visit is what somebody who brings a picture says of it.
-type visit struct {
+// credentials are what a board says of itself.
+type credentials struct {
 	id, token string // "": not said
 	from      netip.Addr
 	at        time.Time
 }
 
-// admit finds the camera that a visit is for, or why there is none.
-func (g *gate) admit(v visit) (*sender, error) {
+// admit finds the camera that a picture is for, or why there is none. The caller calls
+// leave when the picture has come in. Wrong guesses of others never keep out a board
+// whose credentials are right.
+func (g *gate) admit(c credentials) (*sender, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	c, ok := g.match(v)
-	if ok && c.Token == "" {
-		return c, g.count(c, v.at) // nothing to guess: nobody else can send from there
+	s, ok := g.match(c)
+	switch {
+	case !ok && !g.guess(c):
+		return nil, errGuesses
+	case !ok:
+		return nil, errRefused
+	case s.open >= uploadsEach || g.open >= g.uploads:
+		return s, errConnections
+	case !s.rate.take(c.at, pictureRate, pictureBurst):
+		return s, errTooOften
 	}
-	st := g.stranger(v.from)
-	if st != nil {
-		st.guesses.drain(v.at, guessRate)
-		if st.guesses.used+1 > guessBurst {
-			return nil, errGuesses // right or wrong: else guessing could go on
-		}
-	}
-	if ok {
-		return c, g.count(c, v.at)
-	}
-	if st == nil {
-		st = g.remember(v.from, v.at)
-	}
-	st.guesses.take(v.at, guessRate, guessBurst)
-	return nil, errRefused
+	s.open++
+	g.open++
+	return s, nil
+}
+
+// leave makes room for another picture of a camera.
+func (g *gate) leave(s *sender) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s.open--
+	g.open--
 }
 
 // match looks for the camera without counting anything. It compares a token
 // whether or not there is such a camera, so that the time tells nothing.
-func (g *gate) match(v visit) (*sender, bool) {
+func (g *gate) match(v credentials) (*sender, bool) {
 	sum := sha256.Sum256([]byte(v.token))
 	if v.id != "" {
 		c, known := g.byID[v.id]
@@ -151,62 +146,63 @@ func (s *sender) near(a netip.Addr) bool {
 	return len(s.From) == 0
 }
 
-// count lets a camera's pictures through at the pace of a camera.
-func (g *gate) count(c *sender, now time.Time) error {
-	if !c.rate.take(now, pictureRate, pictureBurst) {
-		return errTooOften
+// guess counts a wrong guess. It reports false when there were too many from the
+// address.
+func (g *gate) guess(c credentials) bool {
+	a := group(c.from)
+	b := g.guesses[a]
+	if b == nil {
+		if len(g.guesses) >= maxAddresses {
+			g.forget(c.at)
+		}
+		b = &bucket{at: c.at}
+		g.guesses[a] = b
 	}
-	return nil
-}
-
-func (g *gate) stranger(a netip.Addr) *stranger { return g.strange[household(a)] }
-
-// remember begins to remember an address.
-func (g *gate) remember(a netip.Addr, now time.Time) *stranger {
-	if len(g.strange) >= maxAddresses {
-		g.forget(now)
-	}
-	st := &stranger{guesses: bucket{at: now}}
-	g.strange[household(a)] = st
-	return st
+	return b.take(c.at, guessRate, guessBurst)
 }
 
 // forget makes room: of the addresses that have been quiet, or of any.
 func (g *gate) forget(now time.Time) {
-	for a, st := range g.strange {
-		if st.guesses.drain(now, guessRate); st.guesses.used == 0 && now.Sub(st.said) >= sayEvery {
-			delete(g.strange, a)
+	for a, b := range g.guesses {
+		if b.drain(now, guessRate); b.used == 0 {
+			delete(g.guesses, a)
 		}
 	}
-	for a := range g.strange { // a quarter at once, so that it is seldom
-		if len(g.strange) < maxAddresses*3/4 {
+	for a := range g.guesses { // a quarter at once, so that it is seldom
+		if len(g.guesses) < maxAddresses*3/4 {
 			return
 		}
-		delete(g.strange, a)
+		delete(g.guesses, a)
 	}
 }
 
-// worth reports whether something about an address is worth a line in the log
-// again.
-func (g *gate) worth(a netip.Addr, now time.Time) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	st := g.stranger(a)
-	if st == nil {
-		st = g.remember(a, now)
-	}
-	if now.Sub(st.said) < sayEvery {
-		return false
-	}
-	st.said = now
-	return true
-}
-
-// known is an id when it is that of a camera, else a word: what strangers send
-// as an id may be a token.
+// known is an id when it is that of a camera, else "": what strangers send as an id
+// may be a token.
 func (g *gate) known(id string) string {
 	if g.byID[id] != nil {
 		return id
 	}
-	return "unknown"
+	return ""
+}
+
+// bucket lets so many things happen at once, and so many more per second.
+type bucket struct {
+	used float64
+	at   time.Time
+}
+
+// drain gives back what time has.
+func (b *bucket) drain(now time.Time, perSecond float64) {
+	b.used = max(0, b.used-perSecond*now.Sub(b.at).Seconds())
+	b.at = now
+}
+
+// take reports whether one more may happen, and counts it.
+func (b *bucket) take(now time.Time, perSecond, burst float64) bool {
+	b.drain(now, perSecond)
+	if b.used+1 > burst {
+		return false
+	}
+	b.used++
+	return true
 }

@@ -1,11 +1,15 @@
 package push
 
 import (
+	"cmp"
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -23,53 +27,60 @@ const (
 	sketchBlock = 1024
 )
 
-// problem is a picture that was not taken because of what came.
-type problem struct {
-	status int // HTTP
-	text   string
-}
-
-func (p *problem) Error() string { return p.text }
-
-func problemf(status int, format string, a ...any) *problem {
-	return &problem{status, fmt.Sprintf(format, a...)}
-}
-
 // serve handles one HTTP request. The answer always has a body: sketches wait
 // for one.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	conn, _ := r.Context().Value(connKey{}).(*unidentified)
+	c := credentialsOf(r)
 	if r.Method != http.MethodPost && r.Method != http.MethodPut {
 		w.Header().Set("Allow", "POST, PUT")
-		s.refuse(w, problemf(http.StatusMethodNotAllowed, "this port takes pictures: POST or PUT a JPEG to /push/<id>"))
+		s.refuse(w, c, refusalf(http.StatusMethodNotAllowed, "this port takes pictures: POST or PUT a JPEG to /push/<id>"))
 		return
 	}
-	v := visitOf(r)
-	c, err := s.gate.admit(v)
+	cam, err := s.gate.admit(c)
+	if cam != nil {
+		c.id = cam.ID // perhaps known by its address alone
+	}
 	if err == nil {
-		err = s.upload(w, r, c, v.at)
+		if conn != nil {
+			conn.identified()
+			defer conn.idle()
+		}
+		err = s.upload(w, r, cam, c.at)
+		s.gate.leave(cam)
 	}
 	if err != nil {
-		s.tell(v, err)
-		s.refuse(w, err)
+		s.refuse(w, c, asRefusal(err))
 		return
 	}
 	answer(w, http.StatusOK, "ok")
 }
 
-// visitOf reads who a request says it is.
-func visitOf(r *http.Request) visit {
-	v := visit{at: time.Now(), token: headerToken(r.Header), from: address(r.RemoteAddr)}
+// connKey is the key of a request's connection in its context.
+type connKey struct{}
+
+// withConn notes the connection of the requests that come over it.
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// credentialsOf reads what a request says of its board.
+func credentialsOf(r *http.Request) credentials {
+	c := credentials{at: time.Now(), token: headerToken(r.Header), from: address(r.RemoteAddr)}
 	var inPath string
 	if rest, ok := strings.CutPrefix(r.URL.Path, "/push/"); ok {
-		v.id, inPath, _ = strings.Cut(strings.TrimSuffix(rest, "/"), "/")
+		c.id, inPath, _ = strings.Cut(strings.TrimSuffix(rest, "/"), "/")
 	}
-	if v.token == "" {
-		v.token = inPath
+	if c.token == "" {
+		c.token = inPath
 	}
-	if v.token == "" {
-		v.token = r.URL.Query().Get("token")
+	if c.token == "" {
+		c.token = r.URL.Query().Get("token")
 	}
-	return v
+	return c
 }
 
 // headerToken is the token of RFC 6750 section 2.1, or of X-Token.
@@ -94,17 +105,19 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, c *sender, at ti
 	if err != nil {
 		return body.explain(err, r.ContentLength)
 	}
-	return s.deliver(c, b, at)
+	return s.deliver(r.Context(), c, b, at)
 }
 
-// deliver hands a picture on if it is one.
-func (s *Server) deliver(c *sender, b []byte, at time.Time) error {
+// deliver hands a picture on if it is one, and waits until it is taken.
+func (s *Server) deliver(ctx context.Context, c *sender, b []byte, at time.Time) error {
 	pic, err := one(b)
 	if err != nil {
-		return problemf(http.StatusBadRequest, "not exactly one JPEG: %v", err)
+		return refusalf(http.StatusBadRequest, "not exactly one JPEG: %v", err)
 	}
-	if !c.Deliver(pic, at) {
-		return errUnwanted
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Silence)
+	defer cancel()
+	if err := c.Deliver(ctx, pic, at); err != nil {
+		return err
 	}
 	s.opts.Log.Debug("picture pushed", "cam", c.ID, "bytes", len(pic))
 	return nil
@@ -117,7 +130,7 @@ func (s *Server) body(r io.Reader, contentType string) ([]byte, error) {
 		return s.read(r)
 	}
 	if err != nil || params["boundary"] == "" {
-		return nil, problemf(http.StatusBadRequest, "%.40q: want a boundary, as in multipart/form-data; boundary=x", kind)
+		return nil, refusalf(http.StatusBadRequest, "%.40q: want a boundary, as in multipart/form-data; boundary=x", kind)
 	}
 	form := multipart.NewReader(r, params["boundary"])
 	var seen []string
@@ -141,7 +154,7 @@ func (s *Server) body(r io.Reader, contentType string) ([]byte, error) {
 		}
 		seen = append(seen, fmt.Sprintf("%.20q", p.FormName()))
 	}
-	return nil, problemf(http.StatusBadRequest, "no picture in the form, only %.100s: want a part named %s, or of type image/jpeg", strings.Join(seen, ", "), formField)
+	return nil, refusalf(http.StatusBadRequest, "no picture in the form, only %.100s: want a part named %s, or of type image/jpeg", strings.Join(seen, ", "), formField)
 }
 
 // isPicture reports whether a part of a form is the picture.
@@ -160,7 +173,7 @@ func (s *Server) read(r io.Reader) ([]byte, error) {
 }
 
 func (s *Server) tooLarge() error {
-	return problemf(http.StatusRequestEntityTooLarge, "larger than %d bytes: send a smaller picture, or raise push.max_bytes", s.opts.MaxBytes)
+	return refusalf(http.StatusRequestEntityTooLarge, "larger than %d bytes: send a smaller picture, or raise push.max_bytes", s.opts.MaxBytes)
 }
 
 // paced is a body that may neither pause nor last too long.
@@ -188,20 +201,20 @@ func (p *paced) Read(b []byte) (int, error) {
 
 // explain says why a body did not come whole.
 func (p *paced) explain(err error, want int64) error {
-	var known *problem
+	var known *refusal
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &known):
 		return known
 	case errors.As(err, &large):
-		return problemf(http.StatusRequestEntityTooLarge, "the form is larger than %d bytes", large.Limit)
+		return refusalf(http.StatusRequestEntityTooLarge, "the form is larger than %d bytes", large.Limit)
 	case errors.Is(err, os.ErrDeadlineExceeded) && want-p.got == sketchBlock:
-		return problemf(http.StatusRequestTimeout, "the last %d bytes never came: a known fault of a sketch that sends blocks of %d bytes and forgets the last when "+
+		return refusalf(http.StatusRequestTimeout, "the last %d bytes never came: a known fault of a sketch that sends blocks of %d bytes and forgets the last when "+
 			"the picture is a multiple of that; the next picture will come", sketchBlock, sketchBlock)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return problemf(http.StatusRequestTimeout, "took too long: %d bytes came of %s", p.got, length(want))
+		return refusalf(http.StatusRequestTimeout, "took too long: %d bytes came of %s", p.got, length(want))
 	}
-	return problemf(http.StatusBadRequest, "the body broke off or is no form: %d bytes came of %s", p.got, length(want))
+	return refusalf(http.StatusBadRequest, "the body broke off or is no form: %d bytes came of %s", p.got, length(want))
 }
 
 // length is a Content-Length for people.
@@ -212,27 +225,17 @@ func length(n int64) string {
 	return fmt.Sprint(n)
 }
 
-// statusOf is the HTTP status of why a picture is not taken.
-func statusOf(err error) int {
-	var p *problem
-	switch {
-	case errors.As(err, &p):
-		return p.status
-	case errors.Is(err, errRefused):
-		return http.StatusForbidden
-	case errors.Is(err, errGuesses), errors.Is(err, errTooOften):
-		return http.StatusTooManyRequests
-	}
-	return http.StatusServiceUnavailable
-}
-
 // refuse answers that a picture is not taken, and ends the connection once the
 // board has had the time to read why.
-func (s *Server) refuse(w http.ResponseWriter, err error) {
+func (s *Server) refuse(w http.ResponseWriter, c credentials, r *refusal) {
+	s.tell(c, r)
 	w.Header().Set("Connection", "close")
+	if r.status == http.StatusServiceUnavailable || r.status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", "1")
+	}
 	// What still comes of the body is thrown away by net/http, for so long.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.opts.Silence)) // else ReadTimeout holds
-	answer(w, statusOf(err), err.Error())
+	answer(w, r.status, r.text)
 }
 
 func answer(w http.ResponseWriter, status int, text string) {
@@ -242,10 +245,22 @@ func answer(w http.ResponseWriter, status int, text string) {
 	_, _ = io.WriteString(w, text+"\n") // who does not read it does not want it
 }
 
-// tell writes into the log why a picture was not taken; of one address not more
+// tell counts a refusal, and writes it into the log: of one board and reason not more
 // often than once a minute.
-func (s *Server) tell(v visit, err error) {
-	if s.gate.worth(v.from, v.at) {
-		s.opts.Log.Warn("pushed picture not taken", "cam", s.gate.known(v.id), "from", v.from.String(), "err", err)
+func (s *Server) tell(c credentials, r *refusal) {
+	id := s.gate.known(c.id)
+	if s.refusals.count(subject{id, r.reason, group(c.from)}, c.at) {
+		s.opts.Log.Warn("pushed picture not taken", "cam", cmp.Or(id, "unknown"), "from", c.from.String(), "reason", r.reason, "err", r.text)
 	}
+}
+
+// evict ends a connection that has to make room for another.
+func (s *Server) evict(c *unidentified) {
+	s.tell(credentials{from: c.addr, at: time.Now()}, errIdle)
+	if s.opts.TLS == nil { // else only a handshake could say it
+		_ = c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+		_, _ = fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s\n",
+			errIdle.status, http.StatusText(errIdle.status), len(errIdle.text)+1, errIdle.text)
+	}
+	_ = c.Close()
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"camqtt/internal/testkit"
+	"camqtt/node/camera"
 	"camqtt/node/camera/push"
 )
 
@@ -171,9 +172,34 @@ func TestNotTaken(t *testing.T) {
 		})
 	}
 	s.expect(&s.gate)
-	s.gate.close()
-	if answer := s.raw(s.http, false, post("/push/gate", "", s.jpeg)); !strings.HasPrefix(answer, "HTTP/1.1 503 ") || !strings.Contains(answer, "privacy") {
-		t.Errorf("a picture that nobody takes: %q", answer)
+	for _, c := range []struct {
+		err    error
+		status int
+		text   string
+	}{
+		{camera.ErrClosed, 503, "privacy"},
+		{camera.ErrBusy, 503, "send again later"},
+		{fmt.Errorf("%w: raise max_image_bytes", camera.ErrTooLarge), 413, "max_image_bytes"},
+		{fmt.Errorf("%w: data is missing", camera.ErrDamaged), 400, "data is missing"},
+	} {
+		s.gate.answer(c.err)
+		refused(t, s.raw(s.http, false, post("/push/gate", "", s.jpeg)), c.status, c.text)
+		if answer := s.raw(s.tcp, false, []byte("cam/gate\n"), s.jpeg); !strings.Contains(answer, c.text) {
+			t.Errorf("over TCP: %q, want %q", answer, c.text)
+		}
+	}
+	counted := map[string]uint64{}
+	for _, r := range s.push.Refused() {
+		counted[r.Camera+" "+r.Reason] = r.Count
+	}
+	for reason, least := range map[string]uint64{"gate request": 8, "gate too_large": 4, "gate damaged": 2, "gate busy": 2, "gate closed": 2} {
+		if counted[reason] < least {
+			t.Errorf("%d refusals are counted as %q, want %d at least: %v", counted[reason], reason, least, counted)
+		}
+		_, word, _ := strings.Cut(reason, " ")
+		if !strings.Contains(s.log.String(), "cam=gate from=127.0.0.1 reason="+word) {
+			t.Errorf("the log has no line about %q", reason)
+		}
 	}
 }
 

@@ -28,17 +28,16 @@ const token = "hunter2.hunter2"
 type shelf struct {
 	mu     sync.Mutex
 	got    [][]byte
-	closed bool
+	refuse error // what is answered; nil: the picture is taken
 }
 
-func (s *shelf) deliver(jpeg []byte, _ time.Time) bool {
+func (s *shelf) deliver(_ context.Context, jpeg []byte, _ time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return false
+	if s.refuse == nil {
+		s.got = append(s.got, jpeg)
 	}
-	s.got = append(s.got, jpeg)
-	return true
+	return s.refuse
 }
 
 func (s *shelf) take() [][]byte {
@@ -49,10 +48,11 @@ func (s *shelf) take() [][]byte {
 	return got
 }
 
-func (s *shelf) close() {
+// answer sets what becomes of the pictures that follow.
+func (s *shelf) answer(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed = true
+	s.refuse = err
 }
 
 // log keeps what was logged.
@@ -83,6 +83,7 @@ type server struct {
 	far           shelf
 	log           log
 	jpeg, another []byte
+	push          *push.Server
 }
 
 // start runs a server on real ports.
@@ -137,6 +138,7 @@ func (s *server) serve(http, tcp net.Listener, change func(*push.Options)) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.push = p
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- p.Serve(ctx) }() // ends with stop

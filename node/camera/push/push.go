@@ -28,9 +28,10 @@ type Camera struct {
 	// From are the addresses that a board may send from; none is all.
 	From []netip.Prefix
 	// Deliver gets each picture, exactly one whole JPEG that is the receiver's from
-	// then on, with the time at which it began to come in. It must not block. It
-	// returns false when the picture is not taken at the moment.
-	Deliver func(jpeg []byte, at time.Time) bool
+	// then on, with the time at which it began to come in. It returns when it is
+	// known what becomes of the picture, or ctx is done. Nil means that the picture
+	// is taken; an error is one of [camera.Inbox.Deliver].
+	Deliver func(ctx context.Context, jpeg []byte, at time.Time) error
 }
 
 // Options says what a Server is made of. Cameras, Log and one of the listeners are
@@ -44,9 +45,11 @@ type Options struct {
 
 	// MaxBytes is the largest picture taken, in bytes; 0 is 1 MiB.
 	MaxBytes int
-	// Connections is how many may be open at once on both ports; 0 is 64.
+	// Connections is how many pictures may come in at once on both ports; 0 is 64.
+	// Four times as many connections may be open whose board has not yet said which
+	// camera it is.
 	Connections int
-	// PerAddress is how many of them one IPv4 address or IPv6 /64 may have; 0 is 16.
+	// PerAddress is how many of those one IPv4 address or IPv6 /64 may have; 0 is 64.
 	PerAddress int
 	// Silence is how long a request may pause, how long its head may take, and how
 	// long a whole TCP connection may; 0 is 5 s.
@@ -58,7 +61,7 @@ type Options struct {
 const (
 	defaultMax         = 1 << 20
 	defaultConnections = 64
-	defaultPerAddress  = 16
+	defaultPerAddress  = 64
 	defaultSilence     = 5 * time.Second
 	defaultLongest     = 20 * time.Second
 
@@ -71,10 +74,12 @@ const (
 
 // Server takes pictures in. Make one with [New].
 type Server struct {
-	opts  Options
-	gate  *gate
-	limit *limit
-	http  *http.Server
+	opts     Options
+	gate     *gate
+	conns    *connections // of the HTTP port
+	tcpConns *connections
+	refusals *refusals
+	http     *http.Server
 }
 
 // New checks the options. The listeners are the server's from then on.
@@ -87,13 +92,16 @@ func New(o Options) (*Server, error) {
 	o.PerAddress = cmpOr(o.PerAddress, defaultPerAddress)
 	o.Silence = cmpOr(o.Silence, defaultSilence)
 	o.Longest = cmpOr(o.Longest, defaultLongest)
-	g, err := newGate(o.Cameras)
+	g, err := newGate(o.Cameras, o.Connections)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{opts: o, gate: g, limit: newLimit(o.Connections, o.PerAddress)}
+	s := &Server{opts: o, gate: g, refusals: newRefusals()}
+	s.conns = newConnections(4*o.Connections, o.PerAddress, s.evict)
+	s.tcpConns = newConnections(4*o.Connections, o.PerAddress, s.evictTCP)
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(s.serve),
+		ConnContext:       withConn,
 		ReadHeaderTimeout: o.Silence, // of the TLS handshake too
 		ReadTimeout:       o.Longest,
 		WriteTimeout:      o.Longest + o.Silence,
@@ -113,6 +121,9 @@ func cmpOr[T int | time.Duration](v, def T) T {
 	return v
 }
 
+// Refused is how many pictures were refused so far, by camera and reason.
+func (s *Server) Refused() []Refused { return s.refusals.list() }
+
 // Serve takes pictures in until ctx is done or a port fails. It closes the
 // listeners, and can be called once.
 func (s *Server) Serve(ctx context.Context) error {
@@ -129,14 +140,14 @@ func (s *Server) Serve(ctx context.Context) error {
 		})
 	}
 	if l := s.opts.HTTP; l != nil {
-		limited := net.Listener(&listener{l, s.limit})
+		limited := net.Listener(&listener{l, s.conns})
 		if s.opts.TLS != nil {
 			limited = tls.NewListener(limited, s.opts.TLS)
 		}
 		part("HTTP", func() error { return s.http.Serve(limited) })
 	}
 	if l := s.opts.TCP; l != nil {
-		part("TCP", func() error { return s.serveTCP(ctx, &listener{l, s.limit}) })
+		part("TCP", func() error { return s.serveTCP(ctx, &listener{l, s.tcpConns}) })
 	}
 	<-ctx.Done()
 	s.shut()

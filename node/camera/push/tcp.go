@@ -48,26 +48,46 @@ func (s *Server) serveTCP(ctx context.Context, l net.Listener) error {
 func (s *Server) take(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	v := visit{from: address(conn.RemoteAddr().String()), at: time.Now()}
-	if err := conn.SetDeadline(v.at.Add(s.opts.Silence)); err != nil {
+	c := credentials{from: address(conn.RemoteAddr().String()), at: time.Now()}
+	if err := conn.SetDeadline(c.at.Add(s.opts.Silence)); err != nil {
 		return
 	}
-	err := s.receive(conn, &v)
-	if err != nil {
-		if ctx.Err() == nil {
-			s.tell(v, err)
+	if err := s.receive(ctx, conn, &c); err != nil {
+		if errors.Is(err, errNothing) {
+			return
 		}
-		_, _ = fmt.Fprintln(conn, err) // most boards do not read
+		r := asRefusal(err)
+		if ctx.Err() == nil {
+			s.tell(c, r)
+		}
+		_ = conn.SetDeadline(time.Now().Add(s.opts.Silence)) // a late picture is answered too
+		_, _ = fmt.Fprintln(conn, r)                         // most boards do not read
 		return
 	}
+	_ = conn.SetDeadline(time.Now().Add(s.opts.Silence))
 	_, _ = fmt.Fprintln(conn, "ok")
+}
+
+// errNothing is a connection that was closed without a byte: a look at whether the port
+// is open, and no picture that was refused.
+var errNothing = errors.New("nothing was sent")
+
+// evictTCP ends a connection that has to make room for another.
+func (s *Server) evictTCP(c *unidentified) {
+	s.tell(credentials{from: c.addr, at: time.Now()}, errIdle)
+	_ = c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+	_, _ = fmt.Fprintln(c, errIdle)
+	_ = c.Close()
 }
 
 // receive reads a picture up to the end of the stream and hands it on. It notes
 // in v which camera it is said to be of.
-func (s *Server) receive(r io.Reader, v *visit) error {
+func (s *Server) receive(ctx context.Context, r io.Reader, v *credentials) error {
 	in := bufio.NewReaderSize(r, maxLine)
 	head, err := in.Peek(2)
+	if len(head) == 0 && errors.Is(err, io.EOF) {
+		return errNothing
+	}
 	if err != nil {
 		return s.brokeOff(err, len(head))
 	}
@@ -78,14 +98,21 @@ func (s *Server) receive(r io.Reader, v *visit) error {
 		}
 	}
 	c, err := s.gate.admit(*v)
+	if c != nil {
+		v.id = c.ID
+	}
 	if err != nil {
 		return err
+	}
+	defer s.gate.leave(c)
+	if conn, ok := r.(*unidentified); ok {
+		conn.identified()
 	}
 	b, err := s.read(in)
 	if err != nil {
 		return s.brokeOff(err, len(b))
 	}
-	return s.deliver(c, b, v.at)
+	return s.deliver(ctx, c, b, v.at)
 }
 
 // firstLine reads "cam/<id>" or "cam/<id> <token>".
@@ -96,7 +123,7 @@ func firstLine(line []byte, err error) (id, token string, _ error) {
 		id, ok = strings.CutPrefix(words[0], "cam/")
 	}
 	if err != nil || !ok || id == "" {
-		return "", "", problemf(http.StatusBadRequest, "want one JPEG, or a first line such as cam/porch TOKEN")
+		return "", "", refusalf(http.StatusBadRequest, "want one JPEG, or a first line such as cam/porch TOKEN")
 	}
 	if len(words) == 2 {
 		token = words[1]
@@ -106,14 +133,14 @@ func firstLine(line []byte, err error) (id, token string, _ error) {
 
 // brokeOff says why a stream did not come to its end.
 func (s *Server) brokeOff(err error, got int) error {
-	var known *problem
+	var known *refusal
 	switch {
 	case errors.As(err, &known):
 		return known
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return problemf(http.StatusRequestTimeout, "no end within %s, after %d bytes: close the connection behind the picture", s.opts.Silence, got)
+		return refusalf(http.StatusRequestTimeout, "no end within %s, after %d bytes: close the connection behind the picture", s.opts.Silence, got)
 	}
-	return problemf(http.StatusBadRequest, "the connection broke off after %d bytes", got)
+	return refusalf(http.StatusBadRequest, "the connection broke off after %d bytes", got)
 }
 
 // one is b when it is exactly one JPEG; zeros may follow, which some boards send
