@@ -302,7 +302,7 @@ func TestBadServerFiles(t *testing.T) {
 		"key of another":     {[]string{"broker.tls.cert=" + crt, "broker.tls.key=" + otherKey}, []string{crt, otherKey}},
 		"key that is open":   {[]string{"broker.tls.cert=" + crt, "broker.tls.key=" + open}, []string{"chmod 600 " + open}},
 		"empty client_ca":    {[]string{"broker.tls.cert=" + crt, "broker.tls.key=" + key, "broker.tls.client_ca=/dev/null"}, []string{"broker.tls.client_ca", "no certificate in it"}},
-		"damaged own key":    {[]string{"broker.data=" + damaged}, []string{filepath.Join(damaged, "tls", "own.key"), "damaged", "put it back"}},
+		"damaged own key":    {[]string{"broker.data=" + damaged}, []string{filepath.Join(damaged, "tls", "own.key"), "damaged", "from a copy", "no key is made"}},
 		"nowhere for a key":  {[]string{"broker.data="}, []string{"broker.data"}},
 		"authority for ACME": {[]string{"broker.tls.acme.domains=cams.example.org", "broker.tls.acme.ca_file=/dev/null"}, []string{"broker.tls.acme.ca_file"}},
 	} {

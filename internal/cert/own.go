@@ -38,38 +38,78 @@ func OwnFiles(data string) (certFile, keyFile string) {
 func Folder(data string) string { return filepath.Join(data, "tls") }
 
 // Own returns the key of the given data folder with a certificate that it has
-// signed itself, and makes what is not there yet: an ECDSA P-256 key, mode 0600.
-// What is there is never overwritten; a key that is damaged, or that others may
-// read, is an error that says what to do.
+// signed itself. It makes both in a folder that has neither: an ECDSA P-256 key, mode
+// 0600. It makes a missing certificate again from its key, which keeps the pin. It never
+// makes a key beside a certificate, and never overwrites anything: nodes have pinned the
+// key. A key that is missing, damaged, another certificate's, or readable by others is an
+// error that says what to do.
 func Own(data string) (*tls.Certificate, error) {
 	certFile, keyFile := OwnFiles(data)
 	if err := os.MkdirAll(filepath.Dir(keyFile), 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of the broker's key: %w", err)
 	}
-	if err := makeOnce(keyFile, 0o600, newKey); err != nil {
+	if err := keyMissing(certFile, keyFile); err != nil {
+		return nil, err
+	}
+	if err := private.MakeOnce(keyFile, 0o600, newKey); err != nil {
 		return nil, fmt.Errorf("make the broker's key: %w", err)
 	}
 	key, err := readKey(keyFile)
 	if err != nil {
 		return nil, err
 	}
-	if err := makeOnce(certFile, 0o644, func() ([]byte, error) { return selfSigned(key) }); err != nil {
+	if err := private.MakeOnce(certFile, 0o644, func() ([]byte, error) { return selfSigned(key) }); err != nil {
 		return nil, fmt.Errorf("make the certificate of the broker's key: %w", err)
 	}
-	c, err := readPair(certFile, keyFile)
-	if err != nil {
-		return nil, fmt.Errorf("%w; remove %s and it is made again, the key and its pin stay", err, certFile)
-	}
-	return c, nil
+	return ownPair(certFile, keyFile, key)
 }
 
-// readKey reads the key that makeOnce has left, or somebody has put there.
+// keyMissing reports a certificate without its key.
+func keyMissing(certFile, keyFile string) error {
+	if _, err := os.Lstat(keyFile); !errors.Is(err, fs.ErrNotExist) {
+		return nil // reading it says more
+	}
+	if _, err := os.Lstat(certFile); err != nil {
+		return nil // the first start
+	}
+	return fmt.Errorf("the broker's key %s is missing, its certificate %s is there: %s", keyFile, certFile, cureKey(certFile, keyFile))
+}
+
+// cureKey says what to do about a key that cannot be used.
+func cureKey(certFile, keyFile string) string {
+	return fmt.Sprintf("restore %s from a copy; no key is made in its place, because nodes and join strings have pinned the old one. "+
+		"Without a copy: remove %[1]s and %s, start again, and pin the new key on every node", keyFile, certFile)
+}
+
+// ownPair joins the certificate and the key, which has been read already.
+func ownPair(certFile, keyFile string, key crypto.Signer) (*tls.Certificate, error) {
+	text, err := os.ReadFile(certFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the certificate of the broker's key: %w", err)
+	}
+	b, _ := pem.Decode(text)
+	if b == nil {
+		b = new(pem.Block)
+	}
+	leaf, err := x509.ParseCertificate(b.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("the certificate of the broker's key %s is damaged (%w): restore it from a copy, "+
+			"or remove it: it is made again from %s, whose pin stays", certFile, err, keyFile)
+	}
+	if public, ok := leaf.PublicKey.(interface{ Equal(crypto.PublicKey) bool }); !ok || !public.Equal(key.Public()) {
+		return nil, fmt.Errorf("the broker's key %s does not match its certificate %s, whose pin is %s: %s",
+			keyFile, certFile, PinOf(leaf), cureKey(certFile, keyFile))
+	}
+	return readPair(certFile, keyFile)
+}
+
+// readKey reads the key that was made here or put there by hand.
 func readKey(name string) (crypto.Signer, error) {
 	text, err := secret.ReadFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("read the broker's key: %w", err)
 	}
-	const cure = "put it back from a copy, or remove it for a new one, which every node has to pin anew"
+	cure := cureKey(filepath.Join(filepath.Dir(name), ownCert), name)
 	b, _ := pem.Decode(text)
 	if b == nil {
 		return nil, fmt.Errorf("the broker's key %s is damaged (no PEM in it): %s", name, cure)
@@ -122,34 +162,4 @@ func selfSigned(key crypto.Signer) ([]byte, error) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
 	return pem.EncodeToMemory(&pem.Block{Type: certificateBlock, Bytes: der}), err
-}
-
-// makeOnce makes a file with what text gives, unless there is one. Whoever looks
-// sees none or a whole one, also after a power cut; of two who make it at the same
-// time one wins.
-func makeOnce(name string, mode fs.FileMode, text func() ([]byte, error)) (err error) {
-	if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	b, err := text()
-	if err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(name), ".new-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(f.Name()) }()
-	_, err = f.Write(b)
-	if err := errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	switch err := os.Link(f.Name(), name); {
-	case err == nil, errors.Is(err, fs.ErrExist):
-	default: // a file system without links, such as FAT
-		if err := private.Rename(f.Name(), name); err != nil {
-			return err
-		}
-	}
-	return private.SyncFolder(filepath.Dir(name))
 }

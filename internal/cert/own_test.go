@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -71,7 +73,24 @@ func TestOwnKeyDamaged(t *testing.T) {
 			return os.WriteFile(key, []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), 0o600)
 		}, "is damaged"},
 		"readable by all":  {func(key, _ string) error { return os.Chmod(key, 0o644) }, "chmod 600"},
-		"half certificate": {func(_, crt string) error { return os.Truncate(crt, 100) }, "it is made again"},
+		"half certificate": {func(_, crt string) error { return os.Truncate(crt, 100) }, "it is made again from"},
+		"no key":           {func(key, _ string) error { return os.Remove(key) }, "own.key is missing"},
+		"another key": {func(key, _ string) error {
+			other := t.TempDir()
+			if _, err := cert.Own(other); err != nil {
+				return err
+			}
+			_, from := cert.OwnFiles(other)
+			return os.Rename(from, key)
+		}, "does not match its certificate"},
+		"another certificate": {func(_, crt string) error {
+			other := t.TempDir()
+			if _, err := cert.Own(other); err != nil {
+				return err
+			}
+			from, _ := cert.OwnFiles(other)
+			return os.Rename(from, crt)
+		}, "does not match its certificate"},
 		"key is a folder": {func(key, _ string) error {
 			if err := os.Remove(key); err != nil {
 				return err
@@ -88,12 +107,13 @@ func TestOwnKeyDamaged(t *testing.T) {
 			if err := c.harm(keyFile, certFile); err != nil {
 				t.Fatal(err)
 			}
-			before, _ := os.ReadFile(keyFile)
+			before, beforeErr := os.ReadFile(keyFile)
 			_, err := cert.Own(data)
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), filepath.Dir(keyFile)) {
 				t.Errorf("%v, want %q and the file's name", err, c.want)
 			}
-			if after, _ := os.ReadFile(keyFile); !bytes.Equal(before, after) {
+			after, afterErr := os.ReadFile(keyFile)
+			if !bytes.Equal(before, after) || errors.Is(beforeErr, fs.ErrNotExist) != errors.Is(afterErr, fs.ErrNotExist) {
 				t.Error("the key was changed")
 			}
 		})
