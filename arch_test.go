@@ -29,10 +29,11 @@ var imports = map[string][]string{
 	"node/camera/vmtest/boot":        {},
 	"node/camera/vmtest/webcam":      {},
 	"broker":                         {"internal/wire", "internal/access", "internal/private", "internal/ratelog"},
-	"dashboard":                      {"internal/ratelog", "internal/wire", "internal/access", "internal/link", "internal/viewer", "internal/jpeg"},
+	"dashboard":                      {"internal/ratelog", "internal/wire", "internal/access", "internal/link", "internal/viewer", "internal/jpeg", "internal/strictjson"},
 	"internal/wire":                  {},
-	"internal/access":                {"internal/wire", "internal/private", "internal/ratelog"},
+	"internal/access":                {"internal/wire", "internal/private", "internal/ratelog", "internal/strictjson"},
 	"internal/link":                  {"internal/redact", "internal/wire", "internal/cert"},
+	"internal/strictjson":            {},
 	"internal/viewer":                {"internal/wire", "internal/link", "internal/jpeg"},
 	"internal/config":                {"internal/redact", "internal/wire", "internal/cert", "internal/secret"},
 	"internal/cert":                  {"internal/secret", "internal/private"},
@@ -52,7 +53,7 @@ var imports = map[string][]string{
 	"internal/atomicfile":            {},
 	"internal/private":               {"internal/atomicfile"},
 	"internal/memo":                  {"internal/wire", "internal/private"},
-	"internal/enrol":                 {"internal/wire", "internal/access", "internal/cert", "internal/private", "internal/ratelog", "internal/secret"},
+	"internal/enrol":                 {"internal/wire", "internal/access", "internal/cert", "internal/private", "internal/ratelog", "internal/secret", "internal/strictjson"},
 }
 
 // doors names, for each library, the one package that may import it, with the

@@ -2,13 +2,15 @@ package dashboard
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"mime"
 	"net/http"
 	"time"
 
 	"camqtt/internal/access"
+	"camqtt/internal/strictjson"
 	"camqtt/internal/wire"
 )
 
@@ -47,9 +49,11 @@ func asked(w http.ResponseWriter, r *http.Request, into any) bool {
 		refuse(w, http.StatusUnsupportedMediaType, "want a JSON object, Content-Type: application/json")
 		return false
 	}
-	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAsked))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(into); err != nil {
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAsked))
+	if err == nil {
+		err = strictjson.Unmarshal(text, into)
+	}
+	if err != nil {
 		refuse(w, http.StatusBadRequest, "the JSON cannot be read: %s", err)
 		return false
 	}
@@ -128,10 +132,10 @@ func (d *Dashboard) listUsers(w http.ResponseWriter, r *http.Request) {
 
 func (d *Dashboard) addUser(w http.ResponseWriter, r *http.Request) {
 	var q struct {
-		Name     string    `json:"name"`
-		Role     string    `json:"role"`
-		Cameras  []wire.ID `json:"cameras"`  // none is all, where a role can have all
-		Password string    `json:"password"` // "" makes one
+		Name     string   `json:"name"`
+		Role     string   `json:"role"`
+		Cameras  []string `json:"cameras"`  // ids, or "*" alone for all
+		Password string   `json:"password"` // "" makes one
 	}
 	if !asked(w, r, &q) {
 		return
@@ -141,12 +145,11 @@ func (d *Dashboard) addUser(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "%s", err)
 		return
 	}
-	a := access.Account{Name: q.Name, Role: role, Cameras: q.Cameras, Token: role.ForDevice()}
-	device := role == access.Camera || role == access.Bridge
-	if a.All = len(q.Cameras) == 0 && !device && role != access.Admin; role == access.Camera && len(q.Cameras) == 0 {
-		a.Cameras = []wire.ID{wire.ID(q.Name)}
+	a := access.Account{Name: q.Name, Role: role, Token: role.ForDevice()}
+	if err = setCameras(&a, q.Cameras); err == nil {
+		err = access.CheckAccount(a)
 	}
-	if err := access.CheckAccount(a); err != nil {
+	if err != nil {
 		refuse(w, http.StatusBadRequest, "%s", err)
 		return
 	}
@@ -158,6 +161,22 @@ func (d *Dashboard) addUser(w http.ResponseWriter, r *http.Request) {
 	d.answer(w, struct {
 		Secret string `json:"secret"` // shown now and never again; "" when it was chosen
 	}{made})
+}
+
+// setCameras says which cameras a new account is for. No list is an error, not all of
+// them: a list that was forgotten must not open every camera.
+func setCameras(a *access.Account, ids []string) error {
+	switch {
+	case len(ids) == 0:
+		return fmt.Errorf(`account %.80q: no cameras: want a list of ids, or ["*"] for all`, a.Name)
+	case len(ids) == 1 && ids[0] == "*":
+		a.All = true
+		return nil
+	}
+	for _, id := range ids {
+		a.Cameras = append(a.Cameras, wire.ID(id))
+	}
+	return nil
 }
 
 // removeUser removes an account, but not one's own: so there is always an admin left.

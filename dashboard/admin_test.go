@@ -62,17 +62,27 @@ func TestUsers(t *testing.T) {
 	c.follows(t)
 	root := c.logIn(t, "root", c.tokens["root"])
 	for body, want := range map[string]int{
-		`{"name":"bob","role":"viewer","cameras":["porch"]}`:                               200,
-		`{"name":"eve","role":"operator"}`:                                                 200,
-		`{"name":"attic","role":"camera"}`:                                                 200,
-		`{"name":"ann","role":"viewer"}`:                                                   409,
-		`{"name":"a b","role":"viewer"}`:                                                   400,
-		`{"name":"x","role":"king"}`:                                                       400,
-		`{"name":"x","role":"bridge"}`:                                                     400,
-		`{"name":"x","role":"viewer","cameras":["NO"]}`:                                    400,
-		`{"name":"x","role":"viewer","password":"short"}`:                                  422,
-		`{"name":"pat","role":"viewer","password":"a long enough one of their own"}`:       200,
-		`{"name":"x","role":"viewer","cameras":["` + strings.Repeat("x", maxAsked) + `"]}`: 400,
+		`{"name":"bob","role":"viewer","cameras":["porch"]}`:                                         200,
+		`{"name":"eve","role":"operator","cameras":["*"]}`:                                           200,
+		`{"name":"attic","role":"camera","cameras":["attic"]}`:                                       200,
+		`{"name":"ann","role":"viewer","cameras":["*"]}`:                                             409,
+		`{"name":"ANN","role":"viewer","cameras":["*"]}`:                                             409,
+		`{"name":"a b","role":"viewer","cameras":["*"]}`:                                             400,
+		`{"name":"x\u0000y","role":"viewer","cameras":["*"]}`:                                        400,
+		`{"name":"x","role":"king","cameras":["*"]}`:                                                 400,
+		`{"name":"x","role":"bridge","cameras":["*"]}`:                                               400,
+		`{"name":"x","role":"camera","cameras":["*"]}`:                                               400,
+		`{"name":"x","role":"viewer"}`:                                                               400,
+		`{"name":"x","role":"viewer","cameras":[]}`:                                                  400,
+		`{"name":"x","role":"viewer","cameras":null}`:                                                400,
+		`{"name":"x","role":"viewer","cameras":["porch","*"]}`:                                       400,
+		`{"name":"x","role":"viewer","cameras":["porch"],"cameras":["*"]}`:                           400,
+		`{"name":"x","role":"viewer","cameras":["porch"],"Cameras":["*"]}`:                           400,
+		`{"name":"x","role":"viewer","cameras":["porch"]} {"role":"admin"}`:                          400,
+		`{"name":"x","role":"viewer","cameras":["NO"]}`:                                              400,
+		`{"name":"x","role":"viewer","cameras":["*"],"password":"short"}`:                            422,
+		`{"name":"pat","role":"viewer","cameras":["*"],"password":"a long enough one of their own"}`: 200,
+		`{"name":"x","role":"viewer","cameras":["` + strings.Repeat("x", maxAsked) + `"]}`:           400,
 	} {
 		resp, text := post(t, c.url+"/api/users", body, root...)
 		if resp.StatusCode != want {

@@ -105,7 +105,8 @@ export class Users extends Box {
 		const typed = () => ['name', 'role', 'cameras'].map((f) => this.value(f));
 		const [name, role, ids] = typed();
 		const sent = typed().join();
-		const cameras = ids.split(/[\s,]+/).filter((id) => id !== '');
+		const listed = ids.split(/[\s,]+/).filter((id) => id !== '');
+		const cameras = role === 'admin' ? ['*'] : role === 'camera' && listed.length === 0 ? [name] : listed;
 		const { secret } = await ask('POST', 'api/users', { name, role, cameras });
 		if (!still()) return;
 		this.#secret(name, secret);

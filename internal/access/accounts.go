@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -194,6 +195,9 @@ func (a *Accounts) reread() (after []func(), err error) {
 	}
 	a.now.Store(next)
 	a.log.Info("accounts read", "accounts", len(next.byName))
+	if names := Alike(accountsOf(all)); len(names) > 0 {
+		a.log.Warn("accounts differ only by upper and lower case", "accounts", strings.Join(names, " "))
+	}
 	for h := range a.holders {
 		if !a.Current(h.who) {
 			after = append(after, h.cancel)

@@ -26,12 +26,17 @@ func List(file string) ([]Account, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	out := accountsOf(all)
+	slices.SortFunc(out, func(a, b Account) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+func accountsOf(all []*entry) []Account {
 	out := make([]Account, len(all))
 	for i, e := range all {
 		out[i] = e.Account
 	}
-	slices.SortFunc(out, func(a, b Account) int { return strings.Compare(a.Name, b.Name) })
-	return out, nil
+	return out
 }
 
 // Add makes an account in a file, which is made too where there is none. An empty
@@ -60,8 +65,8 @@ func AddToken(file string, a Account, token string) error {
 
 func add(file string, a Account, s secret) error {
 	return edit(file, func(all []*entry) ([]*entry, error) {
-		if at(all, a.Name) >= 0 {
-			return nil, fmt.Errorf("account %s: %w", a.Name, ErrExists)
+		if err := free(all, a.Name); err != nil {
+			return nil, err
 		}
 		return append(all, &entry{Account: a, secret: s, text: s.String()}), nil
 	})
@@ -133,6 +138,49 @@ func newSecret(token bool, password string) (s secret, made string, err error) {
 	return passwordSecret(password), "", nil
 }
 
+// free reports an account of a name, or of one that differs from it only by case, which
+// people would take for the same.
+func free(all []*entry, name string) error {
+	for _, e := range all {
+		switch {
+		case e.Name == name:
+			return fmt.Errorf("account %s: %w", name, ErrExists)
+		case strings.EqualFold(e.Name, name):
+			return fmt.Errorf("account %s: %w: %s, which differs only by upper and lower case", name, ErrExists, e.Name)
+		}
+	}
+	return nil
+}
+
+// Vacant reports an account that keeps a new one of a name from being made: the error
+// wraps [ErrExists].
+func Vacant(file, name string) error {
+	all, _, _, err := read(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return free(all, name)
+}
+
+// Alike returns the names of accounts that differ from another one's only by case.
+func Alike(all []Account) []string {
+	n := map[string]int{}
+	for _, a := range all {
+		n[strings.ToLower(a.Name)]++
+	}
+	var names []string
+	for _, a := range all {
+		if n[strings.ToLower(a.Name)] > 1 {
+			names = append(names, a.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 func at(all []*entry, name string) int {
 	return slices.IndexFunc(all, func(e *entry) bool { return e.Name == name })
 }
@@ -162,7 +210,7 @@ func edit(file string, f func([]*entry) ([]*entry, error)) error {
 	}
 	defer release()
 	private.Sweep(file)
-	all, before, _, err := read(file)
+	all, _, _, err := read(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -178,12 +226,7 @@ func edit(file string, f func([]*entry) ([]*entry, error)) error {
 	if err != nil {
 		return fmt.Errorf("write accounts: %w", err)
 	}
-	if before != nil {
-		if err := private.Replace(file+backup, before); err != nil {
-			return fmt.Errorf("keep the accounts as they were: %w", err)
-		}
-	}
-	if err := private.Replace(file, after); err != nil {
+	if err := private.ReplaceKept(file, file+backup, after); err != nil {
 		return fmt.Errorf("write accounts: %w", err)
 	}
 	return nil

@@ -1,17 +1,20 @@
 package access
 
 import (
-	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 
 	"camqtt/internal/private"
+	"camqtt/internal/strictjson"
 	"camqtt/internal/wire"
 )
 
@@ -21,11 +24,16 @@ const FileName = "accounts.json"
 const (
 	backup  = ".bak" // the file as it was before the last change
 	maxFile = 16 << 20
-	version = 1
+	version = 2
+	bare    = 1 // the version without a checksum, which is read and no longer written
 )
 
 // ErrDamaged is what reading a damaged accounts file wraps.
 var ErrDamaged = errors.New("accounts file is damaged")
+
+// ErrEdited is what reading an accounts file wraps that is whole, but is not as camqtt
+// has written it.
+var ErrEdited = errors.New("the accounts are not as camqtt has written them")
 
 // record is an account as it stands in the file.
 type record struct {
@@ -40,7 +48,33 @@ type record struct {
 
 type document struct {
 	Version  int      `json:"version"`
+	Checksum string   `json:"checksum,omitempty"`
 	Accounts []record `json:"accounts"`
+}
+
+// sum is the checksum of what the accounts say, however the file is laid out.
+func (d *document) sum() (string, error) {
+	text, err := json.Marshal(d.Accounts)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(text)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
+}
+
+// unchanged reports accounts that are not those of the checksum.
+func (d *document) unchanged() error {
+	if d.Version == bare {
+		if d.Checksum != "" {
+			return fmt.Errorf("version %d with a checksum: want version %d", bare, version)
+		}
+		return nil
+	}
+	want, err := d.sum()
+	if err == nil && d.Checksum != want {
+		err = ErrEdited
+	}
+	return err
 }
 
 // entry is an account as it is used. One that did not change keeps its address when
@@ -61,26 +95,31 @@ func (e *entry) same(o *entry) bool {
 		slices.Equal(e.Cameras, o.Cameras)
 }
 
-// parse reads the file's text. It takes nothing that it does not understand.
+// parse reads the file's text. It takes nothing that it does not understand. With
+// [ErrEdited] it returns the accounts all the same.
 func parse(text []byte) ([]*entry, error) {
 	var doc document
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&doc); err != nil {
+	if err := strictjson.Unmarshal(text, &doc); err != nil {
 		return nil, err
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("there is something behind its end")
-	}
-	if doc.Version != version {
+	if doc.Version != version && doc.Version != bare {
 		return nil, fmt.Errorf("version %d: want %d", doc.Version, version)
 	}
 	if doc.Accounts == nil {
 		return nil, errors.New("it has no list of accounts")
 	}
+	all, err := doc.entries()
+	if err != nil {
+		return nil, err
+	}
+	return all, doc.unchanged()
+}
+
+// entries checks the accounts one by one.
+func (d *document) entries() ([]*entry, error) {
 	all := []*entry{}
 	seen := map[string]bool{}
-	for _, r := range doc.Accounts {
+	for _, r := range d.Accounts {
 		e, err := r.entry()
 		if err != nil {
 			return nil, err
@@ -130,6 +169,10 @@ func text(all []*entry) ([]byte, error) {
 		}
 		doc.Accounts = append(doc.Accounts, r)
 	}
+	var err error
+	if doc.Checksum, err = doc.sum(); err != nil {
+		return nil, err
+	}
 	b, err := json.MarshalIndent(doc, "", "  ")
 	return append(b, '\n'), err
 }
@@ -169,10 +212,23 @@ func read(name string) (_ []*entry, raw []byte, _ fs.FileInfo, err error) {
 		return nil, nil, st, fmt.Errorf("%s: more than %d bytes: %w", name, maxFile, ErrDamaged)
 	}
 	all, err := parse(raw)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrEdited):
+		return all, raw, st, edited(name)
+	case err != nil:
 		return nil, raw, st, damaged(name, err)
 	}
 	return all, raw, st, nil
+}
+
+// edited says what to do about a file that another program or a fault has changed.
+func edited(name string) error {
+	cure := ""
+	if _, err := os.Stat(name + backup); err == nil {
+		cure = fmt.Sprintf("; or go back to how it was before the last change: cp -p %s%s %s", name, backup, name)
+	}
+	return fmt.Errorf("%w: %s: %w (the checksum does not match). If you have edited the file, look at it with "+
+		"camqtt user check --data %s, then add --accept%s", ErrDamaged, name, ErrEdited, filepath.Dir(name), cure)
 }
 
 // damaged says what to do about a file that cannot be understood.

@@ -102,7 +102,7 @@ func TestDamaged(t *testing.T) {
 		"no cameras":    strings.Replace(string(good), `"*"`, ``, 1),
 		"secret":        strings.Replace(string(good), `argon2id:m=19456`, `argon2id:m=99999999`, 1),
 		"clear text":    strings.Replace(string(good), `argon2id:`, `plain:`, 1),
-		"short hash":    strings.Replace(string(good), `"sha256:`, `"sha256:00`, 1),
+		"short hash":    strings.Replace(string(good), `"secret": "sha256:`, `"secret": "sha256:00`, 1),
 		"twice":         strings.Replace(string(good), `"front"`, `"ann"`, 1),
 		"more behind":   string(good) + "{}",
 		"name with #":   strings.Replace(string(good), `"ann"`, `"an#"`, 1),

@@ -16,7 +16,7 @@ import (
 func (e *env) userCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "user",
-		Short: "Accounts of the embedded broker and its page: add, rm, ls, passwd, set",
+		Short: "Accounts of the embedded broker and its page: add, rm, ls, passwd, set, check",
 		Long: "Accounts of the embedded broker and its page. Changes are in force within a second,\n" +
 			"whether the broker runs or not; who is connected with an account that has gone or changed is disconnected.",
 		Example: "  camqtt user add ann --role viewer -c hub.yaml\n" +
@@ -26,7 +26,7 @@ func (e *env) userCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(e.userAdd(), e.userRemove(), e.userList(), e.userPassword(), e.userSet())
+	c.AddCommand(e.userAdd(), e.userRemove(), e.userList(), e.userPassword(), e.userSet(), e.userCheck())
 	return c
 }
 
@@ -154,20 +154,28 @@ func (e *env) userList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if len(all) == 0 {
-			fmt.Fprintf(e.Stderr, "There are no accounts in %s.\n", absolute(file))
-		}
-		var b strings.Builder
-		t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(t, "NAME\tROLE\tSECRET\tCAMERAS\tCHANGED")
-		for _, a := range all {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", a.Name, a.Role, kindOf(a.Token), a.Of(), a.Changed.Local().Format("2006-01-02 15:04"))
-		}
-		if err := t.Flush(); err != nil {
-			return err
-		}
-		return write(e.Stdout, []byte(b.String()))
+		return e.listAccounts(file, all)
 	})
+}
+
+// listAccounts prints accounts as a table.
+func (e *env) listAccounts(file string, all []access.Account) error {
+	if len(all) == 0 {
+		fmt.Fprintf(e.Stderr, "There are no accounts in %s.\n", absolute(file))
+	}
+	if names := access.Alike(all); len(names) > 0 {
+		fmt.Fprintf(e.Stderr, "Accounts that differ only by upper and lower case: %s\n", strings.Join(names, " "))
+	}
+	var b strings.Builder
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "NAME\tROLE\tSECRET\tCAMERAS\tCHANGED")
+	for _, a := range all {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", a.Name, a.Role, kindOf(a.Token), a.Of(), a.Changed.Local().Format("2006-01-02 15:04"))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return write(e.Stdout, []byte(b.String()))
 }
 
 func (e *env) userPassword() *cobra.Command {

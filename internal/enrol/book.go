@@ -1,7 +1,6 @@
 package enrol
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -17,6 +16,7 @@ import (
 	"camqtt/internal/cert"
 	"camqtt/internal/private"
 	"camqtt/internal/secret"
+	"camqtt/internal/strictjson"
 	"camqtt/internal/wire"
 )
 
@@ -86,9 +86,7 @@ type page struct {
 // parsePage reads the file's text.
 func parsePage(text []byte) (*page, error) {
 	p := new(page)
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(p); err != nil {
+	if err := strictjson.Unmarshal(text, p); err != nil {
 		return nil, err
 	}
 	if p.Version != version {

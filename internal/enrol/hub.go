@@ -117,14 +117,11 @@ func (h *Hub) Invite(_ context.Context, who access.Principal, camera wire.ID) (I
 // Vacant reports whether there is no account of a camera's name yet; else the error
 // wraps [ErrExists] and [access.ErrExists].
 func Vacant(accounts string, camera wire.ID) error {
-	all, err := access.List(accounts)
-	if err != nil {
-		return err
+	err := access.Vacant(accounts, string(camera))
+	if errors.Is(err, access.ErrExists) {
+		return fmt.Errorf("camera %s: %w: %w", camera, err, ErrExists)
 	}
-	if slices.ContainsFunc(all, func(a access.Account) bool { return a.Name == string(camera) }) {
-		return fmt.Errorf("camera %s: %w: %w", camera, access.ErrExists, ErrExists)
-	}
-	return nil
+	return err
 }
 
 // Offer makes a TLS port speak [Protocol] to those who ask for it, and leaves it as it

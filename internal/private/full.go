@@ -1,0 +1,13 @@
+//go:build !windows
+
+package private
+
+import (
+	"errors"
+	"syscall"
+)
+
+// full reports an error that more room on the disk cures.
+func full(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
