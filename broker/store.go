@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"camqtt/internal/datadir"
 	"camqtt/internal/private"
 	"camqtt/internal/ratelog"
 )
@@ -51,6 +52,10 @@ func (b *Broker) openStore() (*store, error) {
 		return nil, err
 	}
 	s.release = release
+	if err := datadir.Mark(s.dir); err != nil {
+		s.release()
+		return nil, err
+	}
 	if err := s.load(); err != nil {
 		s.release()
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"camqtt/internal/datadir"
 	"camqtt/internal/private"
 	"camqtt/internal/wire"
 )
@@ -204,6 +205,9 @@ func edit(file string, f func([]*entry) ([]*entry, error)) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return fmt.Errorf("make the folder for accounts: %w", err)
 	}
+	if err := datadir.Check(filepath.Dir(file)); err != nil {
+		return err
+	}
 	release, err := private.Lock(file)
 	if err != nil {
 		return err
@@ -211,7 +215,10 @@ func edit(file string, f func([]*entry) ([]*entry, error)) error {
 	defer release()
 	private.Sweep(file)
 	all, _, _, err := read(file)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) {
+		err = datadir.Mark(filepath.Dir(file))
+	}
+	if err != nil {
 		return err
 	}
 	if all, err = f(all); err != nil {

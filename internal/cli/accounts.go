@@ -19,6 +19,9 @@ func accountsFile(data string) string {
 // addAccounts reads the accounts of the embedded broker, or the page's own where the
 // broker is somebody else's. What is wrong with them will not be cured by a restart.
 func (b *plant) addAccounts() error {
+	if err := usable(b.cfg.AccountsData()); err != nil {
+		return err
+	}
 	file, anonymous := accountsFile(b.cfg.AccountsData()), ""
 	switch {
 	case b.cfg.Broker != nil:

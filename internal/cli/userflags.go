@@ -12,6 +12,7 @@ import (
 
 	"camqtt/internal/access"
 	"camqtt/internal/config"
+	"camqtt/internal/datadir"
 	"camqtt/internal/wire"
 )
 
@@ -47,7 +48,7 @@ func (u *userFlags) secret(c *cobra.Command) {
 // file is where the accounts are.
 func (u *userFlags) file(e *env) (string, error) {
 	if u.data != "" {
-		return accountsFile(u.data), nil
+		return accountsFile(u.data), usable(u.data)
 	}
 	sources := u.config
 	if len(sources) == 0 {
@@ -60,7 +61,15 @@ func (u *userFlags) file(e *env) (string, error) {
 	case cfg.AccountsData() == "":
 		return "", usage(errors.New("the configuration has no folder for accounts: want broker.data, or dashboard.data where the broker is somebody else's"), "")
 	}
-	return accountsFile(cfg.AccountsData()), nil
+	return accountsFile(cfg.AccountsData()), usable(cfg.AccountsData())
+}
+
+// usable reports a data folder that this version must not use.
+func usable(data string) error {
+	if err := datadir.Check(data); err != nil {
+		return usage(err, "")
+	}
+	return nil
 }
 
 // at makes a command about accounts do something to the file they are in.
