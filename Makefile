@@ -62,6 +62,7 @@ bench: setup ## every figure of docs/figures.md, beside mosquitto and the floor;
 	go test -run '^$$' -bench 'Delay' -benchtime 500x ./node/camera
 	go test -run '^$$' -bench Delay -benchtime 200x ./node/camera/push
 	go test -run '^$$' -bench . ./internal/access
+	go test -run '^$$' -bench . -benchtime 1000x ./broker/internal/messagestore
 	go test -run '^$$' -bench TLS -benchtime 1000x .
 	go test -run '^$$' -bench HTTPDelay -benchtime 60x ./node/camera
 	go test -run '^$$' -bench 'Fanout|Cameras' -benchtime 1x -timeout 30m ./broker

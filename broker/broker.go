@@ -97,6 +97,8 @@ type Broker struct {
 	system   systemTopics
 	version  string
 	started  time.Time // Serve
+
+	storeFailing atomic.Bool // the last write of retained messages failed
 }
 
 // New checks the options and makes a broker. It opens and starts nothing.
@@ -184,7 +186,7 @@ func (b *Broker) Serve(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("serve broker: %w", err)
 	}
-	defer store.release()
+	defer store.close()
 	if err := b.engine.Serve(); err != nil {
 		return fmt.Errorf("serve broker: %w", err)
 	}

@@ -132,26 +132,8 @@ func number(t *testing.T, topic string, p []byte) int {
 // look notes what the folder holds.
 func (k *killer) look(t *testing.T) {
 	t.Helper()
-	text, _ := os.ReadFile(filepath.Join(k.dir, retainedFile)) // not there yet at first
-	for line := range bytes.Lines(text) {
-		r, err := parseLine(bytes.TrimSuffix(line, []byte("\n")))
-		if err != nil || r.Text == nil {
-			t.Fatalf("what is on disk is no message: %.60q, %v", line, err)
-		}
-		k.found(t, r.Topic, []byte(*r.Text))
-	}
-	pictures, _ := filepath.Glob(filepath.Join(k.dir, pictureFolder, "*"+pictureSuffix))
-	for _, name := range pictures {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		line, body, _ := bytes.Cut(text, []byte("\n"))
-		r, err := parseLine(line)
-		if err != nil {
-			t.Fatalf("what is on disk is no picture: %.60q, %v", line, err)
-		}
-		k.found(t, r.Topic, body)
+	for topic, m := range onDisk(t, k.dir) {
+		k.found(t, topic, m.Payload)
 	}
 }
 
@@ -305,9 +287,7 @@ func TestKilledAfterWrite(t *testing.T) {
 	c.publish(t, "cam/a/snapshot", picture, 0, true)
 	c.sync(t)
 	until(t, "all of it on disk", func() bool {
-		text, _ := os.ReadFile(filepath.Join(dir, retainedFile))
-		pictures, _ := filepath.Glob(filepath.Join(dir, pictureFolder, "*"+pictureSuffix))
-		return bytes.Count(text, []byte("\n")) == 3 && len(pictures) == 1
+		return len(onDisk(t, dir)) == 4
 	})
 	v.kill()
 	again := spawn(t, dir)

@@ -24,9 +24,9 @@
 //
 // # What is kept on disk
 //
-// Retained messages, and of the pictures previews and snapshots, never a frame. The
-// files are replaced whole, so that a crash at any instant leaves the old one or the
-// new one, and loses what came in the last [Limits].StoreEvery; of a topic that changes
+// Retained messages, and of the pictures previews and snapshots, never a frame. Changes
+// are appended to a log, pictures have files that are replaced whole, so that a crash at
+// any instant loses what came in the last [Limits].StoreEvery; of a topic that changes
 // all the time, [Limits].StoreSlow, which is what spares memory cards: a longer one
 // costs nothing but older states after a crash, and those are published anew as soon
 // as a camera is back. A camera's status and what was removed never wait for it. What

@@ -51,7 +51,7 @@ type Limits struct {
 	RetainedBytes    int // their size; default 128 MiB
 	RetainedMessage  int // size of one retained message that is no picture; default 256 KiB
 
-	// StoreEvery is the shortest pause between writes of the retained file; default 2 s.
+	// StoreEvery is the shortest pause between writes of retained messages; default 2 s.
 	// It is what a crash can lose, but for topics that change often.
 	StoreEvery time.Duration
 	// StoreSlow is the shortest pause between writes that one topic causes, and what a
@@ -68,6 +68,8 @@ type Limits struct {
 // newest picture is chosen late. Measured: a line of 250 KB/s shows pictures 0.7 s
 // old with it, 12 s old without.
 const unsentBytes = 64 << 10
+
+const defaultRetainedMessage = 256 << 10
 
 // DefaultLimits gives the limits that zero values stand for.
 func DefaultLimits() Limits {
@@ -120,7 +122,7 @@ func (l *Limits) numbers() error {
 		{"Pictures", &l.Pictures, 1024},
 		{"RetainedMessages", &l.RetainedMessages, 20000},
 		{"RetainedBytes", &l.RetainedBytes, 128 << 20},
-		{"RetainedMessage", &l.RetainedMessage, 256 << 10},
+		{"RetainedMessage", &l.RetainedMessage, defaultRetainedMessage},
 	} {
 		switch {
 		case *f.v < 0:

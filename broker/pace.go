@@ -5,16 +5,21 @@ import (
 	"time"
 )
 
-// pace decides when a change of a retained message is written. A memory card wears out
-// by being written to, and a camera's state changes every second while somebody
-// watches; so a topic that was written a short while ago waits. It is used under the
-// lock of retained.
+// pace decides when a changed topic is written. A memory card wears out by being written
+// to, and a camera's state changes every second while somebody watches; so a topic that
+// was written a short while ago waits, and those that wait are written together. It is
+// used under the lock of retained.
 type pace struct {
 	slow    time.Duration
-	soon    bool      // something is to be written the next time
-	waiting time.Time // since when something less urgent waits; zero: nothing does
+	soon    map[string]bool // topics to be written the next time
+	waiting map[string]bool // topics that are less urgent
+	since   time.Time       // when the first of those began to wait
 
-	last map[string]time.Time // topic -> when it was last urgent
+	last map[string]time.Time // topic -> when it was last urgent, or written
+}
+
+func newPace(slow time.Duration) pace {
+	return pace{slow: slow, soon: map[string]bool{}, waiting: map[string]bool{}, last: map[string]time.Time{}}
 }
 
 // changed notes that a topic changed, which is urgent if it is for the first time in a
@@ -24,34 +29,49 @@ func (p *pace) changed(base, topic string, now time.Time) {
 	rest, below := strings.CutPrefix(topic, base+"/")
 	_, name, _ := strings.Cut(rest, "/")
 	switch {
-	case below && name == "status":
+	case below && name == "status", p.soon[topic]:
 	case below && name == "state", known && now.Sub(last) < p.slow:
-		if p.waiting.IsZero() {
-			p.waiting = now
+		if len(p.waiting) == 0 {
+			p.since = now
 		}
+		p.waiting[topic] = true
 		return
 	}
-	p.soon = true
+	p.urgent(topic)
 	p.last[topic] = now
+}
+
+func (p *pace) urgent(topic string) {
+	delete(p.waiting, topic)
+	p.soon[topic] = true
 }
 
 // removed notes that a topic is gone. Whoever removes something wants it gone.
 func (p *pace) removed(topic string) {
-	p.soon = true
+	p.urgent(topic)
 	delete(p.last, topic)
 }
 
-// due says whether it is time to write everything; the zero time is the last.
-func (p *pace) due(now time.Time) bool {
-	waited := !p.waiting.IsZero() && (now.IsZero() || now.Sub(p.waiting) >= p.slow)
-	if !p.soon && !waited {
-		return false
+// due gives the topics that it is time to write; the zero time is the last.
+func (p *pace) due(now time.Time) []string {
+	out := make([]string, 0, len(p.soon))
+	for topic := range p.soon {
+		out = append(out, topic)
 	}
-	p.soon, p.waiting = false, time.Time{}
-	for topic, last := range p.last {
-		if now.Sub(last) >= p.slow {
-			delete(p.last, topic)
+	clear(p.soon)
+	if len(p.waiting) > 0 && (now.IsZero() || now.Sub(p.since) >= p.slow) {
+		for topic := range p.waiting {
+			out = append(out, topic)
+			p.last[topic] = now
+		}
+		clear(p.waiting)
+	}
+	if len(out) > 0 {
+		for topic, last := range p.last {
+			if now.Sub(last) >= p.slow {
+				delete(p.last, topic)
+			}
 		}
 	}
-	return true
+	return out
 }

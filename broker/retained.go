@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -14,19 +15,11 @@ type retained struct {
 	mu    sync.RWMutex
 	m     map[string]*message
 	bytes int
-	// What the store has to write: whether ordinary messages changed, and the topics of
-	// pictures that did since it last looked.
-	pace     pace
-	pictures map[string]bool
-	written  map[string]time.Time // when a picture was last written
+	pace  pace // what the store has to write
 }
 
 func newRetained(b *Broker) *retained {
-	return &retained{
-		b: b, m: make(map[string]*message),
-		pace:     pace{slow: b.limits.StoreSlow, last: make(map[string]time.Time)},
-		pictures: make(map[string]bool), written: make(map[string]time.Time),
-	}
+	return &retained{b: b, m: make(map[string]*message), pace: newPace(b.limits.StoreSlow)}
 }
 
 // set keeps a message, replacing the one of its topic; an empty payload removes it.
@@ -65,12 +58,8 @@ func (r *retained) set(m *message) {
 	}
 	r.m[m.topic] = m
 	r.bytes += n - before
-	switch {
-	case same || r.b.data == "":
-	case m.kind == ordinary:
+	if !same && r.b.data != "" {
 		r.pace.changed(r.b.base, m.topic, time.Now())
-	default:
-		r.pictures[m.topic] = true
 	}
 }
 
@@ -80,13 +69,8 @@ func (r *retained) forget(topic string) {
 	delete(r.m, topic)
 	r.bytes -= m.size()
 	m.load.drop()
-	switch {
-	case r.b.data == "":
-	case m.kind == ordinary:
+	if r.b.data != "" {
 		r.pace.removed(topic)
-	default:
-		r.pictures[topic] = true
-		delete(r.written, topic) // it goes at once
 	}
 }
 
@@ -177,70 +161,67 @@ func (r *retained) replace(topic, old, now string) {
 	r.set(&changed)
 }
 
-// takeMessages gives every ordinary message if it is time to write them; the zero time
-// is the last.
-func (r *retained) takeMessages(now time.Time) ([]*message, bool) {
+// take gives what it is time to write at a time, and the zero time everything: messages
+// that are held for the caller, and topics that have none any more.
+func (r *retained) take(now time.Time) (changed []*message, gone []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.pace.due(now) {
-		return nil, false
-	}
-	out := make([]*message, 0, len(r.m))
-	for _, m := range r.m {
-		if m.kind == ordinary {
-			out = append(out, m)
-		}
-	}
-	return out, true
-}
-
-// takePictures gives the pictures that changed and that it is time to write, held for
-// the caller; nil for those removed.
-func (r *retained) takePictures(now time.Time) map[string]*message {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	out := make(map[string]*message, len(r.pictures))
-	for topic := range r.pictures {
+	for _, topic := range r.pace.due(now) {
 		m := r.m[topic]
-		if last, ok := r.written[topic]; ok && m != nil && !now.IsZero() && now.Sub(last) < r.b.limits.StoreSlow {
+		if m == nil {
+			gone = append(gone, topic)
 			continue
 		}
-		if m != nil {
-			m.load.hold()
-			r.written[topic] = now
-		}
-		out[topic] = m
-		delete(r.pictures, topic)
+		m.load.hold()
+		changed = append(changed, m)
 	}
-	return out
+	return changed, gone
 }
 
-// touch makes the store write the ordinary messages.
-func (r *retained) touch() {
+// ordinary gives every ordinary message, in the order of topics, held while it is looked
+// at.
+func (r *retained) ordinary() iter.Seq[*message] {
+	return func(yield func(*message) bool) {
+		for _, topic := range r.topics("#") {
+			r.mu.RLock()
+			m := r.m[topic]
+			if m != nil {
+				m.load.hold()
+			}
+			r.mu.RUnlock()
+			if m == nil {
+				continue
+			}
+			more := m.kind != ordinary || yield(m)
+			m.load.drop()
+			if !more {
+				return
+			}
+		}
+	}
+}
+
+// touch makes the store write topics.
+func (r *retained) touch(topics ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.pace.soon = true
+	for _, topic := range topics {
+		r.pace.removed(topic)
+	}
 }
 
-// touchPicture makes the store write a picture.
-func (r *retained) touchPicture(topic string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.pictures[topic] = true
-	delete(r.written, topic)
-}
-
-// stored says that the file of ordinary messages is as they are.
+// stored says that the disk has what there is.
 func (r *retained) stored() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.pace.soon, r.pace.waiting = false, time.Time{}
-	clear(r.pace.last)
+	r.pace = newPace(r.b.limits.StoreSlow)
 }
 
-// storedPicture says that a picture's file is as it is.
-func (r *retained) storedPicture(topic string) {
+// remove forgets a topic.
+func (r *retained) remove(topic string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.pictures, topic)
+	if r.m[topic] != nil {
+		r.forget(topic)
+	}
 }
