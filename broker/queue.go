@@ -55,6 +55,7 @@ func (c *conn) enqueue(it item, r rule) bool {
 	}
 	it.keep()
 	o.bytes += it.size()
+	o.shrink()
 	o.queue = append(o.queue, it)
 	return true
 }
@@ -86,6 +87,7 @@ func (c *conn) enqueuePicture(it item) bool {
 	if o.pictures == nil {
 		o.pictures = make(map[string]int)
 	}
+	o.shrink()
 	o.pictures[it.topic] = o.removed + len(o.queue)
 	o.queue = append(o.queue, it)
 	return true
@@ -98,6 +100,26 @@ func (c *conn) gaveWay(it *item) {
 	if it.cam != nil {
 		it.cam.replaced.Add(1)
 	}
+}
+
+// shrink gives up the room of what has gone, so that the line costs what waits in it and
+// not what has ever passed. Where it does, more than half of the line has gone since the
+// last time: an item is moved less than once. The caller holds mu.
+func (o *outbound) shrink() {
+	const few = 32 // not worth it
+	if o.first < few || o.first < len(o.queue)/2 {
+		return
+	}
+	rest := o.queue[o.first:]
+	if cap(o.queue) > 4*len(rest)+few {
+		o.queue = append(make([]item, 0, 2*len(rest)+few), rest...)
+	} else {
+		n := copy(o.queue, rest)
+		clear(o.queue[n:])
+		o.queue = o.queue[:n]
+	}
+	o.removed += o.first
+	o.first = 0
 }
 
 // keep makes an item outlive the call that brought it.
