@@ -63,6 +63,10 @@ func (c *conn) identified(pk *packets.Packet) (packets.Code, error) {
 		return stranger(err), err
 	}
 	c.who, c.terms.who, c.purse = p, p, b.purseOf(p)
+	if c.account = p.Name; p.Name == "" {
+		c.account = "\x00" + c.id // no account has such a name
+	}
+	c.commands = newCommandLine(c)
 	if w := c.last; w != nil && !(b.allowed(p, access.Will, w.m.topic) && (!w.m.retain || b.allowed(p, access.Retain, w.m.topic))) {
 		return packets.ErrNotAuthorized, fmt.Errorf("its will may not be published to %q", w.m.topic)
 	}

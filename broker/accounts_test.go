@@ -189,7 +189,7 @@ func TestTakeovers(t *testing.T) {
 	inside := g.hub(t, "inside")
 	refused := 0
 	for i := range 1000 {
-		id := []string{"front", "phone", "tablet", "inside", "ann"}[i%5]
+		id := []string{"front", "phone", "tablet", "$hub/inside", "ann"}[i%5]
 		o := []option{g.asUser("eve")}
 		if i%2 == 0 {
 			o = nil // somebody of this machine without an account

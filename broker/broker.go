@@ -82,7 +82,8 @@ type Broker struct {
 	// which nothing waits.
 	door     sync.Mutex
 	sessions sessions
-	away     int // sessions without a client; guarded by door
+	away     int       // sessions without a client; guarded by door
+	taken    connLimit // guarded by door
 	wills    wills
 
 	gen   atomic.Int64 // of subscriptions and rights
@@ -139,6 +140,7 @@ func New(o Options) (*Broker, error) {
 		fans:       make(map[string]*fan),
 	}
 	b.sessions.m = make(map[string]*session)
+	b.taken.byAccount = make(map[string]int)
 	b.wills = wills{b: b, m: make(map[string]*pendingWill)}
 	b.cameras.m = make(map[string]*camera)
 	b.retained = newRetained(b)

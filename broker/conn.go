@@ -36,14 +36,18 @@ type conn struct {
 	opened time.Time
 
 	// Set while the engine handles CONNECT and constant from then on.
-	who     access.Principal
-	purse   *purse // of its account; nil before CONNECT
-	vouched string // name in the client's verified TLS certificate; "" for none
-	id      string
-	version byte
-	client  *mqtt.Client
-	terms   terms
-	session *session
+	who        access.Principal
+	account    string // by which clients are told apart where they share fairly
+	purse      *purse // of its account; nil before CONNECT
+	vouched    string // name in the client's verified TLS certificate; "" for none
+	id         string
+	counted    connAccount // as what it counts while it has a session
+	version    byte
+	client     *mqtt.Client
+	terms      terms
+	session    *session
+	commands   *commandLine // nil: commands are not slowed
+	connecting atomic.Bool  // CONNECT has come
 	// Read by publishers once the session is established.
 	established atomic.Bool
 
@@ -75,6 +79,7 @@ type outbound struct {
 	removed  int            // items removed from the front of queue for good
 	pictures map[string]int // topic -> removed + index in queue
 	bytes    int            // ordinary bytes waiting
+	shares   shares         // of those, what each account has published
 	room     chan struct{}  // closed when ordinary bytes were taken or the connection closed
 
 	// Owned by whoever set busy.

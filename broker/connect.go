@@ -20,6 +20,7 @@ func (c *conn) connect(first byte, hl, n int) error {
 	if err != nil {
 		return err
 	}
+	c.connecting.Store(true)
 	if version, bad := vetConnect(first, body); bad != nil {
 		return c.unacceptable(version, bad)
 	}
@@ -35,9 +36,9 @@ func (c *conn) connect(first byte, hl, n int) error {
 	if code, err := c.identified(&pk); err != nil {
 		return c.refuse(code, err)
 	}
-	present, mine := c.b.enter(c, pk.Connect.Clean)
-	if !mine {
-		return c.refuse(packets.ErrClientIdentifierNotValid, errTaken)
+	present, err := c.b.enter(c, pk.Connect.Clean)
+	if err != nil {
+		return c.refuse(noEntry(err), err)
 	}
 	c.b.count.joined() // before the answer: a client that has it is one of those connected
 	err = c.b.engine.SendConnack(c.client, packets.CodeSuccess, present, nil)
@@ -58,6 +59,17 @@ func (c *conn) connect(first byte, hl, n int) error {
 	c.session.resume(c, c.terms)
 	c.b.changed()
 	return nil
+}
+
+// noEntry gives the answer to a client that got no session.
+func noEntry(err error) packets.Code {
+	switch {
+	case errors.Is(err, errTaken):
+		return packets.ErrClientIdentifierNotValid
+	case errors.Is(err, errAllReserved):
+		return packets.ErrServerBusy
+	}
+	return packets.ErrQuotaExceeded
 }
 
 // refuse answers CONNECT with a reason.
@@ -90,15 +102,28 @@ func (c *conn) newClient(pk *packets.Packet) {
 	if pk.Connect.ClientIdentifier != "" {
 		cl.Properties.Props.AssignedClientID = ""
 	}
+	if c.inside() {
+		cl.ID = insideIDs + cl.ID
+	}
 	cl.State.TopicAliases.Outbound = mqtt.NewOutboundTopicAliases(0)
 	c.client, c.version, c.id = cl, pk.ProtocolVersion, cl.ID
 }
+
+// insideIDs is before the identifiers of clients that are parts of this program. No other
+// client can have one, so none can keep them from connecting.
+const insideIDs = "$hub/"
+
+// inside reports whether the client is a part of this program.
+func (c *conn) inside() bool { return c.RemoteAddr().Network() == "pipe" }
 
 // admissible takes a CONNECT's terms and says why it is refused, if it is.
 func (c *conn) admissible(pk *packets.Packet) (packets.Code, error) {
 	l := &c.b.limits
 	if err := checkText(c.id, l.ClientIDBytes); err != nil {
 		return packets.ErrClientIdentifierNotValid, fmt.Errorf("client identifier: %w", err)
+	}
+	if !c.inside() && strings.HasPrefix(c.id, insideIDs) {
+		return packets.ErrClientIdentifierNotValid, fmt.Errorf("client identifiers that begin with %s belong to parts of camqtt", insideIDs)
 	}
 	if c.version < 5 && !pk.Connect.Clean && pk.Connect.ClientIdentifier == "" { // [MQTT-3.1.3-8]
 		return packets.ErrClientIdentifierNotValid, fmt.Errorf("a session to keep, but no identifier")

@@ -18,9 +18,13 @@ type message struct {
 	load   *load   // never nil; borrowed unless the message is kept somewhere
 	qos    byte
 	retain bool
-	from   string              // the publisher's client id, for no-local
-	props  *packets.Properties // nil: none
-	expiry int64               // Unix seconds; 0 never. [MQTT-3.3.2-5]
+	from   string // the publisher's client id, for no-local
+	// account is that of the publisher, in a form that is different for every client
+	// without one.
+	account string
+	command bool                // to a camera or to all: a command or a setting
+	props   *packets.Properties // nil: none
+	expiry  int64               // Unix seconds; 0 never. [MQTT-3.3.2-5]
 }
 
 // size is about what keeping a message costs.
@@ -140,6 +144,7 @@ func (b *Broker) message(pk *packets.Packet) *message {
 		retain: pk.FixedHeader.Retain,
 		from:   pk.Origin,
 	}
+	m.command, _ = cameraTopic(b.base, m.topic)
 	if id, k := picture(b.base, m.topic); k != ordinary {
 		m.kind, m.cam = k, b.cameras.get(id)
 	}

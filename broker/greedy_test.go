@@ -39,7 +39,7 @@ func TestAbsentSessionsOfOneAccount(t *testing.T) {
 	held := func() (bytes, filters int) {
 		for _, s := range g.sessions.all() {
 			s.mu.Lock()
-			bytes += s.bytes + s.flying
+			bytes += s.waiting.bytes + s.flying
 			s.mu.Unlock()
 			g.door.Lock()
 			filters += s.client.State.Subscriptions.Len()

@@ -77,7 +77,7 @@ func (b *Broker) give(t *target, h *heads) {
 		return
 	}
 	retain := m.retain && t.retain && t.version == 5
-	if qos := min(m.qos, t.qos); qos > 0 {
+	if qos := min(m.qos, t.qos); qos > 0 || m.command && t.conn != nil {
 		t.session.send(m, delivery{version: t.version, qos: qos, retain: retain, ids: t.ids})
 		return
 	}
@@ -104,7 +104,7 @@ func (c *conn) pushMessage(m *message, head []byte) {
 		c.push(item{topic: m.topic, kind: m.kind, cam: m.cam, head: head, load: m.load}, newest)
 		return
 	}
-	c.push(item{head: head, load: m.load}, droppable)
+	c.push(item{head: head, load: m.load, account: m.account}, droppable)
 }
 
 // choose picks one member of a share group: the next one that is connected, else,

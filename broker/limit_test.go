@@ -57,7 +57,7 @@ func TestQueuesAreBounded(t *testing.T) {
 		s := b.sessions.get("c")
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return len(s.flights), len(s.waiting), s.flying, s.bytes
+		return len(s.flights), s.waiting.n, s.flying, s.waiting.bytes
 	}
 	for range 30 {
 		pub.publish(t, "small", []byte("x"), 1, false)
@@ -153,7 +153,7 @@ func TestStalledAtQoS1(t *testing.T) {
 	s := b.sessions.get("stalled")
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if limit := 2*b.limits.QueueBytes + 100_000; s.bytes+s.flying > limit {
-		t.Errorf("%d bytes are kept for the stalled viewer, wanted at most %d", s.bytes+s.flying, limit)
+	if limit := 2*b.limits.QueueBytes + 100_000; s.waiting.bytes+s.flying > limit {
+		t.Errorf("%d bytes are kept for the stalled viewer, wanted at most %d", s.waiting.bytes+s.flying, limit)
 	}
 }

@@ -10,9 +10,17 @@ import (
 // Limits bounds what clients may cost. The zero value of a field is its default;
 // sizes are bytes.
 type Limits struct {
-	Connections   int           // open connections, over all listeners and Attach; default 2000
-	PerListener   int           // of those, by one listener; default 2000
-	PerAddress    int           // connections of one IPv4 address or IPv6 /64, loopback exempt; default 128
+	// Connections is how many are open, over all listeners and Attach. A tenth of them is
+	// for cameras only. When all are open, the oldest one that has not sent CONNECT makes
+	// room. Default 2000.
+	Connections int
+	PerListener int // of those, by one listener; default 2000
+	PerAddress  int // connections of one IPv4 address or IPv6 /64, loopback exempt; default 128
+	// PerAccount is how many connections one account may have open, of clients without an
+	// account one IPv4 address or IPv6 /64. A bridge may have its cameras and 8 more. Admins,
+	// clients on loopback without an account and parts of this program are exempt. At 80 %
+	// the log says so. Default 64.
+	PerAccount    int
 	ConnectTime   time.Duration // from accept to a complete CONNECT, TLS handshake included; default 10 s
 	ConnectPacket int           // size of the CONNECT packet, will included; default 64 KiB
 	Packet        int           // size of a PUBLISH; announced to MQTT 5 clients; default 2 MiB
@@ -24,6 +32,10 @@ type Limits struct {
 	// all of one account four times as many; who sends more is read more slowly. Packets
 	// that are no PUBLISH count once more for each 16 bytes. Default 5000.
 	PacketRate int
+	// CommandRate is how many commands per second one account may send to cameras, after
+	// CommandBurst at once; a client without an account counts by itself. More are delivered
+	// later, and their sender is read more slowly. Default 50 and 200.
+	CommandRate, CommandBurst int
 
 	// Keepalive is the longest that an MQTT 5 client may be silent; one that wants longer,
 	// or no limit, is told this one [MQTT-3.1.2-21]. Older clients cannot be told, and
@@ -104,12 +116,15 @@ func (l *Limits) numbers() error {
 		{"Connections", &l.Connections, 2000},
 		{"PerListener", &l.PerListener, 2000},
 		{"PerAddress", &l.PerAddress, 128},
+		{"PerAccount", &l.PerAccount, 64},
 		{"ConnectPacket", &l.ConnectPacket, 64 << 10},
 		{"Packet", &l.Packet, 2 << 20},
 		{"ControlPacket", &l.ControlPacket, 256 << 10},
 		{"PropertyBytes", &l.PropertyBytes, 16 << 10},
 		{"InboundBytes", &l.InboundBytes, 256 << 20},
 		{"PacketRate", &l.PacketRate, 5000},
+		{"CommandRate", &l.CommandRate, 50},
+		{"CommandBurst", &l.CommandBurst, 200},
 		{"ClientIDBytes", &l.ClientIDBytes, 256},
 		{"TopicBytes", &l.TopicBytes, 512},
 		{"TopicLevels", &l.TopicLevels, 16},

@@ -31,8 +31,8 @@ func (b *Broker) accept(ctx context.Context, l net.Listener) error {
 	for {
 		c, err := l.Accept()
 		switch {
-		case err == nil && open.Load() >= int64(b.limits.PerListener):
-			b.log.trouble("connection refused, too many are open on one listener", "listener", l.Addr().String())
+		case err == nil && b.limits.PerListener < b.limits.Connections && open.Load() >= int64(b.limits.PerListener):
+			b.log.trouble("connection refused, too many are open on one listener", "listener", l.Addr().String(), "remote", c.RemoteAddr().String())
 			b.count.refused.Add(1)
 			_ = c.Close()
 			continue
@@ -72,13 +72,13 @@ func (b *Broker) guest(c net.Conn) net.Addr {
 // serve serves one connection until it has ended in every respect. A panic of the
 // engine costs this connection only.
 func (b *Broker) serve(ctx context.Context, raw net.Conn, from net.Addr) error {
-	key, err := b.admit(from)
+	admitted, err := b.admit(from)
 	if err != nil {
 		_ = raw.Close()
 		b.count.refused.Add(1)
 		return err
 	}
-	defer b.dismiss(key)
+	defer b.dismiss(admitted)
 	c := newConn(b, raw)
 	if !b.enlist(c) {
 		c.kick(packets.ErrServerShuttingDown)
@@ -123,7 +123,11 @@ func (b *Broker) establish(c *conn) (err error) {
 	if other, err := c.other(); other || err != nil {
 		return err
 	}
-	return c.run()
+	err = c.run()
+	if wentAway(err) { // commands that it sent before are delivered
+		c.commands.finish()
+	}
+	return err
 }
 
 // ending tells ordinary ends from others and counts and logs the latter.
@@ -160,43 +164,62 @@ func wentAway(err error) bool {
 	return false
 }
 
+// admission is as what a connection was counted.
+type admission struct {
+	inside bool       // a part of this program, which always finds room
+	key    netip.Addr // address by which it is counted; invalid: by none
+}
+
 // admit counts a connection against the caps before anything is spent on it.
-func (b *Broker) admit(from net.Addr) (netip.Addr, error) {
-	key, counted := access.IP(from)
-	key = access.Household(key)
-	if !counted || key.IsLoopback() {
-		key = netip.Addr{}
+func (b *Broker) admit(from net.Addr) (admission, error) {
+	ip, counted := access.IP(from)
+	a := admission{inside: from == nil}
+	if counted && !ip.IsLoopback() {
+		a.key = access.Household(ip)
 	}
+	full := b.full(a) && !b.evictPending()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
 	case b.closing:
-		return key, ErrClosed
-	case b.open >= b.limits.Connections:
-		b.log.trouble("connection refused, too many are open", "open", b.open)
-		return key, fmt.Errorf("refuse connection: %d are open", b.open)
-	case key.IsValid() && b.perAddress[key] >= b.limits.PerAddress:
-		b.log.trouble("connection refused, too many from one address", "remote", key.String())
-		return key, fmt.Errorf("refuse connection: %d are open from %s", b.perAddress[key], key)
+		return a, ErrClosed
+	case full:
+		b.log.trouble("connection refused, too many are open", "open", b.open, "remote", from.String())
+		return a, fmt.Errorf("refuse connection: %d are open", b.open)
+	case a.key.IsValid() && b.perAddress[a.key] >= b.limits.PerAddress:
+		b.log.trouble("connection refused, too many from one address", "remote", a.key.String())
+		return a, fmt.Errorf("refuse connection: %d are open from %s", b.perAddress[a.key], a.key)
 	}
-	b.open++
-	if key.IsValid() {
-		b.perAddress[key]++
+	if !a.inside {
+		b.open++
+	}
+	if a.key.IsValid() {
+		b.perAddress[a.key]++
 	}
 	b.count.accepted.Add(1)
-	return key, nil
+	return a, nil
+}
+
+// full reports whether there is room only if another connection is ended: all are open,
+// and the address may have more.
+func (b *Broker) full(a admission) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !a.inside && b.open >= b.limits.Connections && b.perAddress[a.key] < b.limits.PerAddress
 }
 
 // dismiss gives back what admit has counted.
-func (b *Broker) dismiss(key netip.Addr) {
+func (b *Broker) dismiss(a admission) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.open--
-	if !key.IsValid() {
+	if !a.inside {
+		b.open--
+	}
+	if !a.key.IsValid() {
 		return
 	}
-	if b.perAddress[key]--; b.perAddress[key] == 0 {
-		delete(b.perAddress, key)
+	if b.perAddress[a.key]--; b.perAddress[a.key] == 0 {
+		delete(b.perAddress, a.key)
 	}
 }
 

@@ -28,6 +28,8 @@ type purse struct {
 	inbound atomic.Int64 // of Broker.inbound
 	waiting atomic.Int64 // bytes of messages at QoS 1 and 2, on their way and waiting
 	rate    *rate.Limiter
+	// commands are those that its clients send to cameras.
+	commands *rate.Limiter
 }
 
 // purseOf gives the purse of an account; nil for parts of this program, and for who came
@@ -40,7 +42,7 @@ func (b *Broker) purseOf(p access.Principal) *purse {
 	defer b.mu.Unlock()
 	u := b.purses[p.Name]
 	if u == nil {
-		u = &purse{rate: newRate(accountRate * b.limits.PacketRate)}
+		u = &purse{rate: newRate(accountRate * b.limits.PacketRate), commands: b.limits.commandRate()}
 		b.purses[p.Name] = u
 	}
 	return u
@@ -69,7 +71,7 @@ func (s *session) spent(n int) bool {
 	if s.purse == nil || s.purse.waiting.Load()+int64(n) <= int64(accountQueues*s.b.limits.QueueBytes) {
 		return false
 	}
-	return s.conn == nil || s.bytes+s.flying > 0 || n > smallMessage
+	return s.conn == nil || s.waiting.bytes+s.flying > 0 || n > smallMessage
 }
 
 // mostFilters is how many filters a client may have that wants so many: fewer when its

@@ -9,6 +9,7 @@ type item struct {
 	cam      *camera // whose picture
 	head     []byte  // everything before the payload, or a whole packet
 	load     *load   // the payload, held while the item waits
+	account  string  // of the publisher of a message that may be left out
 	bare     bool    // already framed
 	borrowed bool    // head belongs to the caller and must be copied to be kept
 }
@@ -44,17 +45,19 @@ func (c *conn) enqueue(it item, r rule) bool {
 	case newest:
 		return c.enqueuePicture(it)
 	}
-	limit := c.b.limits.SendBytes
-	if r == needed {
-		limit *= 4 // answers and acknowledged messages are bounded where they are made
+	// Answers and acknowledged messages are bounded where they are made.
+	full := o.bytes > 0 && o.bytes+it.size() > 4*c.b.limits.SendBytes
+	if r == droppable {
+		full = o.bytes > 0 && !o.shares.room(&it, c.b.limits.SendBytes-o.bytes)
 	}
-	if o.bytes > 0 && o.bytes+it.size() > limit {
+	if full {
 		c.dropped.Add(1)
 		c.b.count.dropped.Add(1)
 		return false
 	}
 	it.keep()
 	o.bytes += it.size()
+	o.shares.add(&it, it.size())
 	o.shrink()
 	o.queue = append(o.queue, it)
 	return true
@@ -144,6 +147,7 @@ func (c *conn) next() (item, bool) {
 			delete(o.pictures, it.topic)
 		} else {
 			o.bytes -= it.size()
+			o.shares.add(&it, -it.size())
 			if o.room != nil {
 				close(o.room)
 				o.room = nil
@@ -178,6 +182,7 @@ func (c *conn) unnext(it item) {
 	o.queue[o.first] = it
 	if it.topic == "" {
 		o.bytes += it.size()
+		o.shares.add(&it, it.size())
 		return
 	}
 	if o.pictures == nil {

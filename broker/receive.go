@@ -92,12 +92,11 @@ func (c *conn) publish(first byte, hl, n int) error {
 		return c.violated(bad)
 	}
 	topic, ok := c.topicOf(p)
-	switch {
-	case !ok:
+	if !ok {
 		return c.violated(forbidden("topic alias stands for nothing"))
-	case !c.b.allowed(c.who, access.Publish, topic):
-		c.b.log.client(c, "publish refused, the client may not", "topic", topic)
-		c.refusePublish(first, p.id)
+	}
+	if code, refused := c.refuses(topic, n-k); refused {
+		c.refusePublish(first, p.id, code)
 		return in.discard(c, hl+n)
 	}
 	if err := checkTopic(topic, &c.b.limits); err != nil {
@@ -118,9 +117,13 @@ func (c *conn) publish(first byte, hl, n int) error {
 	pk.TopicName = topic
 	c.b.count.messagesIn.Add(1)
 	if k == n {
+		if command, _ := cameraTopic(c.b.base, topic); command && c.commands != nil {
+			c.commands.put(&pk)
+			return nil
+		}
 		return c.published(&pk)
 	}
-	m := c.b.message(&pk)
+	m := c.message(&pk)
 	if m.load, err = in.payload(c, n-k); err != nil {
 		return err
 	}
@@ -128,6 +131,20 @@ func (c *conn) publish(first byte, hl, n int) error {
 	c.b.count.bytesIn.Add(int64(n - k))
 	c.b.publish(m)
 	return nil
+}
+
+// refuses reports whether a message may not be published, and why.
+func (c *conn) refuses(topic string, payload int) (packets.Code, bool) {
+	if !c.b.allowed(c.who, access.Publish, topic) {
+		c.b.log.client(c, "publish refused, the client may not", "topic", topic)
+		return packets.ErrNotAuthorized, true
+	}
+	if _, text := cameraTopic(c.b.base, topic); text && payload > maxCameraText {
+		c.b.log.client(c, "publish refused, the payload is too large for a topic of a camera that is no picture",
+			"topic", topic, "bytes", payload, "most", maxCameraText)
+		return packets.ErrQuotaExceeded, true
+	}
+	return packets.Code{}, false
 }
 
 // payload reads a picture straight into a buffer that all its receivers share.
@@ -152,10 +169,10 @@ func (c *conn) published(pk *packets.Packet) error {
 	id := pk.PacketID
 	switch pk.FixedHeader.Qos {
 	case 0:
-		c.b.publish(c.b.message(pk))
+		c.b.publish(c.message(pk))
 	case 1:
 		p := []byte{packets.Puback << 4, 2, byte(id >> 8), byte(id)}
-		if heard := c.b.publish(c.b.message(pk)); !heard && c.version == 5 {
+		if heard := c.b.publish(c.message(pk)); !heard && c.version == 5 {
 			p[1] = 3
 			p = append(p, packets.CodeNoMatchingSubscribers.Code)
 		}
@@ -165,11 +182,18 @@ func (c *conn) published(pk *packets.Packet) error {
 		case !room:
 			return c.violated(&violation{packets.ErrReceiveMaximum, "more messages at QoS 2 than Receive Maximum [MQTT-3.3.4-7]"})
 		case first:
-			c.b.publish(c.b.message(pk))
+			c.b.publish(c.message(pk))
 		}
 		c.push(item{head: []byte{packets.Pubrec << 4, 2, byte(id >> 8), byte(id)}}, needed)
 	}
 	return nil
+}
+
+// message makes a message of what the client publishes.
+func (c *conn) message(pk *packets.Packet) *message {
+	m := c.b.message(pk)
+	m.account = c.account
+	return m
 }
 
 // publishHead buffers what comes before the payload of a PUBLISH and gives its length.
@@ -212,7 +236,7 @@ func (c *conn) topicOf(p publication) (string, bool) {
 }
 
 // refusePublish acknowledges a PUBLISH that goes nowhere.
-func (c *conn) refusePublish(first byte, id uint16) {
+func (c *conn) refusePublish(first byte, id uint16, why packets.Code) {
 	typ := byte(packets.Puback)
 	switch first & 6 {
 	case 0:
@@ -223,7 +247,7 @@ func (c *conn) refusePublish(first byte, id uint16) {
 	p := []byte{typ << 4, 2, byte(id >> 8), byte(id)}
 	if c.version == 5 {
 		p[1] = 3
-		p = append(p, packets.ErrNotAuthorized.Code)
+		p = append(p, why.Code)
 	}
 	c.push(item{head: p}, needed)
 }
@@ -275,7 +299,7 @@ func (in *inbound) bypass(c *conn, retain bool, hl, n int) (bool, error) {
 	defer l.drop()
 	c.b.countPacket(hl + n)
 	c.b.count.messagesIn.Add(1)
-	c.b.publish(&message{topic: in.topic, kind: in.kind, cam: in.cam, load: l, retain: retain && c.mayRetain(in.topic), from: c.id})
+	c.b.publish(&message{topic: in.topic, kind: in.kind, cam: in.cam, load: l, retain: retain && c.mayRetain(in.topic), from: c.id, account: c.account})
 	return true, nil
 }
 

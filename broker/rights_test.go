@@ -367,7 +367,7 @@ func TestRightsTable(t *testing.T) {
 		for _, v := range []byte{4, 5} {
 			for _, web := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s-v%d-web-%t", name, v, web), func(t *testing.T) {
-					g := startGuarded(t, access.AnonymousAll, rights.Accounts()...)
+					g := startLimited(t, Limits{CommandRate: 1 << 20, CommandBurst: 1 << 20}, access.AnonymousAll, rights.Accounts()...)
 					if name == "reader" {
 						g.identify = func(c *conn, user, secret string) (access.Principal, error) {
 							p, err := g.knows(c, user, secret)
@@ -390,7 +390,7 @@ func TestRightsTable(t *testing.T) {
 							}
 						}
 						for _, c := range g.connections() {
-							if c.id == "late" {
+							if c.id == insideIDs+"late" {
 								c.kick(packets.ErrServerShuttingDown)
 							}
 						}

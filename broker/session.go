@@ -5,6 +5,7 @@ import (
 	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
+	"golang.org/x/time/rate"
 
 	"camqtt/internal/access"
 )
@@ -36,12 +37,15 @@ type session struct {
 	conn    *conn // where messages go; nil while the client is away or just arriving
 	terms   terms
 	flights []*flight
-	waiting []*flight
-	bytes   int // size of waiting
+	waiting fairQueue
 	flying  int // size of flights
-	lastID  uint16
-	held    map[uint16]struct{} // QoS 2 messages from the client whose PUBREL has not come
-	ended   bool
+	// Commands are handed on at the pace that a camera can follow, so that they wait here,
+	// where accounts take turns.
+	commands *rate.Limiter
+	later    bool // pump will be called when the next command may go
+	lastID   uint16
+	held     map[uint16]struct{} // QoS 2 messages from the client whose PUBREL has not come
+	ended    bool
 }
 
 // peer gives the connection to use, nil if there is none, and its terms.
@@ -54,26 +58,47 @@ func (s *session) peer() (*conn, terms) {
 	return s.conn, s.terms
 }
 
-// send hands over a message at QoS 1 or 2: to the connection if the window allows
-// it, else it waits.
+// send hands over a message at QoS 1 or 2, or a command: to the connection if the window
+// allows it, else it waits.
 func (s *session) send(m *message, d delivery) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended || s.conn == nil && s.terms.expiry == 0 {
+	if s.ended || s.conn == nil && (s.terms.expiry == 0 || d.qos == 0) {
 		return
 	}
-	l := &s.b.limits
-	n := m.size()
-	if len(s.waiting) >= l.Queue || len(s.waiting) > 0 && s.bytes+n > l.QueueBytes || s.spent(n) {
+	if !s.makeRoom(m) {
 		s.b.count.dropped.Add(1)
 		s.b.log.trouble("messages for a client are dropped, too many wait", "client", s.id)
 		return
 	}
+	s.line(m, d)
+}
+
+// line puts a message in line. The caller holds mu.
+func (s *session) line(m *message, d delivery) {
 	m.load.hold()
-	s.waiting = append(s.waiting, &flight{m: m, d: d})
-	s.bytes += n
-	s.purse.wait(n)
+	s.waiting.push(&flight{m: m, d: d})
+	s.purse.wait(m.size())
 	s.pump()
+}
+
+// makeRoom reports whether a message may wait. Where too much waits already, what came
+// last of the account that uses most gives way to what others publish. The caller holds
+// mu.
+func (s *session) makeRoom(m *message) bool {
+	l := &s.b.limits
+	for s.waiting.n >= l.Queue || s.waiting.n > 0 && s.waiting.bytes+m.size() > l.QueueBytes || s.spent(m.size()) {
+		if m.command && s.waiting.waitingOf(m.account) < commandsWaiting {
+			return true // its sender is held back before it comes to more
+		}
+		f := s.waiting.evict(m, l.Queue, l.QueueBytes)
+		if f == nil {
+			return false
+		}
+		s.b.count.dropped.Add(1)
+		s.drop(f)
+	}
+	return true
 }
 
 // follow lets a QoS 0 message wait behind those at QoS 1 and 2 that wait already,
@@ -81,20 +106,23 @@ func (s *session) send(m *message, d delivery) {
 func (s *session) follow(m *message, d delivery) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.waiting) == 0 || s.conn == nil {
+	if s.waiting.n == 0 || s.conn == nil {
 		return false
 	}
 	s.forget(func(f *flight) bool { return f.d.qos == 0 && f.m.topic == m.topic })
-	if len(s.waiting) >= s.b.limits.Queue {
+	if s.waiting.n >= s.b.limits.Queue {
 		s.b.count.dropped.Add(1)
 		return true
 	}
-	m.load.hold()
-	s.waiting = append(s.waiting, &flight{m: m, d: d})
-	s.bytes += m.size()
-	s.purse.wait(m.size())
-	s.pump()
+	s.line(m, d)
 	return true
+}
+
+// takesCommand reports whether another command of an account may be handed over.
+func (s *session) takesCommand(account string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conn == nil || s.waiting.waitingOf(account) < commandsWaiting && !s.conn.full()
 }
 
 // drop lets go of a message that is in neither list any more. The caller holds mu.
@@ -104,38 +132,25 @@ func (s *session) drop(f *flight) {
 }
 
 // forget lets go of waiting messages. The caller holds mu.
-func (s *session) forget(which func(*flight) bool) {
-	kept := s.waiting[:0]
-	for _, f := range s.waiting {
-		if which(f) {
-			s.bytes -= f.m.size()
-			s.drop(f)
-			continue
-		}
-		kept = append(kept, f)
-	}
-	clear(s.waiting[len(kept):])
-	s.waiting = kept
-}
+func (s *session) forget(which func(*flight) bool) { s.waiting.remove(which, s.drop) }
 
 // crowded reports whether another message would have to wait.
 func (s *session) crowded() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.waiting) > 0
+	return s.waiting.n > 0
 }
 
-// pump sends what the window allows. The caller holds mu.
+// pump sends what the window and the pace of commands allow. The caller holds mu.
 func (s *session) pump() {
 	now := time.Now()
-	for s.conn != nil && len(s.waiting) > 0 {
-		f := s.waiting[0]
-		if f.d.qos > 0 && s.windowFull() {
-			return // the next acknowledgement pumps again
+	for s.conn != nil {
+		f := s.waiting.pop(func(f *flight) bool {
+			return (f.d.qos == 0 || !s.windowFull()) && (!f.m.command || s.paced(now))
+		})
+		if f == nil {
+			return // the next acknowledgement or the pace pumps again
 		}
-		s.waiting[0] = nil
-		s.waiting = s.waiting[1:]
-		s.bytes -= f.m.size()
 		if f.m.expired(now) {
 			s.drop(f)
 			continue
@@ -156,6 +171,30 @@ func (s *session) pump() {
 	}
 }
 
+// paced reports whether a command may go now, and counts it. Else pump is called when
+// the next one may. Only cameras have a pace. The caller holds mu.
+func (s *session) paced(now time.Time) bool {
+	if !s.conn.counted.camera {
+		return true
+	}
+	if s.commands == nil {
+		s.commands = rate.NewLimiter(cameraRate, cameraBurst)
+	}
+	if s.commands.AllowN(now, 1) {
+		return true
+	}
+	if !s.later {
+		s.later = true
+		time.AfterFunc(time.Second/cameraRate, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.later = false
+			s.pump()
+		})
+	}
+	return false
+}
+
 // park takes the connection away.
 func (s *session) park() {
 	s.mu.Lock()
@@ -172,10 +211,8 @@ func (s *session) end() {
 	for _, f := range s.flights {
 		s.drop(f)
 	}
-	for _, f := range s.waiting {
-		s.drop(f)
-	}
-	s.flights, s.waiting, s.bytes, s.flying = nil, nil, 0, 0
+	s.forget(func(*flight) bool { return true })
+	s.flights, s.flying = nil, 0
 }
 
 // sessions are all of them by client identifier.
@@ -203,17 +240,22 @@ func (ss *sessions) all() []*session {
 // enter gives a client its session: the connection that has it now is ended first,
 // and waited for, so that its will and its subscriptions cannot come after the
 // newcomer's. It leaves door locked until stepIn or the connection ends, and says
-// whether there was a session to go on with. mine is false, and door unlocked, when the
-// identifier belongs to somebody else, who then notices nothing.
-func (b *Broker) enter(c *conn, clean bool) (present, mine bool) {
+// whether there was a session to go on with. On an error door is unlocked: the identifier
+// belongs to another account, which then notices nothing, or there is no room.
+func (b *Broker) enter(c *conn, clean bool) (present bool, err error) {
+	c.counted = c.connAccount()
 	for {
 		b.door.Lock()
 		old := b.sessions.get(c.id)
 		if old != nil && !c.who.Owns(old.who) {
 			b.door.Unlock()
-			return false, false
+			return false, errTaken
 		}
 		if old == nil || old.owner == nil || old.owner == c {
+			if err := b.taken.join(c.counted, b.limits.Connections); err != nil {
+				b.door.Unlock()
+				return false, err
+			}
 			break
 		}
 		rival := old.owner
@@ -239,7 +281,10 @@ func (b *Broker) enter(c *conn, clean bool) (present, mine bool) {
 		b.away--
 	}
 	old.owner, old.client, old.who, c.session = c, c.client, c.who, old
-	return present, true
+	if b.taken.nearly(c.counted) {
+		b.log.trouble("account uses nearly all of its connections", "user", c.who.Name, "open", b.taken.byAccount[c.counted.key], "most", c.counted.most)
+	}
+	return present, nil
 }
 
 // stepIn lets the next one to the door.
@@ -261,6 +306,7 @@ func (b *Broker) leave(c *conn) {
 	s.park()
 	b.door.Lock()
 	defer b.door.Unlock()
+	b.taken.leave(c.counted)
 	if s.owner == c {
 		s.owner, s.since = nil, time.Now()
 		b.away++

@@ -28,15 +28,25 @@ type hall struct {
 }
 
 func newHall(t *testing.T, l Limits, bridges ...string) *hall {
-	h := &hall{t: t, tokens: map[string]string{}}
-	file := filepath.Join(t.TempDir(), access.FileName)
+	var all []access.Account
 	for k, name := range bridges {
-		a := access.Account{Name: name, Role: access.Bridge, Token: true}
+		a := access.Account{Name: name, Role: access.Bridge}
 		for i := range 50 {
 			a.Cameras = append(a.Cameras, wire.ID(fmt.Sprintf("c%d-%d", k, i)))
 		}
+		all = append(all, a)
+	}
+	return newHallOf(t, l, all...)
+}
+
+// newHallOf is newHall with other accounts.
+func newHallOf(t *testing.T, l Limits, accounts ...access.Account) *hall {
+	h := &hall{t: t, tokens: map[string]string{}}
+	file := filepath.Join(t.TempDir(), access.FileName)
+	for _, a := range accounts {
 		var err error
-		if h.tokens[name], err = access.Add(file, a, ""); err != nil {
+		a.Token = true
+		if h.tokens[a.Name], err = access.Add(file, a, ""); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -54,6 +54,7 @@ func (b *Broker) speak(c *conn) {
 	if !b.access.Current(c.who) {
 		delay = 0
 	}
+	w.m.account = c.account
 	if w.life > 0 {
 		w.m.expiry = time.Now().Add(delay).Unix() + int64(w.life)
 	}

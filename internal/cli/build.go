@@ -153,7 +153,7 @@ func (b *plant) addBroker(p ports) error {
 // brokerLimits turns the configuration's limits into the broker's.
 func brokerLimits(c config.BrokerLimits) broker.Limits {
 	return broker.Limits{
-		Connections: c.Connections, PerListener: c.ConnectionsPerPort, PerAddress: c.ConnectionsPerAddress,
+		Connections: c.Connections, PerListener: c.ConnectionsPerPort, PerAddress: c.ConnectionsPerAddress, PerAccount: c.ConnectionsPerAccount,
 		ConnectTime: c.ConnectTime, ConnectPacket: c.ConnectBytes, Packet: c.PacketBytes, ControlPacket: c.ControlBytes, PacketRate: c.PacketsPerSecond,
 		TopicBytes: c.TopicBytes, TopicLevels: c.TopicLevels, Subscriptions: c.Subscriptions, Keepalive: c.Keepalive,
 		Sessions: c.Sessions, SessionExpiry: c.SessionExpiry, Queue: c.QueueMessages, QueueBytes: c.QueueBytes,

@@ -46,6 +46,7 @@ type BrokerLimits struct {
 	Connections           int           `key:"connections"`             // open at once
 	ConnectionsPerPort    int           `key:"connections_per_port"`    // of those, by one of the broker's own ports
 	ConnectionsPerAddress int           `key:"connections_per_address"` // of those, from one address; loopback is exempt
+	ConnectionsPerAccount int           `key:"connections_per_account"` // of those, of one account; a bridge has its cameras and 8 more
 	ConnectTime           time.Duration `key:"connect_time"`            // until CONNECT is complete, TLS included
 	ConnectBytes          int           `key:"connect_bytes"`           // of CONNECT
 	PacketBytes           int           `key:"packet_bytes"`            // of PUBLISH

@@ -70,9 +70,10 @@ func brokerKeys() []Key {
 func limitKeys() []Key {
 	const most = 1 << 20 // of anything that is counted
 	return []Key{
-		{Name: "broker.limits.connections", Default: "2000", Meaning: "connections open at once", parse: whole(1, most)},
+		{Name: "broker.limits.connections", Default: "2000", Meaning: "connections open at once; a tenth of them is for cameras only", parse: whole(1, most)},
 		{Name: "broker.limits.connections_per_port", Default: "2000", Meaning: "of those, by one of the broker's own ports", parse: whole(1, most)},
 		{Name: "broker.limits.connections_per_address", Default: "128", Meaning: "of those, from one IPv4 address or IPv6 /64; this machine is exempt", parse: whole(1, most)},
+		{Name: "broker.limits.connections_per_account", Default: "64", Meaning: "of those, of one account; of a bridge its cameras and 8; admins, and this machine without an account, are exempt", parse: whole(1, most)},
 		{Name: "broker.limits.connect_time", Default: "10s", Meaning: "from accepting a connection to its complete CONNECT, TLS handshake included", parse: span},
 		{Name: "broker.limits.connect_bytes", Default: "65536", Meaning: "largest CONNECT, will included", parse: whole(64, mostBytes)},
 		{Name: "broker.limits.packet_bytes", Default: "2097152", Meaning: "largest PUBLISH; MQTT 5 clients are told", parse: whole(4096, mostBytes)},

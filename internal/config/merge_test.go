@@ -36,7 +36,7 @@ func load(t *testing.T, o config.Options) *config.Config {
 
 // limits are the defaults of broker.limits.
 var limits = config.BrokerLimits{
-	Connections: 2000, ConnectionsPerPort: 2000, ConnectionsPerAddress: 128,
+	Connections: 2000, ConnectionsPerPort: 2000, ConnectionsPerAddress: 128, ConnectionsPerAccount: 64,
 	ConnectTime: 10 * time.Second, ConnectBytes: 65536, PacketBytes: 2 << 20, ControlBytes: 256 << 10, PacketsPerSecond: 5000,
 	TopicBytes: 512, TopicLevels: 16, Subscriptions: 4096, Keepalive: time.Hour,
 	Sessions: 1000, SessionExpiry: time.Hour, QueueMessages: 1000, QueueBytes: 8 << 20,

@@ -1,0 +1,177 @@
+package broker
+
+import (
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+	"golang.org/x/time/rate"
+
+	"camqtt/internal/access"
+	"camqtt/internal/wire"
+)
+
+// How many commands to cameras are taken. Commands are slowed, never dropped: a sender
+// that is over its rate has its commands delivered later, each acknowledged when it is
+// delivered, and is not read while too many of them wait.
+const (
+	// maxParked and parkedBytes bound the commands of one connection that wait for their
+	// time. A sender of more is not read.
+	maxParked   = 1024
+	parkedBytes = 256 << 10
+	// commandsWaiting is how many commands of one account may wait for one camera.
+	commandsWaiting = 250
+	// cameraRate and cameraBurst are how fast commands of all accounts together are handed
+	// to one camera: below what a node can answer, and above what people send.
+	cameraRate  = 200
+	cameraBurst = 256
+	// commandPatience is how long a sender is held up by a camera that takes no commands.
+	commandPatience = 10 * time.Second
+	commandPoll     = 20 * time.Millisecond
+)
+
+// maxCameraText is the largest payload below a camera that is no picture, in bytes.
+const maxCameraText = 64 << 10
+
+// cameraTopic says what a topic is below a camera or below all cameras: whether it
+// carries commands or settings, and whether its payload is text.
+func cameraTopic(base, topic string) (command, text bool) {
+	if len(topic) <= len(base)+1 || topic[:len(base)] != base || topic[len(base)] != '/' {
+		return false, false
+	}
+	id, rest, ok := strings.Cut(topic[len(base)+1:], "/")
+	if !ok || !wire.IsID(id) && id != wire.All {
+		return false, false
+	}
+	_, k := picture(base, topic)
+	return rest == string(wire.KindCmd) || rest == string(wire.KindSet) || strings.HasPrefix(rest, string(wire.KindSet)+"/"), k == ordinary
+}
+
+// commandLine delivers the commands of one connection in their order, no faster than
+// their sender may send them.
+type commandLine struct {
+	rate    *rate.Limiter
+	ready   func(*packets.Packet) bool // its receivers can take it
+	deliver func(*packets.Packet)
+	stopped func() bool // what waits is not to be delivered
+
+	mu     sync.Mutex
+	parked []*packets.Packet
+	bytes  int
+	over   chan struct{} // closed when the goroutine that delivers has ended; nil: there is none
+}
+
+// newCommandLine makes the line of a client that has been identified; nil for a part of
+// this program, which is not limited.
+func newCommandLine(c *conn) *commandLine {
+	if c.who.Role == access.Hub {
+		return nil
+	}
+	l := &commandLine{
+		ready:   func(pk *packets.Packet) bool { return c.b.takesCommand(pk.TopicName, c.account) },
+		deliver: func(pk *packets.Packet) { _ = c.published(pk) }, // an error has closed the connection
+		stopped: func() bool { return c.kicked.Load() != nil },
+	}
+	if c.purse != nil {
+		l.rate = c.purse.commands
+	} else {
+		l.rate = c.b.limits.commandRate()
+	}
+	return l
+}
+
+func (l *Limits) commandRate() *rate.Limiter {
+	return rate.NewLimiter(rate.Limit(l.CommandRate), l.CommandBurst)
+}
+
+// put delivers a command now if it may, and else when its time has come. It waits while
+// too many commands wait.
+func (l *commandLine) put(pk *packets.Packet) {
+	l.mu.Lock()
+	if l.over == nil && l.ready(pk) && l.rate.Allow() {
+		l.mu.Unlock()
+		l.deliver(pk)
+		return
+	}
+	l.parked = append(l.parked, pk)
+	l.bytes += size(pk)
+	if l.over == nil {
+		l.over = make(chan struct{})
+		go l.run(l.over) // ends when nothing is parked
+	}
+	l.mu.Unlock()
+	for l.full() && !l.stopped() {
+		time.Sleep(commandPoll)
+	}
+}
+
+func size(pk *packets.Packet) int { return len(pk.TopicName) + len(pk.Payload) }
+
+func (l *commandLine) full() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.parked) > maxParked || l.bytes > parkedBytes
+}
+
+// run delivers what is parked until nothing is.
+func (l *commandLine) run(over chan struct{}) {
+	defer close(over)
+	for {
+		l.mu.Lock()
+		if len(l.parked) == 0 || l.stopped() {
+			l.parked, l.bytes, l.over = nil, 0, nil
+			l.mu.Unlock()
+			return
+		}
+		pk := l.parked[0]
+		l.mu.Unlock()
+		if l.await(pk) {
+			l.deliver(pk)
+		}
+		l.mu.Lock()
+		l.parked[0] = nil
+		l.parked = l.parked[1:]
+		l.bytes -= size(pk)
+		l.mu.Unlock()
+	}
+}
+
+// await waits until a command may be delivered. false: it is not to be delivered.
+func (l *commandLine) await(pk *packets.Packet) bool {
+	for wait := reserve(l.rate, time.Now(), 1); wait > 0 && !l.stopped(); wait -= throttleStep {
+		time.Sleep(min(wait, throttleStep))
+	}
+	for end := time.Now().Add(commandPatience); !l.stopped(); time.Sleep(commandPoll) {
+		if l.ready(pk) || time.Now().After(end) {
+			return true
+		}
+	}
+	return false
+}
+
+// finish waits until everything that is parked was delivered, after the client's last
+// packet.
+func (l *commandLine) finish() {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	over := l.over
+	l.mu.Unlock()
+	if over != nil {
+		<-over
+	}
+}
+
+// takesCommand reports whether every camera that receives a topic can take one more
+// command of an account.
+func (b *Broker) takesCommand(topic, account string) bool {
+	f := b.fan(topic)
+	for i := range f.each {
+		if !f.each[i].session.takesCommand(account) {
+			return false
+		}
+	}
+	return true
+}
