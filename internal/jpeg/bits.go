@@ -1,6 +1,9 @@
 package jpeg
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // flaw is what can be wrong with entropy-coded data. It is a value and no error
 // because looking for it is all that a walk does.
@@ -12,7 +15,7 @@ const (
 	badIndex        // a block of more than 64 coefficients
 	badLevel        // brighter or darker than 8 bits can say
 	badEnd          // the data ends before the picture
-	badRest         // data is left over
+	badRest         // no marker follows
 	badRestart      // no restart marker, or another, where one belongs
 )
 
@@ -37,7 +40,9 @@ func (r *bits) fill() {
 			case r.i+1 < len(r.b) && r.b[r.i+1] == 0:
 				size = 2
 			default:
-				c = 0
+				if size = stuffed(r.b[r.i:]); size == 0 {
+					c = 0
+				}
 			}
 		}
 		if size == 0 {
@@ -49,23 +54,45 @@ func (r *bits) fill() {
 	}
 }
 
+// stuffed is the length of a run of 0xff with a 0 behind it, which decoders take for
+// one byte of data; 0 where b begins with a marker.
+func stuffed(b []byte) int {
+	n := 0
+	for n < len(b) && b[n] == 0xff {
+		n++
+	}
+	if n < len(b) && b[n] == 0 {
+		return n + 1
+	}
+	return 0
+}
+
 // restart goes to the data behind a restart marker.
 func (r *bits) restart() { r.i, r.acc, r.n, r.pad = r.i+2, 0, 0, 0 }
 
 // spent says whether more was read than there was.
 func (r *bits) spent() bool { return r.n < r.pad }
 
-// atMarker says whether all data up to the next marker has been used but for
-// less than a byte of fill, and goes to that marker. The last byte of b is part
-// of one.
-func (r *bits) atMarker() bool {
-	if r.n-r.pad >= 8 || r.i+1 >= len(r.b) || r.b[r.i] != 0xff || r.b[r.i+1] == 0 {
-		return false
+// toMarker goes to the next marker, past whatever is in front of it: some cameras
+// write a few bytes too many there, and decoders skip them. false: there is none.
+// The last byte of b is part of one.
+func (r *bits) toMarker() bool {
+	for r.i+1 < len(r.b) {
+		j := bytes.IndexByte(r.b[r.i:], 0xff)
+		if j < 0 {
+			return false
+		}
+		r.i += j
+		n := stuffed(r.b[r.i:])
+		if n == 0 {
+			break
+		}
+		r.i += n
 	}
 	for r.i+2 < len(r.b) && r.b[r.i+1] == 0xff { // fill bytes, T.81 B.1.1.2
 		r.i++
 	}
-	return true
+	return r.i+1 < len(r.b)
 }
 
 const (

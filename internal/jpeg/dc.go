@@ -109,10 +109,14 @@ func (w *Walker) begin(in Info, b []byte) {
 func (w *Walker) segments() (bool, error) {
 	b := w.r.b
 	for i := 2; i+1 < len(b); {
+		if b[i] != 0xff || b[i+1] == 0xff { // fill, or what a wrong length has left over
+			i++
+			continue
+		}
 		m := b[i+1]
 		switch m {
-		case 0xff:
-			i++
+		case 0:
+			i += 2
 			continue
 		case mTEM:
 			i += 2
@@ -122,7 +126,7 @@ func (w *Walker) segments() (bool, error) {
 		}
 		end := i + 4
 		if end <= len(b) {
-			end = i + 2 + int(b[i+2])<<8 + int(b[i+3])
+			end = i + 2 + max(int(b[i+2])<<8+int(b[i+3]), 2)
 		}
 		if end > len(b) {
 			break
@@ -206,9 +210,10 @@ func (w *Walker) huffmanTables(s []byte) bool {
 		for _, c := range s[1:17] {
 			n += int(c)
 		}
-		if n > 256 || len(s) < 17+n || !w.tables[class][id].define(class, s[1:17], s[17:17+n]) {
+		if n > 256 || len(s) < 17+n {
 			return false
 		}
+		w.tables[class][id].define(class, s[1:17], s[17:17+n])
 		s = s[17+n:]
 	}
 	return true
@@ -247,7 +252,7 @@ func (w *Walker) fault(f flaw) error {
 	case badEnd:
 		what = "got the end of the data, want the rest of the picture"
 	case badRest:
-		what = "got more data than the picture has"
+		what = "got no marker behind the data"
 	case badRestart:
 		what = "got no restart marker, or not the next one"
 	case sound:

@@ -63,24 +63,28 @@ func (w *Walker) scan() flaw {
 			}
 		}
 	}
-	if !w.r.atMarker() {
-		return badRest
-	}
-	if w.every > 0 && left == 0 && w.r.b[w.r.i+1] == next {
-		// Some encoders write the marker behind the last interval, too.
+	return w.end()
+}
+
+// end goes to the marker behind a scan. Some encoders write a restart marker behind
+// the last interval, too.
+func (w *Walker) end() flaw {
+	for {
+		if !w.r.toMarker() {
+			return badRest
+		}
+		if !isRestart(w.r.b[w.r.i+1]) {
+			return sound
+		}
 		w.r.restart()
 	}
-	if !w.r.atMarker() || isRestart(w.r.b[w.r.i+1]) {
-		return badRest
-	}
-	return sound
 }
 
 func isRestart(m byte) bool { return m >= mRST0 && m <= mRST7 }
 
 // marker passes the restart marker that must be next.
 func (w *Walker) marker(want byte) flaw {
-	if !w.r.atMarker() || w.r.b[w.r.i+1] != want {
+	if !w.r.toMarker() || w.r.b[w.r.i+1] != want {
 		return badRestart
 	}
 	w.r.restart()

@@ -1,5 +1,7 @@
 package jpeg
 
+import "slices"
+
 // lookBits is how many bits of a code are looked up at once. Longer codes are
 // rare: with the standard tables less than one in a hundred.
 const lookBits = 10
@@ -41,17 +43,20 @@ type huffman struct {
 }
 
 // define takes a table as DHT has it. Nearly every picture of a camera has the
-// tables of the one before: then nothing is to be done. false: such a table
-// cannot be.
-func (h *huffman) define(class byte, counts, vals []byte) bool {
+// tables of the one before: then nothing is to be done. A table that cannot be is
+// left undefined: it matters only to a scan that needs it.
+func (h *huffman) define(class byte, counts, vals []byte) {
 	if h.made && string(h.counts[:]) == string(counts) && string(h.vals[:h.n]) == string(vals) {
 		h.defined = true
-		return true
+		return
 	}
 	h.defined, h.made = false, false
 	h.n = copy(h.vals[:], vals)
 	copy(h.counts[:], counts)
 	clear(h.look[:])
+	if class == classDC && slices.ContainsFunc(vals, func(v byte) bool { return v > 15 }) {
+		return
+	}
 	code, k := uint32(0), 0
 	for l := 1; l <= 16; l++ {
 		h.base[l] = int32(k) - int32(code)
@@ -62,14 +67,13 @@ func (h *huffman) define(class byte, counts, vals []byte) bool {
 			code++
 			k++
 		}
-		if code > 1<<l {
-			return false // more codes than there can be
+		if code >= 1<<l && counts[l-1] > 0 {
+			return // more codes than there can be; none is all ones, T.81 C
 		}
 		h.limit[l] = code << (16 - l)
 		code <<= 1
 	}
 	h.defined, h.made = true, true
-	return true
 }
 
 // enter makes the entries of a short code, if its symbol means anything.

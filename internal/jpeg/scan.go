@@ -61,6 +61,8 @@ type Info struct {
 	sos  int  // offset of the first scan header
 	exif int  // offset of the EXIF block's TIFF header
 	exnd int  // and of its end
+
+	pictures int // that a Multi-Picture file has; 0: it is none
 }
 
 // Scan walks the markers of one JPEG that starts at b[0]. Bytes after its end

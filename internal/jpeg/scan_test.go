@@ -71,7 +71,7 @@ func TestScanErrors(t *testing.T) {
 		"data cut":          {pic[:len(pic)-2], ErrTruncated, "want the rest of the picture"},
 		"EOI cut":           {pic[:len(pic)-1], ErrTruncated, "want the rest of the picture"},
 		"no marker":         {change(2, 0), ErrFormat, "at byte 2: got 0x00, want a marker"},
-		"no length":         {[]byte{0xff, 0xd8, 0xff, 0xe0, 0, 1, 0, 0}, ErrFormat, "at byte 5: got 0x01, want a segment length"},
+		"no length":         {[]byte{0xff, 0xd8, 0xff, 0xdb, 0, 1, 0, 0}, ErrFormat, "at byte 5: got 0x01, want a segment length"},
 		"no picture":        {[]byte{0xff, 0xd8, 0xff, 0xd9}, ErrFormat, "want a scan before the end"},
 		"SOI within":        {append(slices.Clone(pic[:len(pic)-2]), pic...), ErrFormat, "got 0xd8"},
 		"height 0":          {withoutHeight(pic, sof), ErrFormat, "want a height above 0"},

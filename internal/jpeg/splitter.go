@@ -16,13 +16,12 @@ type SplitterOptions struct {
 // Splitter takes pictures out of a byte stream: bare JPEGs one after another,
 // or the parts of a multipart/x-mixed-replace body; it need not be told which.
 //
-// A part whose header gives a sane Content-Length must be exactly one whole
-// picture, padding by zeros or line ends allowed; if it is not, it is dropped
-// and counted, and lengths are not believed again until one is right. Where
-// there is no length, the end is found by walking the markers. Either way a
-// picture is handed out the moment its last byte is in. Boundaries are not
-// looked at, because cameras get them wrong, and parts of another type are
-// skipped.
+// A picture ends where its markers say, and is handed out the moment its last byte
+// is in. Lengths and types in the headers of parts are not believed: a
+// Content-Length tells only that a picture is cut off, where the next part begins
+// there, and that what follows a whole picture within the part is no picture of its
+// own, such as the second one of a Multi-Picture file. Boundaries are not compared,
+// because cameras get them wrong, and parts that are no pictures are skipped.
 //
 // After rubbish or a truncated picture it goes on with the next good one. The
 // work is linear in the bytes read, whatever they are. A Splitter is for one
@@ -38,14 +37,14 @@ type Splitter struct {
 
 	mode  splitMode
 	w     walk
-	limit int   // length the part must have; below 0: not known or not believed
-	claim int   // what its header said, believed or not
-	pad   int   // bytes after the picture, within limit, already seen to be padding
+	claim int   // length of the part by its header; below 0: not known
 	left  int64 // bytes of a part still to be skipped
 	head  partHeader
 	body  int64 // where in the stream the body that claim is about begins
 
-	doubt   bool // the last length given was wrong
+	second  bool  // the picture that has begun is part of the one before
+	rest    int64 // where in the stream the part of the last picture ends
+	more    int   // pictures that belong to the last one and are still to come
 	chances int
 
 	next, stamp      stamp // of the picture that comes, and of the one returned
@@ -77,7 +76,7 @@ func NewSplitter(r io.Reader, o SplitterOptions) *Splitter {
 	if o.Max <= 0 {
 		o.Max = splitMax
 	}
-	return &Splitter{r: r, max: o.Max, limit: -1, claim: -1}
+	return &Splitter{r: r, max: o.Max, claim: -1}
 }
 
 // Next returns the next whole picture, in a slice of its own that the caller
@@ -123,7 +122,7 @@ func (s *Splitter) Stamp() string { return string(s.stamp.text[:s.stamp.n]) }
 func (s *Splitter) Skipped() int64 { return s.skipped }
 
 // Dropped is how many pictures were begun and not handed out because they were
-// truncated, malformed, too large or not as long as their header said.
+// truncated, malformed or too large.
 func (s *Splitter) Dropped() int64 { return s.dropped }
 
 // fill reads once into the buffer, making room first.
@@ -185,14 +184,15 @@ func (s *Splitter) drop(n int) {
 
 // reject gives up the picture that has begun, and n bytes with it.
 func (s *Splitter) reject(n int) {
-	s.dropped++
-	s.doubt = s.doubt || s.limit >= 0
+	if !s.second {
+		s.dropped++
+	}
 	s.abandon(n)
 }
 
 func (s *Splitter) abandon(n int) {
 	s.drop(n)
-	s.mode, s.limit, s.claim = hunting, -1, -1
+	s.mode, s.claim = hunting, -1
 	s.head = partHeader{}
 }
 
@@ -234,36 +234,47 @@ func (s *Splitter) enter() {
 	h := s.head
 	s.head = partHeader{}
 	s.claim, s.next = -1, h.stamp
+	s.rest, s.more = 0, 0 // a new part has begun
 	if h.length == 0 || h.length > int64(s.max) {
 		return // none, or not sane
 	}
+	s.claim, s.body = int(h.length), s.base+int64(s.lo)
 	if h.other {
 		s.mode, s.left = skipping, h.length
-		return
 	}
-	s.claim, s.body = int(h.length), s.base+int64(s.lo)
 }
 
 // begin is called where a start of image is next.
 func (s *Splitter) begin() {
-	s.mode, s.w, s.pad, s.limit = inPicture, walk{}, 0, -1
-	if s.claim >= 0 && s.body != s.base+int64(s.lo) {
+	at := s.base + int64(s.lo)
+	s.second = !s.head.seen && (at < s.rest || s.more > 0)
+	s.mode, s.w = inPicture, walk{}
+	if s.claim >= 0 && s.body != at {
 		s.claim = -1 // the part did not begin with a picture: its length is about something else
-	}
-	if s.claim >= 0 && !s.doubt {
-		s.limit = s.claim
 	}
 }
 
-// skip passes over the rest of a part. True: it needs more bytes.
+// skip passes over a part that is said to be no picture, unless it is one. True: it
+// needs more bytes.
 func (s *Splitter) skip() bool {
-	n := int(min(s.left, int64(s.hi-s.lo)))
+	b := s.buf[s.lo:s.hi]
+	if s.left == int64(s.claim) {
+		switch {
+		case len(b) > 0 && b[0] != 0xff:
+		case len(b) < 3:
+			return true
+		case b[1] == mSOI && b[2] == 0xff:
+			s.begin()
+			return false
+		}
+	}
+	n := int(min(s.left, int64(len(b))))
 	s.drop(n)
 	s.left -= int64(n)
 	if s.left > 0 {
 		return true
 	}
-	s.mode = hunting
+	s.mode, s.claim = hunting, -1
 	return false
 }
 
@@ -271,29 +282,48 @@ func (s *Splitter) skip() bool {
 // once it is complete; true: it needs more bytes.
 func (s *Splitter) picture() (pic []byte, more bool) {
 	b := s.buf[s.lo:s.hi]
-	if s.limit >= 0 && len(b) > s.limit {
-		b = b[:s.limit]
+	inside := b
+	if s.claim >= 0 && len(b) > s.claim {
+		inside = b[:s.claim]
 	}
-	st := walkDone
-	if s.w.info.Len == 0 {
+	st := s.w.advance(inside)
+	if st == walkMore && len(inside) == s.claim {
+		if len(b) < s.claim+partEnd {
+			return nil, true
+		}
+		if endsPart(b[s.claim:]) {
+			s.reject(s.claim)
+			return nil, false
+		}
+		s.claim = -1 // it was wrong
 		st = s.w.advance(b)
 	}
 	switch {
 	case st == walkDone && s.w.info.Len > s.max:
 		s.reject(s.w.info.Len)
 	case st == walkDone:
-		return s.complete(b)
+		return s.complete(b[:s.w.info.Len]), false
 	case st == walkBad && s.retry():
 	case st == walkBad:
 		s.reject(max(2, s.w.pos-1)) // the fault may be the next picture's SOI
-	case len(b) == s.limit:
-		s.reject(s.limit)
 	case len(b) >= s.max:
 		s.reject(min(s.w.pos, len(b)))
 	default:
 		return nil, true
 	}
 	return nil, false
+}
+
+// partEnd is how many bytes tell whether a part ends.
+const partEnd = 4
+
+// endsPart reports whether b, behind a part, is the beginning of another, or of a
+// picture without a header.
+func endsPart(b []byte) bool {
+	if b[0] == 0xff && b[1] == mSOI && b[2] == 0xff {
+		return true
+	}
+	return bytes.HasPrefix(bytes.TrimLeft(b[:partEnd], "\r\n"), []byte("-")) || bytes.HasPrefix(b, []byte("\r\n\r\n"))
 }
 
 // retry goes back to right behind a start of image that turned out, before any
@@ -304,7 +334,7 @@ func (s *Splitter) retry() bool {
 		return false
 	}
 	s.chances++
-	if s.limit >= 0 || s.w.info.sof != 0 || s.w.huge {
+	if s.claim >= 0 || s.w.info.sof != 0 || s.w.huge {
 		s.reject(2)
 	} else {
 		s.abandon(2)
@@ -312,29 +342,23 @@ func (s *Splitter) retry() bool {
 	return true
 }
 
-// complete hands out the picture at the start of b, which is whole, if its part
-// is as long as was said. True: it needs more bytes to know.
-func (s *Splitter) complete(b []byte) (pic []byte, more bool) {
-	n := s.w.info.Len
-	if s.limit >= 0 {
-		for ; n+s.pad < len(b); s.pad++ {
-			if c := b[n+s.pad]; c != 0 && c != '\r' && c != '\n' {
-				s.reject(n)
-				return nil, false
-			}
-		}
-		if len(b) < s.limit {
-			return nil, true
-		}
-	}
-	if s.claim >= 0 && s.limit < 0 {
-		s.doubt = n != s.claim
-	}
-	pic = bytes.Clone(b[:n])
-	s.stamp, s.next = s.next, stamp{}
-	s.first = s.marks.at(s.base + int64(s.lo))
-	s.lo += n
-	s.abandon(s.pad)
+// complete hands out a whole picture, unless it belongs to the one before.
+func (s *Splitter) complete(b []byte) (pic []byte) {
+	at := s.base + int64(s.lo)
 	s.chances = 0
-	return pic, false
+	if s.second {
+		s.more--
+		s.abandon(len(b))
+		return nil
+	}
+	if s.rest = 0; s.claim > len(b) {
+		s.rest = at + int64(s.claim)
+	}
+	s.more = max(s.w.info.pictures-1, 0)
+	pic = bytes.Clone(b)
+	s.stamp, s.next = s.next, stamp{}
+	s.first = s.marks.at(at)
+	s.lo += len(b)
+	s.abandon(0)
+	return pic
 }

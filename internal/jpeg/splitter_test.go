@@ -73,18 +73,21 @@ func TestSplitter(t *testing.T) {
 		"line feeds only":         {cat(text("--B\nContent-Length:"+fmt.Sprint(len(a))+"\n\n"), a, text("\n--B\n\n"), b), [][]byte{a, b}, 0, io.EOF},
 		"no boundary at all":      {cat(text(fmt.Sprintf("content-length: %d\r\n\r\n", len(a))), a, b), [][]byte{a, b}, 0, io.EOF},
 		"text parts":              {cat(part("Content-Type: text/plain", text("No frames send.")), part("Content-Type: text/plain\r\nContent-Length: 9", text("--B\r\n\r\n\xff\xd8")), measured(a)), [][]byte{a}, 0, io.EOF},
-		"a picture in a text":     {cat(part("Content-Type: text/html\r\nContent-Length: "+fmt.Sprint(len(a)), a), measured(b)), [][]byte{b}, 0, io.EOF},
+		"a picture in a text":     {cat(part("Content-Type: text/html\r\nContent-Length: "+fmt.Sprint(len(a)), a), measured(b)), [][]byte{a, b}, 0, io.EOF},
 		"padding":                 {cat(measured(cat(a, make([]byte, 300))), measured(cat(b, text("\r\n"))), measured(c)), [][]byte{a, b, c}, 0, io.EOF},
 		"length of no sense":      {cat(part("Content-Length: -5", a), part("Content-Length: 99999999999999999999", b), part("Content-Length: x", c)), [][]byte{a, b, c}, 0, io.EOF},
 		"half a picture":          {cat(measured(a), measured(b[:len(b)/2+300]), measured(c), measured(a)), [][]byte{a, c, a}, 1, io.EOF},
 		"half pictures":           {cat(measured(b[:len(b)-70]), measured(b[:len(b)-60]), measured(b[:len(b)-50]), measured(c), measured(a)), [][]byte{c, a}, 3, io.EOF},
-		"length too short":        {cat(lied(len(a)-3, a), measured(b)), [][]byte{b}, 1, io.EOF},
-		"length too long":         {cat(lied(len(a)+3, a), measured(b)), [][]byte{b}, 1, io.EOF},
-		"length far too long":     {cat(lied(len(a)+5000, a), measured(b), measured(c)), [][]byte{b, c}, 1, io.EOF},
-		"always too long":         {cat(lied(len(a)+20, a), lied(len(b)+20, b), lied(len(c)+20, c)), [][]byte{b, c}, 1, io.EOF},
-		"always too short":        {cat(lied(len(a)-20, a), lied(len(b)-20, b), lied(len(c)-20, c)), [][]byte{b, c}, 1, io.EOF},
-		"believed again":          {cat(lied(len(a)+3, a), measured(b), lied(len(c)+3, c), measured(a)), [][]byte{b, a}, 2, io.EOF},
-		"last part too short":     {cat(measured(a), lied(len(b)+9, b)), [][]byte{a}, 1, io.ErrUnexpectedEOF},
+		"length too short":        {cat(lied(len(a)-3, a), measured(b)), [][]byte{a, b}, 0, io.EOF},
+		"length too long":         {cat(lied(len(a)+3, a), measured(b)), [][]byte{a, b}, 0, io.EOF},
+		"length far too long":     {cat(lied(len(a)+5000, a), measured(b), measured(c)), [][]byte{a, b, c}, 0, io.EOF},
+		"always too long":         {cat(lied(len(a)+20, a), lied(len(b)+20, b), lied(len(c)+20, c)), [][]byte{a, b, c}, 0, io.EOF},
+		"always too short":        {cat(lied(len(a)-20, a), lied(len(b)-20, b), lied(len(c)-20, c)), [][]byte{a, b, c}, 0, io.EOF},
+		"last part too short":     {cat(measured(a), lied(len(b)+9, b)), [][]byte{a, b}, 0, io.EOF},
+		"a second in the part":    {cat(measured(cat(a, c)), measured(cat(b, text("\x00\x00"), c)), measured(a)), [][]byte{a, b, a}, 0, io.EOF},
+		"half a second":           {cat(measured(cat(a, c[:200])), measured(b)), [][]byte{a, b}, 0, io.EOF},
+		"two of one":              {cat(multi(a, 2), c, multi(b, 3), c, c, a), [][]byte{multi(a, 2), multi(b, 3), a}, 0, io.EOF},
+		"two of one, in parts":    {cat(part("X: y", cat(multi(a, 2), c)), part("X: y", multi(b, 2)), part("X: y", a)), [][]byte{multi(a, 2), multi(b, 2), a}, 0, io.EOF},
 		"length about no picture": {cat(lied(5, text("hello")), measured(a)), [][]byte{a}, 0, io.EOF},
 	}
 	for name, tt := range tests {
@@ -113,6 +116,11 @@ func TestSplitter(t *testing.T) {
 			})
 		}
 	}
+}
+
+// multi is b with the index of a file of n pictures.
+func multi(b []byte, n byte) []byte {
+	return with(b, mAPP2, []byte("MPF\x00MM\x00\x2a\x00\x00\x00\x08\x00\x01\xb0\x01\x00\x04\x00\x00\x00\x01\x00\x00\x00"+string(rune(n))+"\x00\x00\x00\x00"))
 }
 
 func lengths(pics [][]byte) (n []int) {

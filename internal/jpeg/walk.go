@@ -10,10 +10,9 @@ const (
 	mSOF2  = 0xc2
 	mDHT   = 0xc4
 	mJPG   = 0xc8
+	mSOF9  = 0xc9
 	mSOF10 = 0xca
 	mDAC   = 0xcc
-	mSOF6  = 0xc6
-	mSOF14 = 0xce
 	mSOF15 = 0xcf
 	mRST0  = 0xd0
 	mRST7  = 0xd7
@@ -22,7 +21,11 @@ const (
 	mSOS   = 0xda
 	mDQT   = 0xdb
 	mDRI   = 0xdd
+	mAPP0  = 0xe0
 	mAPP1  = 0xe1
+	mAPP2  = 0xe2
+	mAPP15 = 0xef
+	mCOM   = 0xfe
 )
 
 const exifHead = "Exif\x00\x00"
@@ -48,9 +51,13 @@ const (
 // when more have come, so no byte is looked at twice however small the reads.
 // Faults are kept as values because a stream of rubbish makes many of them.
 type walk struct {
-	info Info
-	pos  int // next byte to look at, counted from SOI; may lie past the bytes seen
-	part walkPart
+	info  Info
+	pos   int // next byte to look at, counted from SOI; may lie past the bytes seen
+	part  walkPart
+	comps [4][2]byte // identifier and quantisation table of each component
+	quant uint16     // the quantisation tables there are, a bit each
+	// loose: the last segment was one whose length may be wrong.
+	loose bool
 	// headOnly ends the walk as done at the first scan header.
 	headOnly bool
 	got      byte
@@ -130,7 +137,7 @@ func (w *walk) marker(b []byte) walkStatus {
 		return walkMore
 	}
 	if b[i] != 0xff {
-		return w.bad(b, i, "a marker (0xff)")
+		return w.extraneous(b)
 	}
 	if i+1 >= len(b) {
 		return walkMore
@@ -138,6 +145,9 @@ func (w *walk) marker(b []byte) walkStatus {
 	switch m := b[i+1]; {
 	case m == 0xff: // fill byte before a marker, T.81 B.1.1.2
 		w.pos++
+		return walkGo
+	case m == 0 && w.loose:
+		w.pos += 2
 		return walkGo
 	case m == mTEM:
 		w.pos += 2
@@ -155,11 +165,34 @@ func (w *walk) marker(b []byte) walkStatus {
 	if i+4 > len(b) {
 		return walkMore
 	}
-	n := int(b[i+2])<<8 | int(b[i+3])
+	m, n := b[i+1], int(b[i+2])<<8|int(b[i+3])
 	if n < 2 {
-		return w.bad(b, i+3, "a segment length of 2 or more")
+		if !isText(m) {
+			return w.bad(b, i+3, "a segment length of 2 or more")
+		}
+		n = 2 // as decoders take it
 	}
-	return w.segment(b, b[i+1], n)
+	w.loose = w.part == partHead && isText(m)
+	return w.segment(b, m, n)
+}
+
+// isText reports whether a decoder can do without segments of marker m.
+func isText(m byte) bool { return m >= mAPP0 && m <= mAPP15 || m == mCOM }
+
+// extraneous passes bytes up to the next marker, as decoders do, behind a comment
+// or application segment before the first scan, whose length some cameras get wrong.
+// Elsewhere it would hide that data is missing.
+func (w *walk) extraneous(b []byte) walkStatus {
+	if !w.loose {
+		return w.bad(b, w.pos, "a marker (0xff)")
+	}
+	j := bytes.IndexByte(b[w.pos:], 0xff)
+	if j < 0 {
+		w.pos = len(b)
+		return walkMore
+	}
+	w.pos += j
+	return walkGo
 }
 
 // segment takes in the segment of marker m whose length field says n.
@@ -167,16 +200,22 @@ func (w *walk) segment(b []byte, m byte, n int) walkStatus {
 	i := w.pos + 4
 	end := w.pos + 2 + n
 	sof := m >= mSOF0 && m <= mSOF15 && m != mDHT && m != mJPG && m != mDAC
-	if (sof || m == mSOS || m == mAPP1) && end > len(b) {
+	if (sof || m == mSOS || m == mAPP1 || m == mAPP2 || m == mDQT) && end > len(b) {
 		return walkMore // only these are read; the rest are stepped over unseen
 	}
 	switch {
+	case sof && m != mSOF0 && m != mSOF1 && m != mSOF2 && m != mSOF9 && m != mSOF10:
+		return w.bad(b, w.pos+1, "a frame of a kind that decoders know")
 	case sof:
 		if st := w.frame(b, i, end); st != walkGo {
 			return st
 		}
 		w.info.sof = m
-		w.info.Progressive = m == mSOF2 || m == mSOF6 || m == mSOF10 || m == mSOF14
+		w.info.Progressive = m == mSOF2 || m == mSOF10
+	case m == mAPP2 && w.part == partHead && w.info.pictures == 0:
+		w.info.pictures = pictureCount(b[i:end])
+	case m == mDQT:
+		w.quantTables(b[i:end])
 	case m == mDHT && w.part == partHead:
 		w.info.HasTables = true
 	case m == mAPP1 && w.part == partHead && !w.info.HasEXIF:
@@ -214,8 +253,21 @@ func (w *walk) frame(b []byte, i, end int) walkStatus {
 		return w.bad(b, i+5, "1 to 4 components")
 	case end-i != 6+3*w.info.Components:
 		return w.bad(b, i-1, "a frame header as long as its components")
+	case b[i] != 8:
+		return w.bad(b, i, "8 bits a sample")
+	}
+	for c := range w.info.Components {
+		w.comps[c] = [2]byte{b[i+6+3*c], b[i+8+3*c]}
 	}
 	return walkGo
+}
+
+// quantTables notes which tables a DQT segment defines (T.81 B.2.4.1).
+func (w *walk) quantTables(s []byte) {
+	for len(s) > 0 {
+		w.quant |= 1 << (s[0] & 15)
+		s = s[min(len(s), 65+64*int(s[0]>>4&1)):]
+	}
 }
 
 // scan reads a scan header (T.81 B.2.3) whose parameters are b[i:end].
@@ -227,6 +279,13 @@ func (w *walk) scan(b []byte, i, end int) walkStatus {
 		return w.bad(b, i-1, "a scan header as long as its components")
 	case b[i] < 1 || b[i] > 4:
 		return w.bad(b, i, "1 to 4 components in the scan")
+	}
+	for at := i + 1; at < end-3; at += 2 {
+		for _, c := range w.comps[:w.info.Components] {
+			if c[0] == b[at] && w.quant&(1<<(c[1]&15)) == 0 {
+				return w.bad(b, at, "a quantisation table for each component")
+			}
+		}
 	}
 	if w.part == partHead {
 		w.info.sos = w.pos

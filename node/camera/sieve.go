@@ -15,7 +15,7 @@ import (
 
 // How pictures are checked, in Options.Check.
 const (
-	CheckAuto    = "auto"    // full for what comes over the air or from boards, else markers
+	CheckAuto    = "auto"    // full for boards that are known to need it and for single pictures from the network, else markers
 	CheckFull    = "full"    // every code of the picture's data is read: finds nearly all damage
 	CheckMarkers = "markers" // the markers are walked: finds what is cut off
 )
@@ -29,24 +29,32 @@ const (
 )
 
 // errCut is why a splitter drops a picture.
-var errCut = errors.New("the picture is cut off, malformed, larger than allowed or not as long as announced")
+var errCut = errors.New("the picture is cut off, malformed or larger than allowed")
 
 // usualCheck is what CheckAuto means for a kind of source. Boards with a radio
 // send well-framed pictures in whose middle data is missing; a cable to this
-// machine does not lose any, and programs make whole pictures.
+// machine does not lose any, and programs make whole pictures. What an address in the
+// network is turns out later: its source is tearing.
 func usualCheck(scheme string) string {
 	switch scheme {
-	case "http", "https", "push":
+	case "http", "https":
+		return CheckAuto
+	case "push":
 		return CheckFull
 	}
 	return CheckMarkers
 }
+
+// tearing is a source that knows, as soon as a picture has come, whether it is of a
+// camera that may send pictures with data missing, or one of few.
+type tearing interface{ tears(m Mode) bool }
 
 // sieve stands between a source and its caller. Pictures that are broken, and
 // those from before the exposure has settled, do not get past it.
 type sieve struct {
 	Source
 	deep   bool
+	auto   tearing // says so instead of deep, unless nil
 	settle time.Duration
 	log    *slog.Logger
 
@@ -66,6 +74,9 @@ type selfSettling interface{ settleFor() time.Duration }
 // newSieve wraps a source. o has its defaults filled in.
 func newSieve(source Source, o Options) *sieve {
 	s := &sieve{Source: source, deep: o.Check == CheckFull, settle: max(o.Settle, 0), log: o.Log}
+	if o.Check == CheckAuto {
+		s.auto, _ = source.(tearing)
+	}
 	if own, ok := source.(selfSettling); ok {
 		s.settle = own.settleFor()
 	}
@@ -88,7 +99,7 @@ func (s *sieve) Stream(ctx context.Context, m Mode, emit func(Frame)) error {
 	again := make(chan struct{}, 1)
 	m.again = again
 	l := &look{
-		sieve: s, emit: emit, giveUp: cancel, settler: newSettler(s.settle),
+		sieve: s, mode: m, emit: emit, giveUp: cancel, settler: newSettler(s.settle),
 		again: again, prompted: m.Prompt != nil && m.FPS == 0,
 	}
 	err := s.Source.Stream(inner, m, l.take)
@@ -101,6 +112,7 @@ func (s *sieve) Stream(ctx context.Context, m Mode, emit func(Frame)) error {
 // look is one Stream of a sieve.
 type look struct {
 	*sieve
+	mode     Mode
 	emit     func(Frame)
 	giveUp   func()
 	settler  *settler
@@ -125,10 +137,11 @@ func (l *look) take(f Frame) {
 	settling := l.settler.waiting() && !f.settled
 	var c jpeg.Coarse
 	var err error
-	if l.deep || settling {
+	deep := l.deep || l.auto != nil && l.auto.tears(l.mode)
+	if deep || settling {
 		c, err = l.walker.Walk(f.JPEG)
 	}
-	if !l.deep && (!settling || errors.Is(err, jpeg.ErrDamaged)) {
+	if !deep && (!settling || errors.Is(err, jpeg.ErrDamaged)) {
 		// Only to see how bright it is was more looked at than is asked for.
 		c = jpeg.Coarse{}
 		c.Info, err = jpeg.Scan(f.JPEG)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"camqtt/internal/jpeg"
+	"camqtt/node/camera/board"
 )
 
 // film is a source that shows what a test has made, on fake time.
@@ -246,8 +247,8 @@ func TestSieveOptions(t *testing.T) {
 		"test:":                {Options{}, false, 0},
 		"dir:/x":               {Options{}, false, 0},
 		"exec:x":               {Options{}, false, 0},
-		"http://x/":            {Options{}, true, 0},
-		"https://x/":           {Options{Check: CheckAuto}, true, 0},
+		"http://x/":            {Options{}, false, 0},
+		"https://x/":           {Options{Check: CheckFull}, true, 0},
 		"HTTP://x/":            {Options{Check: CheckMarkers, Settle: time.Second}, false, time.Second},
 		"test:64x64":           {Options{Check: CheckFull}, true, 0},
 		"v4l2:":                {Options{}, false, 1500 * time.Millisecond},
@@ -281,13 +282,13 @@ func TestHTTPStreamOfBoards(t *testing.T) {
 	whole := [][]byte{drawn(t, 1), drawn(t, 2), drawn(t, 3)}
 	parts := [][]byte{whole[0], half(whole[0]), whole[1], whole[0][:len(whole[0])/3], huge(t), whole[2]}
 	srv := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "multipart/x-mixed-replace;boundary=x")
+		w.Header().Set("Content-Type", "multipart/x-mixed-replace;boundary="+boundaryOfBoards)
 		for _, p := range parts {
 			fmt.Fprintf(w, "--x\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%s\r\n", len(p), p)
 		}
 	})
 	for check, want := range map[string][][]byte{CheckAuto: whole, CheckMarkers: {whole[0], parts[1], whole[1], whole[2]}} {
-		s := open(t, srv.URL, Options{Check: check})
+		s := open(t, srv.URL+"/stream#discard=0", Options{Check: check})
 		var got [][]byte
 		_ = s.Stream(t.Context(), Mode{}, func(f Frame) { got = append(got, f.JPEG) }) // ends with the answer
 		if !slices.EqualFunc(got, want, bytes.Equal) {
@@ -296,6 +297,24 @@ func TestHTTPStreamOfBoards(t *testing.T) {
 		if n, why := s.(*sieve).Broken(); n != uint64(len(parts)-len(want)) {
 			t.Errorf("%s: %d dropped (%s), want %d", check, n, why, len(parts)-len(want))
 		}
+	}
+}
+
+// boundaryOfBoards is in the streams of most firmwares of ESP32 boards.
+const boundaryOfBoards = "123456789000000000000987654321"
+
+// TestHTTPCheck looks at all data of pictures from boards, and of single pictures.
+func TestHTTPCheck(t *testing.T) {
+	s, err := openURL("http://x/stream", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.tears(Mode{FPS: 10}) || !s.tears(Mode{Still: true}) || !s.tears(Mode{FPS: 1}) {
+		t.Error("a camera that is not known is looked at closely only for single pictures")
+	}
+	s.know(func(f *facts) { f.kind = board.Easytarget })
+	if !s.tears(Mode{FPS: 10}) {
+		t.Error("a board is not looked at closely")
 	}
 }
 
