@@ -151,7 +151,7 @@ func cameraKeys() []Key {
 		{Name: "cameras.<id>.fps", Default: "10", Meaning: "most pictures per second, 0.001 to 120", parse: fps},
 		{Name: "cameras.<id>.quality", Default: "0", Meaning: "JPEG quality, 1 to 100; 0 leaves it to the camera", parse: quality},
 		{Name: "cameras.<id>.rotate", Default: "0", Meaning: "0, 90, 180 or 270 degrees clockwise, hflip or vflip", parse: oneOf("0", "90", "180", "270", "hflip", "vflip")},
-		{Name: "cameras.<id>.check", Default: "auto", Meaning: "how closely pictures are looked at before they are sent: full (all of their data), markers (whether they are complete), or auto: full for http, https and push", parse: oneOf("auto", "full", "markers")},
+		{Name: "cameras.<id>.check", Default: "auto", Meaning: "how closely pictures are looked at before they are sent: full (all of their data), markers (whether they are complete), or auto: full for push, ESP32 boards, and single pictures over http, else markers", parse: oneOf("auto", "full", "markers")},
 		{Name: "cameras.<id>.settle", Default: "auto", Meaning: "how long the first pictures may be left out until their brightness is steady, up to 10s; 0 is not at all, auto is 1.5s for v4l2 and rpicam; settle= in the source goes before it", parse: settle},
 		{Name: "cameras.<id>.snap_every", Default: "0", Meaning: "time between scheduled snapshots; 0 is never", parse: spanOrZero},
 		{Name: "cameras.<id>.keep_warm", Default: "10s", Meaning: "how long the camera stays open after the last viewer; 0 is not at all", parse: anySpan},
