@@ -95,9 +95,12 @@ func (c *conn) publish(first byte, hl, n int) error {
 	if !ok {
 		return c.violated(forbidden("topic alias stands for nothing"))
 	}
-	if code, refused := c.refuses(topic, n-k); refused {
-		c.refusePublish(first, p.id, code)
-		return in.discard(c, hl+n)
+	clears := first&1 != 0 && n == k && c.b.allowed(c.who, access.Clear, topic)
+	if !clears {
+		if code, refused := c.refuses(topic, n-k); refused {
+			c.refusePublish(first, p.id, code)
+			return in.discard(c, hl+n)
+		}
 	}
 	if err := checkTopic(topic, &c.b.limits); err != nil {
 		return c.violated(&violation{packets.ErrTopicNameInvalid, err.Error()})
@@ -110,7 +113,7 @@ func (c *conn) publish(first byte, hl, n int) error {
 		return err
 	}
 	pk := packets.Packet{ProtocolVersion: c.version, Origin: c.id}
-	pk.FixedHeader = packets.FixedHeader{Type: packets.Publish, Qos: first >> 1 & 3, Retain: first&1 != 0 && c.mayRetain(topic), Remaining: k}
+	pk.FixedHeader = packets.FixedHeader{Type: packets.Publish, Qos: first >> 1 & 3, Retain: clears || first&1 != 0 && c.mayRetain(topic), Remaining: k}
 	if err := pk.PublishDecode(body); err != nil {
 		return c.violated(malformed(err.Error()))
 	}

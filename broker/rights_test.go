@@ -382,6 +382,7 @@ func TestRightsTable(t *testing.T) {
 					r.may = func(topic, letter string) bool { return strings.Contains(table[topic][name], letter) }
 					r.hub.subscribe(t, 0, "#")
 					r.says(t)
+					r.clears(t)
 					r.sees(t)
 					until(t, "the others have gone", func() bool {
 						for _, c := range g.connections() {

@@ -16,11 +16,12 @@ const (
 	Will                    // have it sent when one goes without a word
 	Receive                 // be handed one message, live, retained or sent again
 	Subscribe               // ask for the messages under a filter
+	Clear                   // have what is kept removed, by an empty message with the retain flag
 )
 
 // String names the action for logs.
 func (a Action) String() string {
-	names := [...]string{"publish", "retain", "will", "receive", "subscribe"}
+	names := [...]string{"publish", "retain", "will", "receive", "subscribe", "clear"}
 	if int(a) < len(names) {
 		return names[a]
 	}
@@ -56,10 +57,12 @@ func (s Space) discovery() string {
 // receive nothing is denied, which tells people that they have mistyped it.
 func (s Space) Allowed(p Principal, a Action, topic string) bool {
 	switch {
-	case a > Subscribe || topic == "" || p.Role == Nobody:
+	case a > Clear || topic == "" || p.Role == Nobody:
 		return false
 	case a == Subscribe:
 		return s.filter(p, topic)
+	case a == Clear:
+		return s.Allowed(p, Publish, topic) && s.Allowed(p, Retain, topic) || s.deletable(p, topic)
 	case topic[0] == '$':
 		return a == Receive && p.System() && system(topic)
 	case p.unlimited():
@@ -83,6 +86,33 @@ func (s Space) Allowed(p Principal, a Action, topic string) bool {
 		}
 	}
 	return false
+}
+
+// deletable reports whether p may remove a discovery message: Home Assistant does so
+// when a person deletes a device there. It may not write one, which can define any
+// entity.
+func (s Space) deletable(p Principal, topic string) bool {
+	if p.Role != HomeAssistant {
+		return false
+	}
+	rest, ok := below(topic, s.discovery())
+	if !ok {
+		return false
+	}
+	platform, rest, _ := strings.Cut(rest, "/")
+	object, rest, _ := strings.Cut(rest, "/")
+	key, end, more := strings.Cut(rest, "/")
+	switch {
+	case platform == "device" && (more || key != "config"):
+		return false
+	case platform != "device" && (platform == "" || key == "" || end != "config"):
+		return false
+	}
+	if id, is := strings.CutPrefix(object, "camqtt_"); is && p.has(id) {
+		return true
+	}
+	// Bridges and the hub are for all cameras.
+	return p.All && (object == "camqtt__hub" || strings.HasPrefix(object, "camqtt-"))
 }
 
 // hub is where the program says, below the base, that it describes cameras to Home

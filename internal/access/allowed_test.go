@@ -52,6 +52,11 @@ func TestRights(t *testing.T) {
 					t.Errorf("%s, %s %s: %v, want %v", column, a, topic, got, want)
 				}
 			}
+			n++
+			kept := strings.Contains(row[column], "p") && strings.Contains(row[column], "r")
+			if got, want := (access.Space{}).Allowed(p, access.Clear, topic), kept || strings.Contains(row[column], "c"); got != want {
+				t.Errorf("%s, clear %s: %v, want %v", column, topic, got, want)
+			}
 			// A topic is a filter too.
 			n++
 			if got, want := (access.Space{}).Allowed(p, access.Subscribe, topic), strings.Contains(row[column], "s"); got != want {
@@ -101,7 +106,7 @@ func TestRolesAreDocumented(t *testing.T) {
 }
 
 func TestNobodyAndNothing(t *testing.T) {
-	for _, a := range []access.Action{access.Publish, access.Retain, access.Will, access.Receive, access.Subscribe, 99} {
+	for _, a := range []access.Action{access.Publish, access.Retain, access.Will, access.Receive, access.Subscribe, access.Clear, 99} {
 		if (access.Space{}).Allowed(access.Principal{}, a, "cam/front/frame") {
 			t.Errorf("nobody may %s", a)
 		}

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"camqtt/internal/access"
@@ -40,6 +41,12 @@ type form struct {
 	write   func(head []string, all []*holder) (string, error)
 }
 
+// anyEngine is what no engine can do as the embedded broker does it.
+const anyEngine = "The role homeassistant may write discovery of its cameras and, where it is for all cameras, of anything; camqtt's own broker lets it only delete its own devices."
+
+// differences are those of this engine and of any.
+func (f form) differences() []string { return append(slices.Clone(f.differs), anyEngine) }
+
 func forms() []form {
 	return []form{mosquitto(), nats(), emqx(), rabbitmq()}
 }
@@ -58,7 +65,7 @@ func Names() []string {
 func Differences(engine string) []string {
 	for _, f := range forms() {
 		if f.name == engine {
-			return f.differs
+			return f.differences()
 		}
 	}
 	return nil
@@ -100,7 +107,7 @@ func (f form) head(o Options, all []*holder) []string {
 		lines = append(lines, "  "+h.name+": "+strings.Join(h.is, "; "))
 	}
 	lines = append(lines, "", "Different from camqtt's own broker:")
-	for _, d := range f.differs {
+	for _, d := range f.differences() {
 		lines = append(lines, wrapped(d)...)
 	}
 	if o.Announce != nil {

@@ -73,6 +73,11 @@ func (o Options) add(h *holder, a access.Account) {
 			read:    o.Space.Allowed(p, access.Receive, x.topic),
 		})
 	}
+	if a.Role == access.HomeAssistant {
+		for _, filter := range o.deletable(a) {
+			h.merge(grant{filter: filter, publish: true, retain: true})
+		}
+	}
 	if o.Announce != nil && (a.Role == access.Camera || a.Role == access.Bridge) {
 		for _, id := range a.Cameras {
 			for _, topic := range o.Announce(id) {
@@ -80,6 +85,23 @@ func (o Options) add(h *holder, a access.Account) {
 			}
 		}
 	}
+}
+
+// deletable are the filters of discovery that Home Assistant clears when a person
+// deletes a device there. No engine can tell clearing from writing.
+func (o Options) deletable(a access.Account) []string {
+	objects := []string{"+"}
+	if !a.All {
+		objects = nil
+		for _, id := range a.Cameras {
+			objects = append(objects, "camqtt_"+string(id))
+		}
+	}
+	var filters []string
+	for _, x := range objects {
+		filters = append(filters, o.discovery()+"/device/"+x+"/config", o.discovery()+"/+/"+x+"/+/config")
+	}
+	return filters
 }
 
 // merge adds one grant to those that a holder has.

@@ -117,6 +117,9 @@ func (p *party) may(topic, letter string) bool {
 	case "r", "w":
 		letter = "p"
 	}
+	if letter == "p" && p.deletes(topic) {
+		return true
+	}
 	a := accountOf(p.name)
 	if a.All && letter == "s" && (topic == "cam/Front/frame" || topic == "cam/_all/frame") {
 		return true // a + stands for any level
@@ -128,6 +131,18 @@ func (p *party) may(topic, letter string) bool {
 		return true // homeassistant/# covers it
 	}
 	return strings.Contains(p.table[topic][p.name], letter)
+}
+
+// deletes reports whether a topic falls under what Home Assistant deletes devices by:
+// no engine can tell that from writing.
+func (p *party) deletes(topic string) bool {
+	a := accountOf(p.name)
+	levels := strings.Split(topic, "/")
+	last := len(levels) - 1
+	if a.Role != access.HomeAssistant || levels[0] != "homeassistant" || levels[last] != "config" {
+		return false
+	}
+	return (last == 3 && levels[1] == "device" || last == 4) && (a.All || levels[2] == "camqtt_front")
 }
 
 func accountOf(name string) access.Account {
