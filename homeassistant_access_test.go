@@ -32,7 +32,7 @@ func TestHomeAssistantWithAccounts(t *testing.T) {
 			camera := p.camera(t, "front", "name="+name, "mqtt.username=front", "mqtt.password_file="+secret)
 			home := homeassistant.Start(t, homeassistant.Options{Addr: p.addr, User: "homeassistant", Password: word, V5: v5})
 			home.Await("switch.front_live", "off", patience)
-			if got, want := sensorsAside(home.Entities()), everything("front"); !slices.Equal(got, want) {
+			if got, want := ofCamera(home, "front"), everything("front"); !slices.Equal(got, want) {
 				t.Errorf("entities %v, want %v", got, want)
 			}
 			if d := home.Devices()["camqtt_front"]; d.Name != name {

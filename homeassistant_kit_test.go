@@ -120,11 +120,23 @@ func (p *place) kept(t *testing.T, filter string) map[string]string {
 // its machine.
 func everything(id string) []string {
 	var all []string
-	for _, e := range strings.Fields("binary_sensor._connection binary_sensor._problem button._snap camera. event._event image._snapshot " +
+	for _, e := range strings.Fields("binary_sensor._connection binary_sensor._problem button._snap camera. event._event event._refused image._snapshot " +
 		"number._fps number._quality select._size sensor._bandwidth sensor._frame_rate sensor._last_picture sensor._reconnects " +
 		"sensor._started sensor._viewers switch._live switch._privacy") {
 		platform, key, _ := strings.Cut(e, ".")
 		all = append(all, platform+"."+id+key)
+	}
+	return all
+}
+
+// ofCamera are the entities that belong to a camera's device and do not depend on the
+// machine.
+func ofCamera(home *homeassistant.Home, id string) []string {
+	var all []string
+	for _, e := range sensorsAside(home.Entities()) {
+		if got, _ := home.Entity(e); got.Device == "camqtt_"+id {
+			all = append(all, e)
+		}
 	}
 	return all
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -35,19 +36,21 @@ func TestHomeAssistant(t *testing.T) {
 			p.camera(t, "front")
 			home := p.home(t, h.v5)
 			home.Await("switch.front_live", "off", patience)
-			if got, want := sensorsAside(home.Entities()), everything("front"); !slices.Equal(got, want) {
+			if got, want := ofCamera(home, "front"), everything("front"); !slices.Equal(got, want) {
 				t.Errorf("entities %v, want %v", got, want)
 			}
 			for id, state := range map[string]string{
 				"camera.front": "idle", "binary_sensor.front_connection": "on", "binary_sensor.front_problem": "off",
-				"switch.front_privacy": "off", "number.front_fps": "10", "image.front_snapshot": homeassistant.Unknown,
+				"switch.front_privacy": "off", "number.front_fps": "10", "image.front_snapshot": homeassistant.Unavailable,
 			} {
 				home.Await(id, state, patience)
 			}
-			if d := home.Devices()["camqtt_front"]; d.Name != "Front door" || d.Via != "" {
-				t.Errorf("device %+v", d)
+			hub := map[bool]string{true: "camqtt__hub", false: ""}[strings.HasPrefix(h.name, "embedded")]
+			if d := home.Devices()["camqtt_front"]; d.Name != "Front door" || d.Via != hub || hub != "" && home.Devices()[hub].Name == "" {
+				t.Errorf("devices %+v, want front to hang from %q", home.Devices(), hub)
 			}
 			useAll(t, home)
+			fired(t, home)
 			if n := home.Heard(); n["homeassistant/device/camqtt_front/config"] > 2 { // at the start, and on its birth message
 				t.Errorf("discovery came %v times", n)
 			}
@@ -104,11 +107,42 @@ func useAll(t *testing.T, home *homeassistant.Home) {
 
 	expect(t, home.TurnOn("switch.front_privacy"), "cam/front/set/privacy", "on")
 	home.Await("switch.front_privacy", "on", patience)
+	for _, id := range []string{"camera.front", "button.front_snap", "switch.front_live", "image.front_snapshot"} {
+		home.Await(id, homeassistant.Unavailable, patience)
+	}
 	expect(t, home.TurnOff("switch.front_privacy"), "cam/front/set/privacy", "off")
 	home.Await("switch.front_privacy", "off", patience)
+	home.Await("button.front_snap", homeassistant.Unknown, patience)
 	home.Enable("sensor.front_started")
 	home.Enable("sensor.front_reconnects")
 	home.Await("sensor.front_reconnects", "0", patience)
+}
+
+// fired checks that the triggers have fired for what useAll has done.
+func fired(t *testing.T, home *homeassistant.Home) {
+	t.Helper()
+	for _, event := range []string{"snapshot", "stream_started", "stream_stopped"} {
+		home.Until(patience, "the trigger "+event, func() bool { return home.Triggers("camqtt_front")[event].Fired > 0 })
+	}
+	if x, ok := home.Triggers("camqtt_front")["error"]; !ok || x.Fired > 0 {
+		t.Errorf("trigger for errors: %+v, there: %v", x, ok)
+	}
+}
+
+// TestRefusalIsSeen: what a camera refuses is an event in Home Assistant, with the
+// reason, whoever has asked.
+func TestRefusalIsSeen(t *testing.T) {
+	p := embedded(t)
+	p.camera(t, "front")
+	home := p.home(t, true)
+	home.Await("switch.front_privacy", "off", patience)
+	home.TurnOn("switch.front_privacy")
+	home.Await("button.front_snap", homeassistant.Unavailable, patience)
+	camqtt(t, "snap", "front", "--broker", p.url(), "-o", os.DevNull)
+	home.Until(patience, "the refusal", func() bool {
+		e, _ := home.Entity("event.front_refused")
+		return e.Attributes["code"] == "privacy" && e.Attributes["cmd"] == "snap" && e.Attributes["text"] != ""
+	})
 }
 
 // TestHomeAssistantRestarts ends and starts every part, alone and together:
@@ -127,7 +161,7 @@ func TestHomeAssistantRestarts(t *testing.T) {
 			works := func(when string) {
 				t.Helper()
 				home.Until(2*patience, when+": everything is back", func() bool {
-					return slices.Equal(sensorsAside(home.Entities()), everything("front")) && home.State("switch.front_live") == "off" &&
+					return slices.Equal(ofCamera(home, "front"), everything("front")) && home.State("switch.front_live") == "off" &&
 						home.State("binary_sensor.front_connection") == "on" &&
 						home.State("sensor.front_frame_rate") != homeassistant.Unknown // a heartbeat: some brokers keep "online" of who is not there
 				})
@@ -177,19 +211,27 @@ func TestHomeAssistantRestarts(t *testing.T) {
 	}
 }
 
-// TestHomeAssistantCostsNothing: that it is connected and shows everything does
-// not open the camera, and its camera entity gets previews at their own rate.
+// TestHomeAssistantCostsNothing: after the first picture, which every camera takes at
+// its start, that it is connected and shows everything does not open the camera, and its camera entity gets previews at their own rate.
 func TestHomeAssistantCostsNothing(t *testing.T) {
 	p := embedded(t)
 	source, dir := counting(t)
 	p.camera(t, "front", "source="+source, "fps=10")
 	home := p.home(t, true)
 	home.Await("switch.front_live", "off", patience)
+	home.Until(patience, "the first picture", func() bool {
+		e, _ := home.Entity("camera.front")
+		living, _ := alive(t, dir)
+		return len(e.Picture) > 0 && living == 0
+	})
 	home.Restart()
 	home.Await("switch.front_live", "off", patience)
 	home.Await("sensor.front_frame_rate", "0", patience) // two heartbeats later
-	if _, started := alive(t, dir); started != 0 {
-		t.Errorf("the camera was opened %d times", started)
+	if _, started := alive(t, dir); started != 1 {
+		t.Errorf("the camera was opened %d times, want once", started)
+	}
+	if s := home.State("image.front_snapshot"); s != homeassistant.Unavailable {
+		t.Errorf("the first picture is a snapshot: %s", s)
 	}
 	previews := make(chan wire.Message, 4096)
 	c := testkit.DialMQTT(t, testkit.MQTTOptions{Addr: p.addr, ID: "count", Receive: func(m wire.Message) { previews <- m }})
@@ -292,11 +334,9 @@ func TestPrivacyIsPrivate(t *testing.T) {
 		if _, after := alive(t, dir); after != before {
 			t.Errorf("round %d: the camera was opened %d times", round, after-before)
 		}
-		if s := home.State("switch.front_live"); s != "off" {
-			t.Errorf("round %d: live is %s", round, s)
-		}
+		home.Await("switch.front_live", homeassistant.Unavailable, patience)
 		home.TurnOff("switch.front_privacy")
-		home.Await("switch.front_privacy", "off", patience)
+		home.Await("switch.front_live", "off", patience)
 		home.TurnOn("switch.front_live")
 	}
 }

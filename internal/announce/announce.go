@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"camqtt/internal/hass"
 	"camqtt/internal/wire"
 )
 
@@ -22,11 +23,17 @@ type Announcer struct {
 	mu      sync.Mutex
 	up      bool
 	infos   map[wire.ID]wire.Info
-	dirty   map[wire.ID]bool // what is kept for them must be looked at; true: published in any case
-	kept    map[string]sum   // what the broker keeps, by topic, as far as it has told
-	graves  map[string]bool  // topics that were cleared: Home Assistant may have been away
-	foreign bool             // the hub describes the cameras: not this announcer's turn
-	strikes int              // connections lost over discovery, in a row
+	status  map[wire.ID]string // of the cameras, for the hub
+	dirty   map[wire.ID]bool   // what is kept for them must be looked at; true: published in any case
+	kept    map[string]sum     // what the broker keeps, by topic, as far as it has told
+	graves  map[string]bool    // topics that were cleared: Home Assistant may have been away
+	foreign bool               // the hub describes the cameras: not this announcer's turn
+	strikes int                // connections lost over discovery, in a row
+
+	home      bool                      // Home Assistant is connected
+	hold      map[hass.Object]time.Time // not to be described before
+	forgotten map[wire.ID]bool          // of which Home Assistant has still to be told
+	deleted   map[wire.ID]bool          // in Home Assistant while offline: to be forgotten
 
 	due      time.Time // when to look at what is dirty; zero: nothing is
 	birth    time.Time // when Home Assistant is told everything again; zero: never
@@ -69,10 +76,12 @@ func (a *Announcer) LinkUp() {
 func (a *Announcer) LinkDown(error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.up, a.foreign = false, false
+	a.up, a.foreign, a.home = false, false, false
 	clear(a.kept)
+	clear(a.hold)
 	if a.opts.hub() {
 		clear(a.infos)
+		clear(a.status)
 	}
 	a.opts.Bridge.release(a)
 }
@@ -85,47 +94,83 @@ func (a *Announcer) Handle(m wire.Message) bool {
 	defer a.mu.Unlock()
 	switch m.Topic {
 	case o.Hass.BirthTopic():
-		// A retained one is old: connecting has announced.
-		if !m.Retained && string(m.Payload) == wire.Online && a.birth.IsZero() {
-			a.birth = time.Now().Add(leastBirth + rand.N(birthSpread))
-			a.wake()
-		}
+		a.sawHome(m)
 		return true
 	case o.Hass.Base.Hub():
 		a.sawHub(m)
 		return true
 	}
-	if camera, _, ok := o.Hass.Ours(m.Topic); ok { // bridges are looked at whenever anything is
-		a.sawDiscovery(m, camera)
+	if x, ok := o.Hass.Ours(m.Topic); ok {
+		a.sawDiscovery(m, x)
 		return true
 	}
-	if id, kind, ok := o.Hass.Base.Split(m.Topic); ok && kind == wire.KindInfo && o.hub() {
+	id, kind, ok := o.Hass.Base.Split(m.Topic)
+	switch {
+	case !ok || !o.hub():
+		return false
+	case kind == wire.KindInfo:
 		a.sawInfo(id, m)
+		return true
+	case kind == wire.KindStatus:
+		a.sawStatus(id, m)
 		return true
 	}
 	return false
 }
 
-// sawHub learns whether the broker's own process speaks for all cameras.
-func (a *Announcer) sawHub(m wire.Message) {
-	if a.opts.hub() {
-		a.keep(m)
+// sawHome learns that Home Assistant comes or goes.
+func (a *Announcer) sawHome(m wire.Message) {
+	if m.Retained { // old: connecting has announced
 		return
 	}
+	a.home = string(m.Payload) == wire.Online
+	if a.home && a.birth.IsZero() {
+		a.birth = time.Now().Add(leastBirth + rand.N(birthSpread))
+		a.wake()
+	}
+}
+
+// sawStatus learns whether a camera is online.
+func (a *Announcer) sawStatus(id wire.ID, m wire.Message) {
+	switch {
+	case len(m.Payload) == 0:
+		delete(a.status, id)
+	case len(m.Payload) <= len(wire.Sleeping) && len(a.status) < maxCameras:
+		a.status[id] = string(m.Payload)
+	}
+}
+
+// sawHub learns whether the broker's own process speaks for all cameras; the hub,
+// what it has noted itself.
+func (a *Announcer) sawHub(m wire.Message) {
 	var h wire.Hub
-	a.foreign = len(m.Payload) > 0 && len(m.Payload) <= maxInfo && json.Unmarshal(m.Payload, &h) == nil && h.Discovery != ""
-	if !a.foreign {
+	ok := len(m.Payload) > 0 && len(m.Payload) <= maxInfo && json.Unmarshal(m.Payload, &h) == nil && h.Discovery != ""
+	if a.opts.hub() {
+		a.keep(m)
+		for _, id := range h.Forgotten {
+			if _, err := wire.ParseID(string(id)); err == nil && m.Retained {
+				a.forget(id)
+			}
+		}
+		return
+	}
+	if a.foreign = ok; !ok {
 		a.look(a.opts.Camera)
 	}
 }
 
 // sawDiscovery learns what the broker keeps. What others write over it is put
-// right by the hub, now and then; what they remove stays removed until Home
-// Assistant or the camera starts again, for that is how people remove a device.
-func (a *Announcer) sawDiscovery(m wire.Message, camera wire.ID) {
+// right by the hub, now and then.
+func (a *Announcer) sawDiscovery(m wire.Message, x hass.Object) {
 	before, had := a.kept[m.Topic]
 	a.keep(m)
-	if now := a.kept[m.Topic]; len(m.Payload) == 0 || had && now == before {
+	if len(m.Payload) == 0 {
+		if had && !a.foreign { // by another client: own messages are noted when they are planned
+			a.sawDeleted(x)
+		}
+		return
+	}
+	if now := a.kept[m.Topic]; had && now == before {
 		return
 	}
 	if m.Retained || !a.opts.hub() {
@@ -134,10 +179,8 @@ func (a *Announcer) sawDiscovery(m wire.Message, camera wire.ID) {
 		a.soonAfter(max(settle, time.Until(a.overrode.Add(correction))))
 		a.overrode = time.Now()
 	}
-	if camera != "" && (a.opts.hub() || camera == a.opts.Camera) {
-		if a.known(camera) {
-			a.touch(camera)
-		}
+	if camera, is := x.Camera(); is && a.known(camera) && (a.opts.hub() || camera == a.opts.Camera) {
+		a.touch(camera)
 	}
 }
 
@@ -198,8 +241,8 @@ func (a *Announcer) soon() {
 }
 
 func (a *Announcer) soonAfter(wait time.Duration) {
-	if a.due.IsZero() {
-		a.due = time.Now().Add(wait)
+	if at := time.Now().Add(wait); a.due.IsZero() || at.Before(a.due) {
+		a.due = at
 	}
 	a.wake()
 }

@@ -34,7 +34,7 @@ func TestHubAnnouncesAndForgetsEveryCamera(t *testing.T) {
 		b.publish(wire.Message{Topic: "cam/front/info", Retained: true})
 		b.take()
 		b.pass(2 * time.Second)
-		b.want("forgotten", "-"+frontTopic)
+		b.want("forgotten", hubTopic, "-"+frontTopic)
 		// While the hub is away a camera is forgotten; nobody clears its discovery.
 		hub.disconnect()
 		delete(b.kept, "cam/back/info")
@@ -42,7 +42,7 @@ func TestHubAnnouncesAndForgetsEveryCamera(t *testing.T) {
 		b.pass(50 * time.Second)
 		b.want("it may still come")
 		b.pass(20 * time.Second)
-		b.want("it has not", "-device/camqtt_back/config")
+		b.want("it has not", hubTopic, "-device/camqtt_back/config")
 	})
 }
 
@@ -66,10 +66,6 @@ func TestHubPutsRightWhatOthersWrite(t *testing.T) {
 			t.Error("what somebody else wrote stays")
 		}
 		b.take()
-		b.publish(wire.Message{Topic: "homeassistant/" + frontTopic, Retained: true}) // deleted by a person, in Home Assistant
-		b.take()
-		b.pass(10 * time.Minute)
-		b.want("deleted in Home Assistant")
 		b.publish(birth())
 		b.take()
 		b.pass(10 * time.Second)
@@ -117,9 +113,10 @@ func TestModesLeaveNothingBehind(t *testing.T) {
 	}
 }
 
-// Home Assistant removes entities in its own time: new ones under the same
-// unique ids must not come at once.
-func TestOldEntitiesGoASecondBeforeNewOnes(t *testing.T) {
+// Home Assistant unloads entities in its own time: new ones under the same unique
+// ids must not come at once. What people have set there stays, for nothing is
+// deleted before it has been asked to let go.
+func TestModesChangeInSteps(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		i := info("front")
 		c := b.start(Options{Camera: "front", Hass: hass.Options{Mode: hass.Component}})
@@ -127,19 +124,52 @@ func TestOldEntitiesGoASecondBeforeNewOnes(t *testing.T) {
 		c.connect()
 		b.pass(2 * time.Second)
 		c.disconnect()
-		old := len(b.take())
+		old := b.take()
 		c = b.start(Options{Camera: "front"})
 		c.Info(&i)
 		c.connect()
 		b.pass(1100 * time.Millisecond)
-		if got := b.take(); len(got) != old || !strings.HasPrefix(got[0], "-") {
-			t.Errorf("first %v, want %d removed", got, old)
+		b.want("to be let go", old...)
+		for topic, payload := range b.kept {
+			if payload != `{"migrate_discovery": true}` {
+				t.Errorf("%s: %s", topic, payload)
+			}
 		}
 		b.pass(800 * time.Millisecond)
 		b.want("too early")
 		b.pass(300 * time.Millisecond)
-		b.want("then", frontTopic)
+		if got := b.take(); len(got) != len(old)+1 || !strings.HasPrefix(got[0], "-") || got[len(old)] != frontTopic {
+			t.Errorf("then %v, want %d cleared and %s", got, len(old), frontTopic)
+		}
 	})
+}
+
+// A hub that is restarted in another mode has Home Assistant's connection restarted
+// too. It waits until that is back, but not for ever.
+func TestHubChangesModeWhenHomeAssistantIsBack(t *testing.T) {
+	for _, back := range []bool{true, false} {
+		inBubble(t, func(b *bubble) {
+			b.publish(infoMessage(t, info("front")))
+			b.publish(wire.Message{Topic: "homeassistant/switch/camqtt_front/live/config", Payload: []byte("{}"), Retained: true})
+			hub := b.start(Options{})
+			hub.connect()
+			b.take()
+			b.pass(8 * time.Second)
+			b.want("the old is let go", hubTopic, "switch/camqtt_front/live/config")
+			wait, want := comeBack, []string{"-switch/camqtt_front/live/config", frontTopic}
+			if back {
+				b.publish(birth())
+				b.take()
+				wait, want = leastBirth+birthSpread, append([]string{hubTopic}, want...)
+			}
+			b.pass(wait + time.Second)
+			b.want("the new comes", want...)
+			b.publish(birth())
+			b.take()
+			b.pass(10 * time.Second)
+			b.want("the old is not mentioned again", hubTopic, frontTopic)
+		})
+	}
 }
 
 func TestBridgeComesFirstAndOnce(t *testing.T) {
@@ -177,28 +207,27 @@ func TestBridgeComesFirstAndOnce(t *testing.T) {
 		b.publish(wire.Message{Topic: "cam/two/info", Retained: true})
 		b.take()
 		b.pass(2 * time.Second)
-		b.want("the last camera is forgotten", "-"+bridgeTopic, "-device/camqtt_two/config")
+		b.want("the last camera is forgotten", hubTopic, "-"+bridgeTopic, "-device/camqtt_two/config")
 	})
 }
 
-// Changing the mode of an embedded broker restarts it, so that Home Assistant
-// is not there when old entities are removed.
+// Home Assistant may be away when an entity goes: it is said again.
 func TestRemovalIsSaidAgain(t *testing.T) {
 	inBubble(t, func(b *bubble) {
-		b.publish(infoMessage(t, info("front")))
-		b.publish(wire.Message{Topic: "homeassistant/switch/camqtt_front/live/config", Payload: []byte("{}"), Retained: true})
-		hub := b.start(Options{})
+		i := info("front")
+		b.publish(infoMessage(t, i))
+		hub := b.start(Options{Hass: hass.Options{Mode: hass.Component}})
 		hub.connect()
+		b.pass(3 * time.Second)
+		i.Caps = nil
+		b.publish(infoMessage(t, i))
 		b.pass(3 * time.Second)
 		b.take()
 		b.publish(birth())
 		b.take()
 		b.pass(5100 * time.Millisecond)
-		got := b.take()
-		b.pass(time.Second)
-		got = append(got, b.take()...)
-		if want := []string{"-switch/camqtt_front/live/config", hubTopic, frontTopic}; !slices.Equal(got, want) {
-			t.Errorf("on birth %v, want %v", got, want)
+		if got := b.take(); !slices.Contains(got, "-number/camqtt_front/fps/config") {
+			t.Errorf("on birth %v", got)
 		}
 	})
 }

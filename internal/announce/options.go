@@ -79,8 +79,12 @@ const (
 	orphanGrace = time.Minute      // for the cameras of what is kept to say that they are there
 	correction  = time.Minute      // between overwriting what others have written
 	again       = 30 * time.Second // after a broker that did not acknowledge
+	comeBack    = 15 * time.Second // for Home Assistant to connect again after the hub's broker has restarted; it tries every 10 s
+	restore     = 5 * time.Second  // before a device that was deleted there is described again
+	believe     = 5 * time.Second  // for Home Assistant to take in a device that it is then told to forget
 	maxStrikes  = 3                // connections lost over discovery until it is given up
 	maxCameras  = 10_000
+	maxForgot   = 256      // cameras that Home Assistant has still to be told of
 	maxInfo     = 16 << 10 // bytes of an info that is looked at
 	batch       = 32       // messages under way at once
 )
@@ -100,7 +104,9 @@ func New(o Options) (*Announcer, error) {
 	}
 	return &Announcer{
 		opts: o, ring: make(chan struct{}, 1),
-		infos: map[wire.ID]wire.Info{}, dirty: map[wire.ID]bool{}, kept: map[string]sum{}, graves: map[string]bool{},
+		infos: map[wire.ID]wire.Info{}, status: map[wire.ID]string{}, dirty: map[wire.ID]bool{},
+		kept: map[string]sum{}, graves: map[string]bool{}, hold: map[hass.Object]time.Time{},
+		forgotten: map[wire.ID]bool{}, deleted: map[wire.ID]bool{},
 	}, nil
 }
 
@@ -111,12 +117,13 @@ func (o Options) hub() bool { return o.Camera == "" }
 // then discovery is published once on every connection.
 func (a *Announcer) Filters() []string {
 	o := a.opts
-	f := append(o.Hass.Filters(o.Camera), o.Hass.BirthTopic(), o.Hass.Base.Hub())
+	f := []string{o.Hass.BirthTopic(), o.Hass.Base.Hub()}
 	if o.hub() {
-		return append(f, o.Hass.Base.Every(wire.KindInfo))
+		return append(append(f, o.Hass.EveryFilter()...), o.Hass.Base.Every(wire.KindInfo), o.Hass.Base.Every(wire.KindStatus))
 	}
+	f = append(f, o.Hass.Filters(hass.CameraObject(o.Camera))...)
 	if o.Bridge != nil {
-		f = append(f, o.Hass.BridgeFilters(o.Bridge.id)...)
+		f = append(f, o.Hass.Filters(hass.BridgeObject(o.Bridge.id))...)
 	}
 	return f
 }

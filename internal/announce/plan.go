@@ -32,24 +32,27 @@ func (a *Announcer) plan(now time.Time) []wire.Message {
 		a.orphans = time.Time{}
 		a.forgetOrphans()
 	}
-	p := proposal{a: a, all: born, again: map[wire.ID]bool{}}
+	p := proposal{a: a, now: now, all: born}
+	p.clearDeleted()
 	if born {
 		p.mourn()
+		p.remind()
 		for id := range a.infos {
 			a.touch(id)
 		}
 	}
-	if a.opts.hub() {
-		p.add(a.marker())
-	}
+	dirty := a.dirty
+	a.dirty = map[wire.ID]bool{} // what has to wait is put back
+	p.hub()
 	p.bridges()
-	for _, id := range slices.Sorted(maps.Keys(a.dirty)) {
-		p.camera(id)
+	for _, id := range sorted(dirty) {
+		p.camera(id, dirty[id])
 	}
-	clear(a.dirty)
-	for id := range p.again {
-		a.look(id)
-		a.dirty[id] = true
+	if a.opts.hub() { // at the end it knows who is forgotten; it is told first
+		rest := p.msgs
+		p.msgs = nil
+		p.add(a.marker())
+		p.msgs = append(p.msgs, rest...)
 	}
 	for _, m := range p.msgs {
 		a.keep(m)
@@ -65,8 +68,10 @@ func (a *Announcer) plan(now time.Time) []wire.Message {
 // forgetOrphans has what is kept for cameras that are no more removed.
 func (a *Announcer) forgetOrphans() {
 	for topic := range a.kept {
-		if camera, _, ok := a.opts.Hass.Ours(topic); ok && camera != "" && !a.known(camera) {
-			a.touch(camera)
+		if x, ok := a.opts.Hass.Ours(topic); ok {
+			if camera, is := x.Camera(); is && !a.known(camera) {
+				a.touch(camera)
+			}
 		}
 	}
 }
@@ -76,6 +81,7 @@ func (a *Announcer) marker() wire.Message {
 	h := a.opts.Hass
 	b, err := wire.JSON(wire.Hub{
 		Discovery: string(cmp.Or(h.Mode, hass.Device)), Prefix: cmp.Or(h.Prefix, hass.DefaultPrefix), Version: h.Version,
+		Forgotten: sorted(a.forgotten),
 	})
 	if err != nil {
 		a.opts.Log.Error("payload not written", "err", err)
@@ -87,24 +93,31 @@ func (a *Announcer) marker() wire.Message {
 // Home Assistant has started, all that there are.
 type proposal struct {
 	a    *Announcer
+	now  time.Time
 	all  bool
 	msgs []wire.Message
-	// again are cameras to describe a moment later, in any case: their old
-	// entities must have gone from Home Assistant before it takes new ones under
-	// the same unique ids, and it may have refused those already.
-	again map[wire.ID]bool
 }
 
 // mourn says once more what has been removed since the start: Home Assistant
 // says that it is there also when only its connection has come back, and it
-// still shows what was removed while it was away.
+// still shows what was removed while it was away. What another mode has left of a
+// device that there is has been unloaded: it takes no notice of that.
 func (p *proposal) mourn() {
-	for _, topic := range slices.Sorted(maps.Keys(p.a.graves)) {
-		p.msgs = append(p.msgs, wire.Message{Topic: topic, QoS: 1, Retained: true})
-		if camera, _, ok := p.a.opts.Hass.Ours(topic); ok && p.a.known(camera) {
-			p.again[camera] = true
+	for _, topic := range sorted(p.a.graves) {
+		if !p.a.unloaded(topic) {
+			p.msgs = append(p.msgs, wire.Message{Topic: topic, QoS: 1, Retained: true})
 		}
 	}
+}
+
+// unloaded reports whether a topic is of another mode than the present one, and
+// its device is there.
+func (a *Announcer) unloaded(topic string) bool {
+	x, ours := a.opts.Hass.Ours(topic)
+	if camera, is := x.Camera(); !ours || is && !a.known(camera) || len(a.opts.Hass.Current(x)) == 0 {
+		return false
+	}
+	return slices.ContainsFunc(a.opts.Hass.Stale(x), func(m wire.Message) bool { return m.Topic == topic })
 }
 
 // add proposes messages, and returns how many there are to publish.
@@ -122,12 +135,77 @@ func (p *proposal) add(msgs ...wire.Message) int {
 	return len(p.msgs) - before
 }
 
+// describe proposes the description of an object, unless that has to wait; anyway
+// is to publish it also where the broker keeps it already.
+func (p *proposal) describe(x hass.Object, msgs []wire.Message, anyway bool) bool {
+	if !p.migrate(x) {
+		return false
+	}
+	all, cleared := p.all, p.add(p.a.opts.Hass.Stale(x)...)
+	p.all = all || anyway || cleared > 0
+	p.add(msgs...)
+	p.all = all
+	return true
+}
+
+// migrate moves an object from another mode to the present one in two steps, and
+// reports whether the second may be taken: Home Assistant needs a moment to
+// unload what it has, and after a restart of the hub's broker a while to come
+// back. Which step has been taken is seen in what the broker keeps.
+func (p *proposal) migrate(x hass.Object) bool {
+	a, h := p.a, p.a.opts.Hass
+	var left []wire.Message
+	for _, m := range h.Stale(x) {
+		if _, kept := a.kept[m.Topic]; kept {
+			left = append(left, m)
+		}
+	}
+	if len(h.Current(x)) == 0 { // off: they are to be deleted, not moved
+		left = nil
+	}
+	left = slices.DeleteFunc(hass.Migrate(left), func(m wire.Message) bool { return a.kept[m.Topic] == sha256.Sum256(m.Payload) })
+	if len(left) > 0 {
+		p.msgs = append(p.msgs, left...)
+		wait := settle
+		if a.opts.hub() && !a.home {
+			wait = comeBack
+		}
+		a.hold[x] = p.now.Add(wait)
+	}
+	return p.released(x, len(left) == 0)
+}
+
+// released reports whether an object that was held may be described now, which
+// Home Assistant's start allows at once, and otherwise has it looked at later.
+func (p *proposal) released(x hass.Object, early bool) bool {
+	until := p.a.hold[x]
+	if p.now.Before(until) && !(early && p.all) {
+		p.a.soonAfter(until.Sub(p.now))
+		return false
+	}
+	delete(p.a.hold, x)
+	return true
+}
+
+// hub describes the hub itself.
+func (p *proposal) hub() {
+	if !p.a.opts.hub() || !p.a.opts.Hass.Hub {
+		return
+	}
+	msgs, err := p.a.opts.Hass.HubDevice()
+	if err != nil {
+		p.a.opts.Log.Debug("hub not announced", "err", err)
+		return
+	}
+	p.describe(hass.HubObject, msgs, false)
+}
+
 // bridges describes those that cameras hang from, and removes, for the hub,
 // those that none does any more.
 func (p *proposal) bridges() {
 	a := p.a
 	names := map[wire.ID]string{}
-	for _, camera := range slices.Sorted(maps.Keys(a.infos)) {
+	for _, camera := range sorted(a.infos) {
 		i := a.infos[camera]
 		// When its cameras disagree about its name, the first has it: else it would be
 		// described anew whenever anything is looked at.
@@ -135,44 +213,60 @@ func (p *proposal) bridges() {
 			names[i.Bridge] = cmp.Or(i.Host, string(i.Bridge))
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(names)) {
+	for _, id := range sorted(names) {
 		msgs, err := a.opts.Hass.Bridge(id, names[id])
 		if err != nil {
 			a.opts.Log.Debug("bridge not announced", "bridge", string(id), "err", err)
 			continue
 		}
-		p.add(append(a.opts.Hass.StaleBridge(id), msgs...)...)
+		p.describe(hass.BridgeObject(id), msgs, false)
 	}
 	if !a.opts.hub() || !a.orphans.IsZero() {
 		return
 	}
 	for topic := range a.kept {
-		if _, bridge, ok := a.opts.Hass.Ours(topic); ok && bridge != "" && names[bridge] == "" {
+		x, _ := a.opts.Hass.Ours(topic)
+		if bridge, is := x.Bridge(); is && names[bridge] == "" {
 			p.add(wire.Message{Topic: topic, QoS: 1, Retained: true})
 		}
 	}
 }
 
 // camera describes one camera, or removes it.
-func (p *proposal) camera(id wire.ID) {
-	a := p.a
+func (p *proposal) camera(id wire.ID, anyway bool) {
+	a, x := p.a, hass.CameraObject(id)
 	info, known := a.infos[id]
 	if !known {
-		if a.opts.hub() {
-			p.add(a.opts.Hass.Clear(id)...)
-		}
+		p.remove(id)
 		return
 	}
+	delete(a.forgotten, id)
 	msgs, err := a.opts.Hass.Messages(info)
 	if err != nil {
 		a.opts.Log.Error("not announced to Home Assistant", "cam", string(id), "err", err)
 		return
 	}
-	if p.again[id] || p.add(a.opts.Hass.Stale(id)...) > 0 {
-		p.again[id] = true
+	if !p.describe(x, msgs, anyway) {
+		a.dirty[id] = true
+	}
+}
+
+// remove clears the description of a camera that the hub does not know any more.
+func (p *proposal) remove(id wire.ID) {
+	if !p.a.opts.hub() {
 		return
 	}
-	anyway := proposal{a: a, all: p.all || a.dirty[id]}
-	anyway.add(msgs...)
-	p.msgs = append(p.msgs, anyway.msgs...)
+	if !p.released(hass.CameraObject(id), false) {
+		p.a.touch(id)
+		return
+	}
+	p.add(p.a.opts.Hass.Clear(hass.CameraObject(id))...)
+	if p.a.home {
+		delete(p.a.forgotten, id)
+	} else {
+		p.a.forget(id)
+	}
 }
+
+// sorted returns the keys of a map in their order.
+func sorted[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

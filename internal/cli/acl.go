@@ -97,7 +97,7 @@ func (e *env) rights(r *rightsFlags) ([]byte, error) {
 	}
 	if r.announce {
 		o.Announce = func(id wire.ID) (topics []string) {
-			for _, m := range h.Clear(id) {
+			for _, m := range h.Clear(hass.CameraObject(id)) {
 				topics = append(topics, m.Topic)
 			}
 			return topics

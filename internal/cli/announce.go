@@ -26,7 +26,9 @@ func (b *plant) hass() hass.Options {
 func (b *plant) addAnnouncer() error {
 	log := b.log.With("part", "home assistant")
 	var l *link.Link
-	a, err := announce.New(announce.Options{Hass: b.hass(), Link: lateLink{&l}, Log: log})
+	h := b.hass()
+	h.Hub = true
+	a, err := announce.New(announce.Options{Hass: h, Link: lateLink{&l}, Log: log})
 	if err != nil {
 		return usage(err, "")
 	}

@@ -46,7 +46,7 @@ func (e *env) forgetCommand() *cobra.Command {
 				}
 				// Home Assistant first loses the entities, also where the broker's
 				// process removes them when info has gone, and then what they show.
-				first := append(h.Clear(id), h.ClearBridge(lastOf(v, id))...)
+				first := append(h.Clear(hass.CameraObject(id)), h.Clear(hass.BridgeObject(lastOf(v, id)))...)
 				first = append(first, wire.Message{Topic: base.Topic(id, wire.KindInfo), QoS: 1, Retained: true})
 				if err := l.Publish(ctx, first...); err != nil {
 					return err
@@ -56,7 +56,7 @@ func (e *env) forgetCommand() *cobra.Command {
 				case <-ctx.Done(): // whoever is in a hurry gets it all the same
 					ctx = context.WithoutCancel(ctx)
 				}
-				if err := l.Publish(ctx, retained(base, id)...); err != nil {
+				if err := l.Publish(ctx, base.Cleared(id)...); err != nil {
 					return err
 				}
 				fmt.Fprintf(e.Stdout, "%s is forgotten\n", id)
@@ -91,16 +91,4 @@ func (e *env) answers(ctx context.Context, v *viewer.Viewer, id wire.ID) bool {
 	_, err := v.Do(ctx, id, wire.Command{Verb: wire.Hello})
 	var refused *viewer.Refused
 	return err == nil || errors.As(err, &refused)
-}
-
-// retained returns the empty messages that clear everything that topics.md says
-// is retained.
-func retained(base wire.Base, id wire.ID) []wire.Message {
-	var msgs []wire.Message
-	for _, c := range wire.Channels() {
-		if c.Retain != wire.Never {
-			msgs = append(msgs, wire.Message{Topic: base.Topic(id, c.Kind), QoS: 1, Retained: true})
-		}
-	}
-	return msgs
 }

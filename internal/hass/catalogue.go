@@ -1,6 +1,10 @@
 package hass
 
-import "camqtt/internal/wire"
+import (
+	"strings"
+
+	"camqtt/internal/wire"
+)
 
 // place is where an entity is known to Home Assistant. Both parts are permanent:
 // another key or platform is another entity to it.
@@ -25,6 +29,7 @@ func catalogue() []entry {
 		{place{"privacy", "switch"}, privacy},
 		{place{"motion", "binary_sensor"}, motion},
 		{place{"event", "event"}, event},
+		{place{"refused", "event"}, refused},
 		{place{"fps", "number"}, fps},
 		{place{"quality", "number"}, quality},
 		{place{"size", "select"}, size},
@@ -50,12 +55,12 @@ func places() []place {
 	for _, e := range catalogue() {
 		all = append(all, e.place)
 	}
-	return all
+	return append(all, triggerPlaces()...)
 }
 
 // finish gives a component its names.
 func (e entry) finish(s subject, c *component) {
-	c.UniqueID = objectOf(s.id) + "_" + e.key
+	c.UniqueID = string(CameraObject(s.id)) + "_" + e.key
 	c.ObjectID = slug(string(s.id))
 	if e.key != mainKey {
 		c.ObjectID += "_" + e.key
@@ -78,36 +83,45 @@ func named(name string) *string { return &name }
 func off() *bool { return new(bool) }
 
 func preview(s subject) *component {
-	return &component{Topic: s.topic(wire.KindPreview), QoS: qos(wire.KindPreview)}
+	c := &component{Topic: s.topic(wire.KindPreview), QoS: qos(wire.KindPreview)}
+	c.need(s.reachable(), s.public())
+	return c
 }
 
+// snapshot is not available before its first picture, of which snapshot/meta
+// tells: Home Assistant answers with an error where there is none.
 func snapshot(s subject) *component {
-	return &component{
-		Name:                named("Last snapshot"),
-		ImageTopic:          s.topic(wire.KindSnapshot),
-		ContentType:         "image/jpeg",
-		JSONAttributesTopic: s.topic(wire.KindMeta),
-		QoS:                 qos(wire.KindSnapshot, wire.KindMeta),
+	c := &component{
+		Name:                   named("Last snapshot"),
+		ImageTopic:             s.topic(wire.KindSnapshot),
+		ContentType:            "image/jpeg",
+		JSONAttributesTopic:    s.topic(wire.KindMeta),
+		JSONAttributesTemplate: "{{ value or '{}' }}", // empty when it has been cleared
+		QoS:                    qos(wire.KindSnapshot, wire.KindMeta),
 	}
+	c.need(s.reachable(), s.public(), []availability{{
+		Topic: s.topic(wire.KindMeta), ValueTemplate: either("value", wire.Online, wire.Offline),
+	}})
+	return c
 }
 
 func snap(s subject) *component {
-	return &component{
+	c := &component{
 		Name:         named("Take snapshot"),
 		Icon:         "mdi:camera-iris",
-		Availability: s.awake(),
 		CommandTopic: s.topic(wire.KindCmd),
 		PayloadPress: string(wire.Snap),
 		QoS:          qos(wire.KindCmd),
 	}
+	c.need(s.awake(), s.public())
+	return c
 }
 
 // live follows the camera, not the press: it is on while anybody watches.
 func live(s subject) *component {
-	return &component{
+	c := &component{
 		Name:          named("Live"),
 		Icon:          "mdi:video",
-		Availability:  s.awake(),
 		StateTopic:    s.topic(wire.KindState),
 		ValueTemplate: either("value_json.streaming", "on", "off"),
 		StateOn:       "on",
@@ -117,6 +131,8 @@ func live(s subject) *component {
 		PayloadOff:    string(wire.Stop),
 		QoS:           qos(wire.KindState, wire.KindCmd),
 	}
+	c.need(s.awake(), s.public())
+	return c
 }
 
 func privacy(s subject) *component {
@@ -147,16 +163,32 @@ func motion(s subject) *component {
 	}
 }
 
+// event leaves out types that a newer camera may publish: Home Assistant logs a
+// warning for one that was not announced, and ignores an empty text.
 func event(s subject) *component {
-	types := []string{wire.EventSnapshot, wire.EventStreamStarted, wire.EventStreamStopped, wire.EventError}
-	if s.can(capMotion) {
-		types = append(types, wire.EventMotionStarted, wire.EventMotionStopped)
-	}
+	types := s.events()
 	return &component{
-		Name:       named("Activity"),
-		Icon:       "mdi:cctv",
-		StateTopic: s.topic(wire.KindEvent),
-		EventTypes: types,
-		QoS:        qos(wire.KindEvent),
+		Name:          named("Activity"),
+		Icon:          "mdi:cctv",
+		StateTopic:    s.topic(wire.KindEvent),
+		ValueTemplate: "{{ value if value_json.event_type in ['" + strings.Join(types, "', '") + "'] else '' }}",
+		EventTypes:    types,
+		QoS:           qos(wire.KindEvent),
+	}
+}
+
+// refusedEvent is the type of the event that a command was not carried out.
+const refusedEvent = "refused"
+
+// refused has the code and the text of the result as attributes: without it a
+// button that is pressed in vain says nothing.
+func refused(s subject) *component {
+	return &component{
+		Name:          named("Refused request"),
+		Icon:          "mdi:cancel",
+		StateTopic:    s.topic(wire.KindResult),
+		ValueTemplate: "{{ '' if value_json.ok else dict(value_json, event_type='" + refusedEvent + "') | to_json }}",
+		EventTypes:    []string{refusedEvent},
+		QoS:           qos(wire.KindResult),
 	}
 }

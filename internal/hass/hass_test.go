@@ -25,6 +25,7 @@ func fullInfo() wire.Info {
 		Caps: []string{"size", "fps", "quality", "flash", "motion"}, Version: "1.2.3", Host: "pi", Instance: "aabbccdd",
 		Started: wire.At(time.Date(2026, 11, 20, 4, 0, 0, 0, time.UTC)),
 		TopFPS:  30, StatsEvery: 30, Sensors: []string{"temperature", "signal"}, Bridge: "cellar",
+		Make: "Raspberry Pi", Serial: "10000000abcd1234", Hardware: "Raspberry Pi 4 Model B", Labels: map[string]string{"room": "Hall"},
 	}
 }
 
@@ -127,8 +128,8 @@ func TestDeviceModeIsOneMessage(t *testing.T) {
 	if len(msgs) != 1 || msgs[0].Topic != "homeassistant/device/camqtt_front/config" {
 		t.Fatalf("got %d messages, first on %q", len(msgs), msgs[0].Topic)
 	}
-	if n := len(msgs[0].Payload); n > 10_000 || bytes.ContainsRune(msgs[0].Payload, '\n') {
-		t.Errorf("payload has %d bytes: want one line of at most 10000", n)
+	if n := len(msgs[0].Payload); n > 13_000 || bytes.ContainsRune(msgs[0].Payload, '\n') {
+		t.Errorf("payload has %d bytes: want one line of at most 13000", n)
 	}
 }
 
@@ -201,7 +202,11 @@ func TestOnlyWhatTheCameraCanDoIsOffered(t *testing.T) {
 				single++
 			}
 		}
-		if want := len(catalogue()) - 7 + len(got); single != want { // nor has it sensors
+		want := len(catalogue()) - 7 + len(got) + len(eventTypes()) // nor has it sensors
+		if slices.Contains(c.caps, "motion") {
+			want += len(motionEvents())
+		}
+		if single != want {
 			t.Errorf("caps %v: %d entities in component mode, want %d", c.caps, single, want)
 		}
 	}
@@ -317,11 +322,11 @@ func TestBadIDs(t *testing.T) {
 		if msgs, err := (Options{}).Messages(wire.Info{ID: id}); err == nil {
 			t.Errorf("Messages for id %q = %v, want an error", id, msgs)
 		}
-		if msgs := (Options{}).Clear(id); len(msgs) != 0 {
+		if msgs := (Options{}).Clear(CameraObject(id)); len(msgs) != 0 {
 			t.Errorf("Clear(%q) = %v, want none", id, msgs)
 		}
 	}
-	if msgs := (Options{Prefix: "#"}).Clear("a"); len(msgs) != 0 {
+	if msgs := (Options{Prefix: "#"}).Clear(CameraObject("a")); len(msgs) != 0 {
 		t.Errorf("Clear below # = %v, want none", msgs)
 	}
 }
@@ -337,14 +342,17 @@ func TestUniqueIDs(t *testing.T) {
 		i := fullInfo()
 		i.ID = id
 		for key, c := range components(t, Options{}, i) {
-			u, _ := c["unique_id"].(string)
+			u, entity := c["unique_id"].(string)
+			if !entity {
+				continue // a trigger
+			}
 			if other, taken := owner[u]; taken {
 				t.Errorf("%s of camera %s has the unique id %q of camera %s", key, id, u, other)
 			}
 			owner[u] = id
 		}
 	}
-	if bridgeOf("x") == objectOf("x") || slices.Contains(ids, wire.ID(bridgeOf("x"))) {
+	if BridgeObject("x") == CameraObject("x") || slices.Contains(ids, wire.ID(BridgeObject("x"))) {
 		t.Errorf("a bridge can have the name of a camera")
 	}
 }
@@ -358,7 +366,7 @@ func TestBothModesHaveTheSameEntities(t *testing.T) {
 		}
 		parts := strings.Split(m.Topic, "/")
 		other := comps[parts[3]]
-		for _, k := range []string{"unique_id", "object_id", "default_entity_id", "state_topic", "command_topic", "value_template"} {
+		for _, k := range []string{"unique_id", "object_id", "default_entity_id", "state_topic", "command_topic", "value_template", "type", "payload"} {
 			if c[k] != other[k] {
 				t.Errorf("%s %s: %v alone, %v in the device", parts[3], k, c[k], other[k])
 			}

@@ -13,8 +13,8 @@ import (
 // Mode is how cameras are described to Home Assistant.
 type Mode string
 
-// The modes of discovery. Whoever changes from one to another publishes
-// [Options.Stale] as well, or every entity is there twice.
+// The modes of discovery. A change from one to another begins with [Migrate], or
+// Home Assistant refuses the new messages.
 const (
 	// Device is one retained message per camera, read since Home Assistant
 	// 2024.11.
@@ -41,6 +41,9 @@ type Options struct {
 	// added for the link on a camera's device page; "" gives no link.
 	URL     string
 	Version string // of the program that writes the description; "" says none
+	// Hub says that the cameras are reached through a hub, described by
+	// [Options.HubDevice].
+	Hub bool
 }
 
 // Check reports what is wrong with the options. The other methods can be used

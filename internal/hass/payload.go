@@ -32,15 +32,25 @@ type removed struct {
 	Platform string `json:"platform"`
 }
 
-// device has only keys that Home Assistants before 2024.2 know too: an older
-// one refuses every entity of a device with a newer key.
+// device is what an object's entities have in common.
 type device struct {
 	Identifiers      []string `json:"identifiers"`
 	Name             string   `json:"name"`
+	Manufacturer     string   `json:"manufacturer,omitempty"`
 	Model            string   `json:"model,omitempty"`
+	SerialNumber     string   `json:"serial_number,omitempty"` // since 2024.2
+	HWVersion        string   `json:"hw_version,omitempty"`
 	SWVersion        string   `json:"sw_version,omitempty"`
+	SuggestedArea    string   `json:"suggested_area,omitempty"`
 	ViaDevice        string   `json:"via_device,omitempty"`
 	ConfigurationURL string   `json:"configuration_url,omitempty"`
+}
+
+// forOld leaves out what Home Assistants before 2024.2 do not know: they refuse
+// every entity of a device with a newer key.
+func (d device) forOld() device {
+	d.SerialNumber = ""
+	return d
 }
 
 type origin struct {
@@ -69,6 +79,9 @@ type component struct {
 	EnabledByDefault *bool `json:"enabled_by_default,omitempty"`
 	// Availability is nil to inherit the device's, and empty for always.
 	Availability []availability `json:"availability,omitzero"`
+	// AvailabilityMode is how several entries of Availability count; "" is the
+	// newest of them.
+	AvailabilityMode string `json:"availability_mode,omitempty"`
 	// QoS is written even when 0: it would be inherited where it is missing.
 	QoS byte `json:"qos"`
 

@@ -39,7 +39,7 @@ func TestClearLeavesNothing(t *testing.T) {
 		for _, now := range []Mode{"", Device, Component, Off} {
 			s := store{"homeassistant/device/camqtt_frontier/config": "another camera"}
 			s.publish(mustMessages(t, Options{Mode: from}, fullInfo()))
-			s.publish(Options{Mode: now}.Clear("front"))
+			s.publish(Options{Mode: now}.Clear(CameraObject("front")))
 			if len(s) != 1 {
 				t.Errorf("described as %q, cleared as %q: left %v", from, now, slices.Collect(maps.Keys(s)))
 			}
@@ -54,13 +54,13 @@ func TestSwitchingModesLeavesOnlyTheNew(t *testing.T) {
 			s, want := store{}, store{}
 			s.publish(mustMessages(t, Options{Mode: from}, fullInfo()))
 			o := Options{Mode: to}
-			s.publish(o.Stale("front"))
+			s.publish(o.Stale(CameraObject("front")))
 			s.publish(mustMessages(t, o, bareFront()))
 			want.publish(mustMessages(t, o, bareFront()))
 			if !maps.Equal(s, want) {
 				t.Errorf("from %s to %s: retained %v, want %v", from, to, slices.Collect(maps.Keys(s)), slices.Collect(maps.Keys(want)))
 			}
-			s.publish(o.Clear("front"))
+			s.publish(o.Clear(CameraObject("front")))
 			if len(s) != 0 {
 				t.Errorf("from %s to %s, cleared: left %v", from, to, slices.Collect(maps.Keys(s)))
 			}
@@ -78,7 +78,7 @@ func bareFront() wire.Info {
 func TestStaleAndMessagesAreDisjointAndAll(t *testing.T) {
 	for _, m := range []Mode{Device, Component, Off} {
 		o := Options{Mode: m}
-		stale, now := topicsOf(o.Stale("front")), topicsOf(mustMessages(t, o, fullInfo()))
+		stale, now := topicsOf(o.Stale(CameraObject("front"))), topicsOf(mustMessages(t, o, fullInfo()))
 		for _, topic := range stale {
 			if slices.Contains(now, topic) {
 				t.Errorf("%s: %s is stale and described", m, topic)
@@ -86,14 +86,14 @@ func TestStaleAndMessagesAreDisjointAndAll(t *testing.T) {
 		}
 		both := append(stale, now...)
 		slices.Sort(both)
-		if all := topicsOf(o.Clear("front")); !slices.Equal(both, all) {
+		if all := topicsOf(o.Clear(CameraObject("front"))); !slices.Equal(both, all) {
 			t.Errorf("%s: stale and described %v, cleared %v", m, both, all)
 		}
 	}
 }
 
 func TestClearIsEmptyRetainedAndOnce(t *testing.T) {
-	msgs := Options{}.Clear("front")
+	msgs := Options{}.Clear(CameraObject("front"))
 	seen := map[string]bool{}
 	for _, m := range msgs {
 		if len(m.Payload) != 0 || !m.Retained || m.QoS != 1 || seen[m.Topic] {
@@ -113,13 +113,13 @@ func TestClearBridge(t *testing.T) {
 		if len(s) != 1 {
 			t.Fatalf("%s: bridge retains %d messages, want 1", m, len(s))
 		}
-		s.publish(fullOptions(Off).ClearBridge("cellar"))
+		s.publish(fullOptions(Off).Clear(BridgeObject("cellar")))
 		if len(s) != 0 {
 			t.Errorf("%s: left %v", m, slices.Collect(maps.Keys(s)))
 		}
 	}
-	if msgs := (Options{}).ClearBridge("Not an id"); len(msgs) != 0 {
-		t.Errorf("ClearBridge without an id = %v, want none", msgs)
+	if msgs := (Options{}).Clear(BridgeObject("Not an id")); len(msgs) != 0 {
+		t.Errorf("Clear without an id = %v, want none", msgs)
 	}
 }
 
@@ -175,27 +175,29 @@ func TestOursAndFilters(t *testing.T) {
 		return false
 	}
 	o := Options{Prefix: "ha/disco"}
-	for _, topic := range topicsOf(o.Clear("front")) {
-		camera, bridge, ok := o.Ours(topic)
-		if !ok || camera != "front" || bridge != "" || !covers(o.Filters("front"), topic) || !covers(o.Filters(""), topic) {
-			t.Errorf("%s: camera %q, bridge %q, %v", topic, camera, bridge, ok)
+	for _, topic := range topicsOf(o.Clear(CameraObject("front"))) {
+		x, ok := o.Ours(topic)
+		if !ok || x != CameraObject("front") || !covers(o.Filters(x), topic) || !covers(o.EveryFilter(), topic) {
+			t.Errorf("%s: %q, %v", topic, x, ok)
 		}
-		if covers(o.Filters("fronte"), topic) {
+		if covers(o.Filters(CameraObject("fronte")), topic) {
 			t.Errorf("%s is under the filters of another camera", topic)
 		}
 	}
-	for _, topic := range topicsOf(o.ClearBridge("cellar")) {
-		camera, bridge, ok := o.Ours(topic)
-		if !ok || camera != "" || bridge != "cellar" || !covers(o.BridgeFilters("cellar"), topic) || !covers(o.Filters(""), topic) {
-			t.Errorf("%s: camera %q, bridge %q, %v", topic, camera, bridge, ok)
+	for _, want := range []Object{BridgeObject("cellar"), HubObject} {
+		for _, topic := range topicsOf(o.Clear(want)) {
+			if x, ok := o.Ours(topic); !ok || x != want || !covers(o.Filters(want), topic) || !covers(o.EveryFilter(), topic) {
+				t.Errorf("%s: %q, %v, want %q", topic, x, ok, want)
+			}
 		}
 	}
 	for _, topic := range []string{
 		"homeassistant/device/camqtt_front/config", "ha/disco/device/zigbee_front/config", "ha/disco/device/camqtt_front", "ha/disco/status",
+		"ha/disco/device/camqtt_/config", "ha/disco/device/camqtt__Hub/config", "ha/disco/device/camqtt__hub/x/config",
 		"ha/disco/switch/camqtt_front/config", "ha/disco/device/camqtt_front/live/config", "ha/disco/switch/camqtt_Front/live/config", "",
 	} {
-		if camera, bridge, ok := o.Ours(topic); ok {
-			t.Errorf("%q is taken for ours: %q %q", topic, camera, bridge)
+		if x, ok := o.Ours(topic); ok {
+			t.Errorf("%q is taken for ours: %q", topic, x)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package hass
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -31,7 +32,11 @@ type subject struct {
 	opts    Options
 	id      wire.ID
 	name    string
+	make    string
 	model   string
+	serial  string
+	machine string // the camera's own hardware, or the machine it is part of
+	area    string // where it stands, as people call it
 	version string
 	sizes   []string
 	caps    []string
@@ -48,7 +53,9 @@ func (o Options) subject(info wire.Info) (subject, error) {
 		return subject{}, err
 	}
 	s := subject{
-		opts: o, id: id, name: clean(info.Name), model: clean(info.Model), version: clean(info.Version),
+		opts: o, id: id, name: clean(info.Name), version: clean(info.Version),
+		make: clean(info.Make), model: clean(info.Model), serial: clean(info.Serial), machine: clean(info.Hardware),
+		area: clean(cmp.Or(info.Labels["area"], info.Labels["room"])),
 		caps: info.Caps, sensors: info.Sensors, maxFPS: info.MaxFPS, topFPS: wire.MaxFPS,
 	}
 	if f := info.TopFPS; f > 0 && f < wire.MaxFPS {
@@ -88,7 +95,10 @@ func (s subject) senses(what string) bool { return slices.Contains(s.sensors, wh
 
 // device returns what the entities of the camera have in common.
 func (s subject) device() (device, error) {
-	d := device{Identifiers: []string{objectOf(s.id)}, Name: s.name, Model: s.model, SWVersion: s.version}
+	d := device{
+		Identifiers: []string{string(CameraObject(s.id))}, Name: s.name, Manufacturer: s.make, Model: s.model,
+		SerialNumber: s.serial, HWVersion: s.machine, SWVersion: s.version, SuggestedArea: s.area,
+	}
 	link, err := s.opts.dashboard()
 	if err != nil {
 		return d, err
@@ -96,16 +106,16 @@ func (s subject) device() (device, error) {
 	if link != "" {
 		d.ConfigurationURL = link + "/#" + string(s.id)
 	}
-	if s.bridge != "" {
-		d.ViaDevice = bridgeOf(s.bridge)
+	switch {
+	case s.bridge != "":
+		d.ViaDevice = string(BridgeObject(s.bridge))
+	case s.opts.Hub:
+		d.ViaDevice = string(HubObject)
 	}
 	return d, nil
 }
 
 func (o Options) origin() origin { return origin{Name: vendor, SWVersion: clean(o.Version)} }
-
-// objectOf is the name of a camera in discovery topics and identifiers.
-func objectOf(id wire.ID) string { return vendor + "_" + string(id) }
 
 // reachable is the availability of what can be seen: a sleeping camera's last
 // picture and state are good. Other values than online and offline would leave
@@ -124,6 +134,19 @@ func (s subject) awake() []availability {
 		Topic:         s.topic(wire.KindStatus),
 		ValueTemplate: either("value == '"+wire.Online+"'", wire.Online, wire.Offline),
 	}}
+}
+
+// public is the availability of what a camera refuses while it is private.
+func (s subject) public() []availability {
+	return []availability{{
+		Topic:         s.topic(wire.KindState),
+		ValueTemplate: either("value_json.privacy", wire.Offline, wire.Online),
+	}}
+}
+
+// need makes an entity available only while all of several are.
+func (c *component) need(all ...[]availability) {
+	c.Availability, c.AvailabilityMode = slices.Concat(all...), "all"
 }
 
 // always is the availability of what shows whether the camera is there.

@@ -26,6 +26,8 @@ func payloadOf(k wire.Kind) reflect.Type {
 		return reflect.TypeFor[wire.Meta]()
 	case wire.KindEvent:
 		return reflect.TypeFor[wire.Event]()
+	case wire.KindResult:
+		return reflect.TypeFor[wire.Result]()
 	}
 	return nil
 }
@@ -60,6 +62,9 @@ func templates(t *testing.T, o Options, i wire.Info) []use {
 				t.Errorf("%s: %s is not looked at by this test", key, option)
 			}
 			topic, _ := c[source].(string)
+			if trigger, is := c["topic"].(string); is {
+				topic = trigger
+			}
 			uses = append(uses, use{key, option, topic, v.(string)})
 		}
 		list, _ := c["availability"].([]any)
@@ -80,11 +85,11 @@ func TestTemplatesReadOnlyWhatCamerasPublish(t *testing.T) {
 		for _, path := range reads.FindAllString(u.template, -1) {
 			json++
 			parts := strings.Split(path, ".")[1:]
-			if payload == nil || len(parts) != 1 || !slices.Contains(keysOf(payload), parts[0]) {
+			if payload == nil || len(parts) > 1 || len(parts) == 1 && !slices.Contains(keysOf(payload), parts[0]) {
 				t.Errorf("%s %s: %s is not in what is published on %q", u.key, u.option, path, u.topic)
 			}
 		}
-		if payload != nil && !reads.MatchString(u.template) {
+		if payload != nil && !reads.MatchString(u.template) && !strings.Contains(u.template, " value ") {
 			t.Errorf("%s %s: %s reads nothing of the JSON on %s", u.key, u.option, u.template, u.topic)
 		}
 	}
@@ -172,11 +177,102 @@ func TestAvailabilityInComponentMode(t *testing.T) {
 	for _, m := range mustMessages(t, Options{Mode: Component}, fullInfo()) {
 		got := strings.Count(string(m.Payload), `"availability":[{"topic":"cam/front/status"`)
 		want := 1
-		if strings.Contains(m.Topic, "/connection/") {
+		if strings.Contains(m.Topic, "/connection/") || strings.Contains(m.Topic, "/device_automation/") {
 			want = 0
 		}
 		if got != want || strings.Count(string(m.Payload), `"availability"`) != want {
 			t.Errorf("%s: %d availability lists, want %d: %s", m.Topic, got, want, m.Payload)
+		}
+	}
+}
+
+// available evaluates the availability of an entity.
+func available(t *testing.T, c map[string]any, messages map[string]string) bool {
+	t.Helper()
+	all := true
+	for _, raw := range c["availability"].([]any) {
+		e := raw.(map[string]any)
+		s, err := homeassistant.Render(e["value_template"].(string), []byte(messages[e["topic"].(string)]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = all && s == wire.Online
+	}
+	return all
+}
+
+// What a private camera refuses is not offered, and a picture that there is not yet
+// or not any more is not asked for.
+func TestAvailabilityWhilePrivate(t *testing.T) {
+	comps := components(t, Options{}, fullInfo())
+	for _, c := range []struct {
+		name  string
+		state wire.State
+		meta  string
+		want  map[string]bool
+	}{
+		{"open", wire.State{}, `{"seq":1}`, map[string]bool{"camera": true, "snap": true, "live": true, "snapshot": true, "privacy": true}},
+		{"private", wire.State{Privacy: true}, `{"seq":1}`, map[string]bool{"camera": false, "snap": false, "live": false, "snapshot": false, "privacy": true}},
+		{"before the first snapshot", wire.State{}, "", map[string]bool{"camera": true, "snap": true, "live": true, "snapshot": false, "privacy": true}},
+	} {
+		state, err := wire.JSON(c.state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		messages := map[string]string{"cam/front/status": wire.Online, "cam/front/state": string(state), "cam/front/snapshot/meta": c.meta}
+		for key, want := range c.want {
+			if got := available(t, comps[key], messages); got != want {
+				t.Errorf("%s: %s is available: %v, want %v", c.name, key, got, want)
+			}
+			if comps[key]["availability_mode"] != "all" && key != "privacy" {
+				t.Errorf("%s: availability_mode %v", key, comps[key]["availability_mode"])
+			}
+		}
+	}
+	text, err := homeassistant.Render(comps["snapshot"]["json_attributes_template"].(string), nil)
+	if err != nil || text != "{}" {
+		t.Errorf("attributes of a snapshot that was cleared: %q, %v", text, err)
+	}
+}
+
+// A request that was refused is an event with the reason; one that was not is none.
+func TestRefusalsAreEvents(t *testing.T) {
+	c := components(t, Options{}, fullInfo())["refused"]
+	for _, r := range []struct {
+		result wire.Result
+		want   string
+	}{
+		{wire.Result{Cmd: "snap", OK: true, Code: wire.OK}, ""},
+		{wire.Result{Cmd: "snap", Code: wire.Privacy, Text: "privacy is on"}, "refused privacy privacy is on"},
+	} {
+		payload, err := wire.JSON(r.result)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := homeassistant.Render(c["value_template"].(string), payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var v struct {
+			Type string `json:"event_type"`
+			Code string `json:"code"`
+			Text string `json:"text"`
+		}
+		if text != "" {
+			err = json.Unmarshal([]byte(text), &v)
+		}
+		if got := strings.TrimSpace(v.Type + " " + v.Code + " " + v.Text); err != nil || got != r.want {
+			t.Errorf("%s: %q, %v, want %q", payload, text, err, r.want)
+		}
+	}
+}
+
+// An event of a type that a newer camera publishes is ignored.
+func TestUnknownEventIsIgnored(t *testing.T) {
+	template := components(t, Options{}, fullInfo())["event"]["value_template"].(string)
+	for payload, want := range map[string]string{`{"event_type":"snapshot"}`: `{"event_type":"snapshot"}`, `{"event_type":"later"}`: ""} {
+		if got, err := homeassistant.Render(template, []byte(payload)); err != nil || got != want {
+			t.Errorf("%s becomes %q, %v", payload, got, err)
 		}
 	}
 }

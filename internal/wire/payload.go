@@ -28,6 +28,11 @@ type Info struct {
 	StatsEvery float64  `json:"stats_every,omitempty"` // seconds between heartbeats
 	Sensors    []string `json:"sensors,omitempty"`     // which of temperature and signal its stats have
 	Bridge     ID       `json:"bridge,omitempty"`      // the machine that fetches its pictures from elsewhere
+
+	Make     string            `json:"make,omitempty"`     // who made the camera, where known
+	Serial   string            `json:"serial,omitempty"`   // of the camera, where it tells
+	Hardware string            `json:"hardware,omitempty"` // the machine that the camera is part of, where known
+	Labels   map[string]string `json:"labels,omitempty"`   // as configured, such as room
 }
 
 // What may be in [Info].Sensors.
@@ -153,6 +158,9 @@ type Hub struct {
 	Discovery string `json:"discovery"` // device, component or off: how it describes every camera to Home Assistant
 	Prefix    string `json:"prefix"`    // below which topic
 	Version   string `json:"version"`   // of its program
+	// Forgotten are cameras that Home Assistant has not been told to forget yet,
+	// because it was not connected.
+	Forgotten []ID `json:"forgotten,omitempty"`
 }
 
 // Message is one MQTT message as topics.md describes it.

@@ -150,9 +150,6 @@ func (e *entity) hearAvailability(m wire.Message) error {
 }
 
 func (e *entity) hearAttributes(m wire.Message) error {
-	if len(m.Payload) == 0 {
-		return nil
-	}
 	s, err := Render(e.text("json_attributes_template", ""), m.Payload)
 	if err != nil {
 		return err
@@ -241,9 +238,13 @@ func (e *entity) hearEvent(m wire.Message) error {
 	if m.Retained {
 		return nil
 	}
+	s, err := Render(e.text("value_template", ""), m.Payload)
+	if err != nil || s == "" {
+		return err // an empty one is ignored
+	}
 	v := map[string]any{}
-	if err := json.Unmarshal(m.Payload, &v); err != nil {
-		return fmt.Errorf("%s: %.100q: %w", e.ID, m.Payload, err)
+	if err := json.Unmarshal([]byte(s), &v); err != nil {
+		return fmt.Errorf("%s: %.100q: %w", e.ID, s, err)
 	}
 	types, _ := e.conf["event_types"].([]any)
 	if !slices.Contains(types, v["event_type"]) {

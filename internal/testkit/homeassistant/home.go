@@ -27,7 +27,8 @@ type Options struct {
 
 // Device is what Home Assistant shows as one.
 type Device struct {
-	Name, Via, URL string // Via is an identifier; URL opens it elsewhere
+	Name, Via, URL                      string // Via is an identifier; URL opens it elsewhere
+	Make, Model, Serial, Hardware, Area string
 }
 
 // Home is a running stand-in.
@@ -42,8 +43,10 @@ type Home struct {
 
 	mu       sync.Mutex
 	entities map[string]*entity // by discovery key: platform, object, component
-	sources  map[string][]string
+	sources  map[string]string  // of what is loaded: its discovery topic, by discovery key
+	triggers map[string]*Trigger
 	devices  map[string]Device // by identifier
+	registry map[string]string // entity ids by platform and unique id; outlives a restart
 	problems []error
 	heard    map[string]int // discovery messages by topic, without those that were kept
 }
@@ -58,7 +61,7 @@ func Start(t testing.TB, o Options) *Home {
 	if o.Prefix == "" {
 		o.Prefix = "homeassistant"
 	}
-	h := &Home{t: t, opts: o}
+	h := &Home{t: t, opts: o, registry: map[string]string{}}
 	h.start()
 	t.Cleanup(func() {
 		h.Stop()
@@ -73,7 +76,8 @@ func (h *Home) start() {
 	h.t.Helper()
 	h.stopping.Store(false)
 	h.mu.Lock()
-	h.entities, h.sources, h.devices = map[string]*entity{}, map[string][]string{}, map[string]Device{}
+	h.entities, h.sources, h.devices = map[string]*entity{}, map[string]string{}, map[string]Device{}
+	h.triggers = map[string]*Trigger{}
 	h.heard = map[string]int{}
 	h.mu.Unlock()
 	h.todo, h.done = make(chan wire.Message, 4096), make(chan struct{})
@@ -176,6 +180,11 @@ func (h *Home) take(m wire.Message) {
 			}
 		}
 	}
+	for _, x := range h.triggers {
+		if err := x.hear(m); err != nil {
+			h.problems = append(h.problems, err)
+		}
+	}
 }
 
 // discover takes a discovery message, and returns what to subscribe to for it.
@@ -201,11 +210,12 @@ func (h *Home) discover(m wire.Message) map[string]byte {
 		h.place(m.Topic, parts[1]+" "+parts[2]+" "+parts[3], v, v, want)
 		return want
 	}
-	if v == nil {
-		for _, key := range h.sources[m.Topic] {
-			h.remove(key)
+	if v == nil || v["migrate_discovery"] == true {
+		for _, key := range slices.Sorted(maps.Keys(h.sources)) {
+			if h.sources[key] == m.Topic {
+				h.place(m.Topic, key, v, v, want)
+			}
 		}
-		delete(h.sources, m.Topic)
 		return want
 	}
 	components, _ := v["components"].(map[string]any)
@@ -223,21 +233,41 @@ func (h *Home) discover(m wire.Message) map[string]byte {
 	return want
 }
 
-// place makes, changes or, without a configuration, removes one entity.
+// place makes, changes or, without a configuration, removes one entity or trigger.
+// What is loaded from one topic takes nothing from another.
 func (h *Home) place(topic, key string, conf, around map[string]any, want map[string]byte) {
-	if len(conf) == 0 {
+	source, loaded := h.sources[key]
+	platform, _, _ := strings.Cut(key, " ")
+	switch {
+	case loaded && source != topic:
+		h.problems = append(h.problems, fmt.Errorf("received a conflicting MQTT discovery message for %s from %s on %s", key, source, topic))
+		return
+	case conf["migrate_discovery"] == true:
+		h.unload(key)
+		return
+	case len(conf) == 0:
 		h.remove(key)
+		return
+	case platform == "device_automation":
+		x := newTrigger(h.device(around), conf)
+		if old := h.triggers[key]; old != nil {
+			x.Fired = old.Fired
+		}
+		h.triggers[key], h.sources[key] = x, topic
+		want[x.topic] = max(want[x.topic], x.qos)
 		return
 	}
 	id, _ := conf["default_entity_id"].(string)
 	unique, _ := conf["unique_id"].(string)
+	if known := h.registry[platform+" "+unique]; known != "" {
+		id = known
+	}
 	for other, e := range h.entities {
 		if other != key && (e.UniqueID == unique || e.ID == id) {
 			h.problems = append(h.problems, fmt.Errorf("%s: %s is %s already", topic, unique, other))
 			return
 		}
 	}
-	platform, _, _ := strings.Cut(key, " ")
 	old := h.entities[key]
 	e := newEntity(id, platform, h.device(around), conf)
 	if old != nil {
@@ -248,28 +278,42 @@ func (h *Home) place(topic, key string, conf, around map[string]any, want map[st
 		e.State = old.State
 		e.settle()
 	}
-	h.entities[key] = e
-	if !slices.Contains(h.sources[topic], key) {
-		h.sources[topic] = append(h.sources[topic], key)
-	}
+	h.entities[key], h.sources[key], h.registry[platform+" "+unique] = e, topic, id
 	for _, t := range e.topics() {
 		want[t] = max(want[t], e.qos())
 	}
 }
 
-// remove takes an entity out, and its device when it was the last.
+// unload takes out what is known of an entity or trigger but its name.
+func (h *Home) unload(key string) {
+	delete(h.entities, key)
+	delete(h.triggers, key)
+	delete(h.sources, key)
+}
+
+// remove takes an entity or trigger out, and its device when it was the last.
 func (h *Home) remove(key string) {
-	e := h.entities[key]
-	if e == nil {
+	device := ""
+	if e := h.entities[key]; e != nil {
+		device = e.Device
+		delete(h.registry, e.Platform+" "+e.UniqueID)
+	} else if x := h.triggers[key]; x != nil {
+		device = x.Device
+	} else {
 		return
 	}
-	delete(h.entities, key)
+	h.unload(key)
 	for _, other := range h.entities {
-		if other.Device == e.Device {
+		if other.Device == device {
 			return
 		}
 	}
-	delete(h.devices, e.Device)
+	for _, other := range h.triggers {
+		if other.Device == device {
+			return
+		}
+	}
+	delete(h.devices, device)
 }
 
 // device notes the device around an entity.
@@ -278,9 +322,9 @@ func (h *Home) device(v map[string]any) string {
 	ids, _ := d["identifiers"].([]any)
 	id := fmt.Sprint(ids[0])
 	text := func(key string) string { s, _ := d[key].(string); return s }
-	h.devices[id] = Device{Name: text("name"), Via: text("via_device"), URL: text("configuration_url")}
-	if via := text("via_device"); via != "" && h.devices[via] == (Device{}) {
-		h.problems = append(h.problems, fmt.Errorf("%s: via_device %s makes an unnamed device", id, via))
+	h.devices[id] = Device{
+		Name: text("name"), Via: text("via_device"), URL: text("configuration_url"), Make: text("manufacturer"), Model: text("model"),
+		Serial: text("serial_number"), Hardware: text("hw_version"), Area: text("suggested_area"),
 	}
 	return id
 }

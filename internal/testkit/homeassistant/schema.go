@@ -48,7 +48,8 @@ func rules() map[string]rule {
 			required: "state_topic", optional: "value_template payload_on payload_off device_class off_delay expire_after force_update",
 			classes: "motion connectivity problem running update",
 		},
-		"event": {required: "state_topic event_types", optional: "value_template device_class", classes: "doorbell button motion"},
+		"device_automation": {required: "automation_type type subtype topic", optional: "payload value_template"},
+		"event":             {required: "state_topic event_types", optional: "value_template device_class", classes: "doorbell button motion"},
 	}
 }
 
@@ -86,7 +87,7 @@ func (c *checker) message(m wire.Message) {
 		c.errorf("topic %q is not a discovery topic", m.Topic)
 		return
 	}
-	if len(m.Payload) == 0 {
+	if len(m.Payload) == 0 || string(m.Payload) == `{"migrate_discovery": true}` {
 		return
 	}
 	var v map[string]any
@@ -193,6 +194,9 @@ func (c *checker) availability(at string, v map[string]any) {
 	if !ok {
 		c.errorf("%s: availability is not a list", at)
 	}
+	if len(entries) > 1 && v["availability_mode"] != "all" {
+		c.errorf("%s: availability_mode %v of %d entries: the newest message alone would decide", at, v["availability_mode"], len(entries))
+	}
 	for _, raw := range entries {
 		e, _ := raw.(map[string]any)
 		c.keys(at+" availability", e, "topic", "payload_available payload_not_available value_template")
@@ -202,6 +206,10 @@ func (c *checker) availability(at string, v map[string]any) {
 
 func (c *checker) component(at, platform string, v map[string]any) {
 	r := rules()[platform]
+	if platform == "device_automation" {
+		c.trigger(at, v, r)
+		return
+	}
 	c.keys(at, v, "unique_id name qos "+r.required, commonKeys+" "+r.optional)
 	c.availability(at, v)
 	for _, k := range []string{"unique_id", "default_entity_id"} {
@@ -231,6 +239,15 @@ func (c *checker) component(at, platform string, v map[string]any) {
 	}
 	c.category(at, platform, v)
 	c.values(at, platform, v)
+}
+
+// trigger is a device trigger, which is no entity: it has neither id nor state.
+func (c *checker) trigger(at string, v map[string]any, r rule) {
+	c.keys(at, v, "qos "+r.required, r.optional)
+	if v["automation_type"] != "trigger" {
+		c.errorf("%s: automation_type %v", at, v["automation_type"])
+	}
+	c.from(at, v["topic"])
 }
 
 func (c *checker) category(at, platform string, v map[string]any) {
