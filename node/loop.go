@@ -40,6 +40,7 @@ type loop struct {
 	dozes    bool // and sleeps in between: each of its pictures is a snapshot
 	asleep   bool // status says sleeping
 	stated   stated
+	first    firstLook
 	replies  []reply   // hellos to answer later
 	told     wire.Info // as last published
 	onClosed []func()  // what to say when the camera has been closed
@@ -67,6 +68,7 @@ func newLoop(n *Node) *loop {
 		outbox:   box,
 		leases:   map[string]lease{},
 		settings: settingsOf(n.opts),
+		first:    firstLook{spread: n.opts.FirstPicture},
 		statNext: now.Add(n.opts.StatsEvery),
 		statPrev: statPoint{at: now},
 		timer:    time.NewTimer(time.Hour),
@@ -150,6 +152,7 @@ func (l *loop) wake() time.Time {
 	at(l.secrecy.late())
 	at(l.stated.due)
 	at(l.snapNext)
+	at(l.first.at)
 	at(l.statNext)
 	return next
 }
@@ -171,6 +174,7 @@ func (l *loop) tick(now time.Time) {
 			l.request(request{cause: wire.CauseSchedule, at: now})
 		}
 	}
+	l.look(now)
 	l.arrange(now)
 	l.stream(now)
 	l.doze(now)

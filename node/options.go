@@ -41,11 +41,15 @@ type Options struct {
 	PreviewEvery   time.Duration // between previews of a live stream; 0 is 1 s
 	StatsEvery     time.Duration // between heartbeats; 0 is 30 s
 	SnapEvery      time.Duration // scheduled snapshots; 0 is never
+	FirstPicture   time.Duration // a picture for preview within it after the start and after privacy; 0 is none
 	MaxImageBytes  int           // larger pictures are never sent; 0 is 900,000
 	ForgetPictures bool          // previews and snapshots are not retained
 
 	Version string // of the program
 	Host    string // where the node runs
+	// Hardware is the machine that the camera is part of, for people; "" is not
+	// known, or the camera is elsewhere.
+	Hardware string
 
 	Bridge wire.ID // goes into info; "" is none
 

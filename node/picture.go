@@ -70,6 +70,7 @@ func (l *loop) picture(f camera.Frame) {
 	l.run.saw(now, broken)
 	l.run.prompt.came(f.At, now)
 	l.learned()
+	l.first.seen()
 	p := &picture{at: f.At, raw: f.JPEG, info: info}
 	if (l.wanted() || l.sends) && !l.fits(p) {
 		l.tooLarge(len(l.bytes(p)), now)

@@ -35,6 +35,7 @@ func (l *loop) greet() {
 	}
 	l.outbox.greet(msgs)
 	l.live.open.Store(true)
+	l.first.plan(time.Now())
 }
 
 // greeting is status, info and state.
@@ -67,7 +68,7 @@ func (l *loop) grown() {
 // knownOf is what a camera's info says that the camera may find out only when it
 // is open, in a form that can be compared.
 func knownOf(p camera.Profile) string {
-	return fmt.Sprint(p.Model, p.MaxFPS, caps(p), p.Sizes)
+	return fmt.Sprint(p.Make, p.Model, p.Serial, p.MaxFPS, caps(p), p.Sizes)
 }
 
 // learned publishes what has been found out about the camera.
@@ -89,6 +90,7 @@ func (l *loop) info() wire.Info {
 		MaxFPS: l.settings.fps, Caps: caps(p), Version: l.opts.Version, Host: l.opts.Host,
 		Instance: l.instance, Started: wire.At(l.started),
 		TopFPS: p.MaxFPS, StatsEvery: l.opts.StatsEvery.Seconds(), Sensors: l.sensors, Bridge: l.opts.Bridge,
+		Make: p.Make, Serial: p.Serial, Hardware: l.opts.Hardware,
 	}
 	if p.MaxFPS > 0 {
 		i.MaxFPS = min(i.MaxFPS, p.MaxFPS)

@@ -230,8 +230,10 @@ func (l *loop) privacy(on bool) {
 	l.live.muted.Store(on)
 	l.outbox.mute(on)
 	if !on {
+		l.first.plan(time.Now())
 		return
 	}
+	l.first.again()
 	clear(l.leases)
 	l.refuseAll(wire.Privacy, "privacy was switched on")
 	l.lastPic = nil

@@ -75,6 +75,7 @@ func (l *loop) await(r request) {
 	}
 	r.deadline = r.at.Add(first + snapGrace)
 	l.pending = append(l.pending, r)
+	l.run.used()
 	l.arrange(r.at)
 }
 

@@ -24,6 +24,7 @@ type run struct {
 	closing bool          // asked to end
 	broken  uint64        // broken pictures of this camera when the newest came, or it was opened
 	prompt  *prompter     // nil for sources that need no asking
+	look    bool          // opened for a first look alone: not to be kept open
 
 	patient bool          // it sends when it likes: silence does not end it
 	every   time.Duration // how often it is expected to send; 0: not known
@@ -140,6 +141,9 @@ func (l *loop) arrange(now time.Time) {
 		return
 	}
 	l.lingerEnd = time.Time{}
+	if len(l.leases) > 0 {
+		l.run.used()
+	}
 	if l.run == nil {
 		if !now.Before(l.backoff.until) {
 			l.openRun(now)
@@ -174,7 +178,7 @@ func (l *loop) linger(now time.Time) {
 	}
 	if l.lingerEnd.IsZero() {
 		l.lingerEnd = now
-		if !l.profile().Instant {
+		if !l.profile().Instant && !l.run.look {
 			l.lingerEnd = now.Add(l.settings.keepWarm)
 		}
 	}

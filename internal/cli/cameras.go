@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"camqtt/internal/announce"
@@ -62,12 +63,13 @@ func (b *plant) camera(c config.Camera, at site) (run.Service, error) {
 		Size: c.Size, FPS: c.FPS, Quality: c.Quality, Orientation: orientation(c.Rotate, source),
 		KeepWarm: orNone(c.KeepWarm), MaxStream: orNone(c.MaxStream), PreviewEvery: c.PreviewEvery, StatsEvery: c.StatsEvery,
 		SnapEvery: c.SnapEvery, MaxImageBytes: c.MaxImageBytes, ForgetPictures: !c.RetainPictures,
-		Version: number, Host: at.host, Keep: keep,
+		Version: number, Host: at.host, Keep: keep, FirstPicture: firstPicture,
 	}
 	var a *announce.Announcer
 	if remote(c) {
 		o.Bridge = at.bridge.id
 	} else {
+		o.Hardware = hardware()
 		at.bridge.shared = nil
 	}
 	if !b.embedded() { // else the broker's own process announces it
@@ -99,6 +101,20 @@ func (b *plant) camera(c config.Camera, at site) (run.Service, error) {
 		defer forgo()
 		return run.All(ctx, append([]run.Named{{Name: "connection", Service: l}}, parts...)...)
 	}), nil
+}
+
+// firstPicture is within which time of its start every camera takes a picture.
+const firstPicture = 30 * time.Second
+
+// hardware is the model of this machine: a board's, or what its firmware says; "" is
+// not known.
+func hardware() string {
+	for _, file := range []string{"/proc/device-tree/model", "/sys/class/dmi/id/product_name"} {
+		if b, err := os.ReadFile(file); err == nil {
+			return strings.Trim(string(b), "\x00 \n")
+		}
+	}
+	return ""
 }
 
 // orientation is the EXIF Orientation that turns a picture as configured (EXIF

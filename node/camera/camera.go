@@ -78,6 +78,8 @@ type Profile struct {
 	Kind string
 	// Make and Model name the device, where that is known.
 	Make, Model string
+	// Serial is the device's serial number, where it tells.
+	Serial string
 	// Sizes are offered, smallest first; empty: not known, or only one.
 	Sizes []Size
 	// MaxFPS is in pictures per second; 0: not known.

@@ -40,8 +40,8 @@ type httpSource struct {
 	bare   bool              // the address is only a host: what is there has to be found out
 	base   http.RoundTripper // nil: one of its own for each Stream
 	max    int
+	host   string // shown where it is found; "" where that may be part of a password
 	redact redactor
-	model  string // its host; "" where that may be part of a password
 	log    *slog.Logger
 
 	mu   sync.Mutex
@@ -102,7 +102,7 @@ func openURL(source string, o Options) (*httpSource, error) {
 	}
 	s := &httpSource{user: u.User, max: o.MaxPicture, redact: newRedactor(source), log: o.Log}
 	if strings.Contains(redact.Address(source), u.Host) {
-		s.model = u.Host
+		s.host = u.Host
 	}
 	if s.option, err = parseHTTPOption(u); err != nil {
 		return nil, configError("source %s: %s", show, s.redact.line(err.Error()))
@@ -149,7 +149,7 @@ func (s *httpSource) Profile() Profile {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := &s.fact
-	p := Profile{Kind: "http", Model: s.model, Warning: f.warn}
+	p := Profile{Kind: "http", Model: "HTTP camera", Warning: f.warn}
 	if fw := board.Of(f.kind); fw.Kind != board.Generic {
 		p.Model = fw.Name
 	}

@@ -135,7 +135,7 @@ func (s *httpSource) foundBoard(ctx context.Context, v *visit) []Found {
 // foundAnswer describes an address that gives pictures itself.
 func (s *httpSource) foundAnswer(ctx context.Context, v *visit, a *answer) Found {
 	kind := board.FromAnswer(a.Header, a.ProtoMinor == 0)
-	x := Found{Source: s.shown(s.url.String()), Name: s.model, Kind: string(kind), Formats: []string{"JPEG"}}
+	x := Found{Source: s.shown(s.url.String()), Name: s.host, Kind: string(kind), Formats: []string{"JPEG"}}
 	if fw := board.Of(kind); fw.Kind != board.Generic {
 		x.Name = fw.Name
 	}

@@ -127,7 +127,7 @@ func (w *webcam) learn(c webcamNode) {
 	w.id = c.id()
 	p := Profile{Kind: "v4l2", Model: c.name(), Sizes: c.sizes, MaxFPS: c.maxFPS, Caps: []string{CapFPS}, Poll: plugPoll}
 	if c.USB != nil {
-		p.Make = clean(c.USB.Maker)
+		p.Make, p.Serial = clean(c.USB.Maker), clean(c.USB.Serial)
 	}
 	if len(c.sizes) != 1 {
 		p.Caps = append(p.Caps, CapSize)
