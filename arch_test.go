@@ -59,11 +59,11 @@ var imports = map[string][]string{
 }
 
 // doors names, for each library, the one package that may import it, with the
-// packages inside it.
+// packages inside it; a WebSocket has two ends.
 var doors = map[string]string{
 	"github.com/eclipse/paho.mqtt.golang": "internal/link",
 	"github.com/mochi-mqtt/server/v2":     "broker",
-	"github.com/gorilla/websocket":        "dashboard",
+	"github.com/gorilla/websocket":        "dashboard internal/link",
 	"github.com/prometheus/client_golang": "dashboard",
 	"github.com/spf13/viper":              "internal/config",
 	"go.yaml.in/yaml/v3":                  "internal/config",
@@ -120,7 +120,8 @@ func TestArchitecture(t *testing.T) {
 				t.Errorf("%q imports %q, which the map does not allow", name, own)
 			}
 			for lib, door := range doors {
-				if (i == lib || strings.HasPrefix(i, lib+"/")) && name != door && !strings.HasPrefix(name, door+"/") {
+				within := func(door string) bool { return name == door || strings.HasPrefix(name, door+"/") }
+				if (i == lib || strings.HasPrefix(i, lib+"/")) && !slices.ContainsFunc(strings.Fields(door), within) {
 					t.Errorf("%q imports %s; only %q may", name, i, door)
 				}
 			}

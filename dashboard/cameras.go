@@ -63,14 +63,14 @@ func listing(c viewer.Camera, now time.Time) listed {
 		ID: c.ID, Name: c.Info.Name, Status: status(c, now),
 		Streaming: c.State.Streaming, Viewers: c.State.Viewers,
 		Width: c.State.Width, Height: c.State.Height, FPS: c.State.FPS,
-		LastFrame: c.State.LastFrame, Privacy: c.State.Privacy, Error: c.State.Error, Warning: c.State.Warning,
+		LastFrame: c.State.LastFrame, Privacy: c.State.Privacy, Error: c.State.Error, Warning: c.Warning(),
 		Model: c.Info.Model, Source: c.Info.Source, Host: c.Info.Host, Version: c.Info.Version,
 	}
 	if l.Name == "" {
 		l.Name = string(c.ID)
 	}
 	if t := c.State.LastFrame; t != nil {
-		age := max(now.Sub(t.Time).Milliseconds(), 0)
+		age := c.Age(t.Time, now).Milliseconds()
 		l.AgeMS = &age
 	}
 	if !c.Stats.TS.IsZero() {

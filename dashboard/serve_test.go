@@ -159,9 +159,13 @@ func TestCameraList(t *testing.T) {
 	c.Stats = wire.Stats{TS: last, Every: 30, Sent: 9, Temperature: &temperature}
 	f.set(c)
 	f.set(viewer.Camera{ID: "away", Status: wire.Offline})
-	f.set(viewer.Camera{ID: "asleep", Status: wire.Sleeping})
+	f.set(viewer.Camera{ID: "asleep", Status: wire.Sleeping, Heard: time.Now()})
 	f.set(viewer.Camera{ID: "gone", Status: wire.Online, Seen: time.Now().Add(-time.Hour)})
 	f.set(viewer.Camera{ID: "odd", Status: "\x1b[31m"})
+	dayOld := wire.At(last.AddDate(0, 0, -1))
+	behind := viewer.Camera{ID: "behind", Status: wire.Online, Heard: time.Now(), State: wire.State{LastFrame: &dayOld}}
+	behind.Clock.Sent(time.Now().AddDate(0, 0, -1), time.Now())
+	f.set(behind)
 	resp, body := ask(t, "GET", s.url+"/api/cameras")
 	if resp.Header.Get("Content-Type") != "application/json" || resp.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("headers %v, want JSON that is not stored", resp.Header)
@@ -178,6 +182,12 @@ func TestCameraList(t *testing.T) {
 		if by[id]["status"] != want {
 			t.Errorf("status of %s is %v, want %s", id, by[id]["status"], want)
 		}
+	}
+	if age, ok := by["behind"]["age_ms"].(float64); !ok || age < 1000 || age > 60_000 {
+		t.Errorf("age of a picture of a camera whose clock is a day behind is %v", by["behind"]["age_ms"])
+	}
+	if w, _ := by["behind"]["warning"].(string); !strings.Contains(w, "its clock is 24 h behind") {
+		t.Errorf("warning of a camera whose clock is a day behind is %q", w)
 	}
 	p := by["porch"]
 	for key, want := range map[string]any{

@@ -29,6 +29,8 @@ type target struct {
 	caFile       string
 	pins         []string
 	cert, key    string
+
+	tap func(wire.Message) // hears what a command receives; nil: it does not
 }
 
 func (t *target) flags(c *cobra.Command) {
@@ -133,9 +135,21 @@ func nearby(b *config.Broker, m config.MQTT) config.MQTT {
 	return m
 }
 
-// with connects, runs do, and disconnects. A broker that cannot be reached is
-// an error at once: somebody waits at a prompt.
-func (t *target) with(ctx context.Context, e *env, do func(context.Context, *viewer.Viewer, *link.Link) error) error {
+// job is what a command does on a connection.
+type job func(context.Context, *viewer.Viewer, *link.Link) error
+
+// with connects, runs do, and disconnects. It asks for one camera, or, without an id, for
+// all. A broker that cannot be reached is an error at once: a person waits at a prompt.
+func (t *target) with(ctx context.Context, e *env, id wire.ID, do job) error {
+	err := t.once(ctx, e, viewer.Options{Camera: id}, link.Options{Eager: true}, do)
+	if errors.Is(err, link.ErrUnanswered) && ctx.Err() == nil { // nothing of it has arrived
+		err = t.once(ctx, e, viewer.Options{Camera: id}, link.Options{}, do)
+	}
+	return err
+}
+
+// once is one attempt of with.
+func (t *target) once(ctx context.Context, e *env, vo viewer.Options, how link.Options, do job) error {
 	o, base, err := t.settle(e)
 	if err != nil {
 		return err
@@ -148,13 +162,14 @@ func (t *target) with(ctx context.Context, e *env, do func(context.Context, *vie
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 	var l *link.Link
-	v, err := viewer.New(viewer.Options{Base: base, Link: lateLink{&l}, Log: log})
+	vo.Base, vo.Link, vo.Log = base, lateLink{&l}, log
+	v, err := viewer.New(vo)
 	if err != nil {
 		return err
 	}
-	o.ClientID, o.Log, o.OneShot = v.ClientID(), log, true
+	o.ClientID, o.Log, o.OneShot, o.Eager = v.ClientID(), log, true, how.Eager
 	o.Subscriptions = v.Subscriptions()
-	o.Receive, o.Up = v.Receive, v.LinkUp
+	o.Receive, o.Up = t.tapped(v.Receive), v.LinkUp
 	if l, err = link.New(o); err != nil {
 		return usage(err, "")
 	}
@@ -171,13 +186,26 @@ func (t *target) with(ctx context.Context, e *env, do func(context.Context, *vie
 		return t.unreachable(e, o, err)
 	}
 	err = do(ctx, v, l)
+	if errors.Is(err, link.ErrDown) {
+		<-ended // which says why
+	}
 	switch {
 	case parent.Err() != nil && err != nil:
 		return errors.New("interrupted")
-	case parent.Err() == nil && ctx.Err() != nil:
-		return context.Cause(ctx) // the connection went: that explains whatever do says
+	case parent.Err() == nil && errors.Is(context.Cause(ctx), link.ErrUnanswered):
+		return context.Cause(ctx)
+	case err != nil && parent.Err() == nil && ctx.Err() != nil:
+		return t.unreachable(e, o, context.Cause(ctx)) // the connection went: that explains what do says
 	}
 	return err
+}
+
+// tapped has the target hear messages too.
+func (t *target) tapped(receive func(wire.Message)) func(wire.Message) {
+	if t.tap == nil {
+		return receive
+	}
+	return func(m wire.Message) { t.tap(m); receive(m) }
 }
 
 // unreachable says what to do about a broker that does not answer.
@@ -191,7 +219,7 @@ func (t *target) unreachable(e *env, o link.Options, err error) error {
 	return &hinted{err, "is the broker running there, on that port? One of camqtt lets other machines in only with broker.listen: 0.0.0.0:1883"}
 }
 
-// find makes sure that there is somebody to ask, so that a wrong id costs a
+// find makes sure that there is a camera to ask, so that a wrong id costs a
 // second and not the time of a cold camera.
 func (e *env) find(ctx context.Context, v *viewer.Viewer, id wire.ID) error {
 	_, err := v.Find(ctx, id, findTime)
@@ -199,6 +227,31 @@ func (e *env) find(ctx context.Context, v *viewer.Viewer, id wire.ID) error {
 		return &hinted{err, e.name + " ls"}
 	}
 	return err
+}
+
+// present is find beside a question that has been asked already. It ends found when the
+// camera is not there. Settle takes how the question went, waits for the search to end, and
+// returns its error where nothing has answered.
+func (e *env) present(ctx context.Context, v *viewer.Viewer, id wire.ID) (found context.Context, settle func(error) error) {
+	found, cancel := context.WithCancelCause(ctx)
+	missing := make(chan error, 1)
+	go func() { // ends with the search, which settle ends
+		err := e.find(found, v, id)
+		if err != nil {
+			cancel(err)
+		}
+		missing <- err
+	}()
+	return found, func(err error) error {
+		if !errors.Is(err, viewer.ErrNoAnswer) {
+			cancel(nil)
+			<-missing
+		} else if why := <-missing; why != nil {
+			err = why
+		}
+		cancel(nil)
+		return err
+	}
 }
 
 // findTime is how long cameras have to show themselves.
@@ -211,13 +264,11 @@ func (l lateLink) Publish(ctx context.Context, msgs ...wire.Message) error {
 	return (*l.link).Publish(ctx, msgs...)
 }
 
-func (l lateLink) Subscribe(ctx context.Context, subs ...link.Subscription) error {
+func (l lateLink) Subscribe(ctx context.Context, subs ...link.Subscription) <-chan error {
 	return (*l.link).Subscribe(ctx, subs...)
 }
 
-func (l lateLink) Unsubscribe(ctx context.Context, filters ...string) error {
-	return (*l.link).Unsubscribe(ctx, filters...)
-}
+func (l lateLink) Unsubscribe(filters ...string) { (*l.link).Unsubscribe(filters...) }
 
 // cameraID reads an id given as an argument.
 func cameraID(s string) (wire.ID, error) {

@@ -16,14 +16,12 @@ import (
 
 // ask gives a camera a command or settings and prints the result.
 func (e *env) ask(ctx context.Context, t *target, id wire.ID, do func(context.Context, *viewer.Viewer) (wire.Result, error)) error {
-	return t.with(ctx, e, func(ctx context.Context, v *viewer.Viewer, _ *link.Link) error {
-		if err := e.find(ctx, v, id); err != nil {
-			return err
-		}
-		ctx, cancel := context.WithTimeout(ctx, askTime)
+	return t.with(ctx, e, id, func(ctx context.Context, v *viewer.Viewer, _ *link.Link) error {
+		found, settle := e.present(ctx, v, id)
+		asking, cancel := context.WithTimeout(found, askTime)
 		defer cancel()
-		r, err := do(ctx, v)
-		if err != nil {
+		r, err := do(asking, v)
+		if err = settle(err); err != nil {
 			return e.answered(err)
 		}
 		text := ""

@@ -37,7 +37,7 @@ func (e *env) forgetCommand() *cobra.Command {
 			if err := h.Check(); err != nil {
 				return usage(err, "")
 			}
-			return t.with(c.Context(), e, func(ctx context.Context, v *viewer.Viewer, l *link.Link) error {
+			return t.with(c.Context(), e, id, func(ctx context.Context, v *viewer.Viewer, l *link.Link) error {
 				if !force && e.answers(ctx, v, id) {
 					return &hinted{
 						fmt.Errorf("camera %s is online and would announce itself again: stop its node first", id),

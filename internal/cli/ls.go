@@ -39,7 +39,7 @@ func (e *env) lsCommand() *cobra.Command {
 		Short: "List the cameras on the broker",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return t.with(c.Context(), e, func(ctx context.Context, v *viewer.Viewer, _ *link.Link) error {
+			return t.with(c.Context(), e, "", func(ctx context.Context, v *viewer.Viewer, _ *link.Link) error {
 				select { // cameras answer hello within half a second
 				case <-ctx.Done():
 					return context.Cause(ctx)
@@ -68,7 +68,7 @@ func list(all []viewer.Camera, now time.Time) []listed {
 	for _, c := range all {
 		l := listed{
 			ID: c.ID, Name: c.Info.Name, Status: c.Status, Streaming: c.State.Streaming, Viewers: c.State.Viewers,
-			Size: wire.Size{Width: c.State.Width, Height: c.State.Height}.String(), LastFrame: c.State.LastFrame, Privacy: c.State.Privacy, Error: c.State.Error, Warning: c.State.Warning,
+			Size: wire.Size{Width: c.State.Width, Height: c.State.Height}.String(), LastFrame: c.State.LastFrame, Privacy: c.State.Privacy, Error: c.State.Error, Warning: c.Warning(),
 		}
 		if c.Lost(now) {
 			l.Status = "lost"
@@ -77,7 +77,7 @@ func list(all []viewer.Camera, now time.Time) []listed {
 			l.Streaming, l.Viewers = false, 0
 		}
 		if l.LastFrame != nil {
-			age := max(0, now.Sub(l.LastFrame.Time).Milliseconds())
+			age := c.Age(l.LastFrame.Time, now).Milliseconds()
 			l.AgeMS = &age
 		}
 		out = append(out, l)

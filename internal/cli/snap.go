@@ -86,15 +86,13 @@ func (e *env) snapCommand() *cobra.Command {
 			if info, err := os.Stat(out); err == nil && info.IsDir() {
 				return usage(fmt.Errorf("output %s is a folder: want a file in it, such as %s", out, filepath.Join(out, string(id)+".jpg")), "")
 			}
-			return t.with(c.Context(), e, func(ctx context.Context, v *viewer.Viewer, _ *link.Link) error {
-				if err := e.find(ctx, v, id); err != nil {
-					return err
-				}
-				ctx, cancel := context.WithTimeout(ctx, timeout)
-				defer cancel()
+			return t.with(c.Context(), e, id, func(ctx context.Context, v *viewer.Viewer, _ *link.Link) error {
 				began := time.Now()
-				pic, err := v.Snap(ctx, id, viewer.Ask{MaxAge: maxAge, Size: want.Size, Quality: want.Quality})
-				if err != nil {
+				found, settle := e.present(ctx, v, id)
+				asking, cancel := context.WithTimeout(found, timeout)
+				defer cancel()
+				pic, err := v.Snap(asking, id, viewer.Ask{MaxAge: maxAge, Size: want.Size, Quality: want.Quality})
+				if err = settle(err); err != nil {
 					if c, ok := v.Camera(id); ok && c.Info.Source == "push" && errors.Is(err, viewer.ErrNoAnswer) {
 						return &hinted{err, "a longer --timeout: this camera sends when it likes; or --max-age 1h, which takes what it sent last"}
 					}

@@ -45,7 +45,7 @@ func (e *env) watchCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return t.with(c.Context(), e, func(ctx context.Context, v *viewer.Viewer, _ *link.Link) error {
+			return t.with(c.Context(), e, id, func(ctx context.Context, v *viewer.Viewer, _ *link.Link) error {
 				if err := e.find(ctx, v, id); err != nil {
 					return err
 				}

@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/url"
 
-	mqtt "github.com/eclipse/paho.mqtt.golang"
-
 	"camqtt/internal/cert"
 )
 
@@ -67,7 +65,7 @@ func (l *Link) dialURL(ctx context.Context, u *url.URL) (net.Conn, error) {
 		return l.pulse(new(net.Dialer).DialContext(ctx, "unix", u.Path))
 	case "ws", "wss":
 		plain := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawQuery: u.RawQuery}
-		conn, err := mqtt.NewWebsocket(plain.String(), conf, l.opts.Timeout, nil, nil)
+		conn, err := dialWebSocket(ctx, plain.String(), conf)
 		if err != nil {
 			return nil, err
 		}

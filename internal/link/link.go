@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -51,8 +52,12 @@ type Options struct {
 	// Dial replaces the network, for connections inside the process.
 	Dial func(context.Context) (net.Conn, error)
 	// OneShot makes Serve return the error of the first failure in place of
-	// trying again: what a command at a prompt wants.
+	// trying again: what a command at a prompt wants. Such a link is up as soon as
+	// its subscriptions are on their way: what is published follows them.
 	OneShot bool
+	// Eager has what follows the CONNECT sent without waiting for the broker's
+	// answer, which saves a round trip. With [ErrUnanswered] the broker may not take that.
+	Eager bool
 
 	KeepAlive  time.Duration // between pings on a quiet connection; 0 is 20 s
 	Timeout    time.Duration // of connecting, and of a write of which no byte leaves; 0 is 10 s
@@ -65,11 +70,12 @@ type Options struct {
 type Link struct {
 	opts Options
 
+	filters *filters
+
 	mu       sync.Mutex
-	session  *session                // nil while down
-	filters  map[string]Subscription // what to subscribe to on every connect
-	waiters  []chan struct{}         // closed when the link comes up
-	connects int                     // sessions so far
+	session  *session        // nil while down
+	waiters  []chan struct{} // closed when the link comes up
+	connects int             // sessions so far
 }
 
 // New checks the options and returns a link that is not connected.
@@ -91,11 +97,7 @@ func New(o Options) (*Link, error) {
 	o.Timeout = orDefault(o.Timeout, 10*time.Second)
 	o.MinBackoff = orDefault(o.MinBackoff, time.Second)
 	o.MaxBackoff = orDefault(o.MaxBackoff, 30*time.Second)
-	l := &Link{opts: o, filters: map[string]Subscription{}}
-	for _, s := range o.Subscriptions {
-		l.filters[s.Filter] = s
-	}
-	return l, nil
+	return &Link{opts: o, filters: newFilters(o.Subscriptions)}, nil
 }
 
 func orDefault(d, def time.Duration) time.Duration {
@@ -106,7 +108,7 @@ func orDefault(d, def time.Duration) time.Duration {
 }
 
 // Serve keeps the connection up until ctx is done; with OneShot it returns the
-// first failure.
+// first failure, or that of the last of several URLs none of which can be reached.
 func (l *Link) Serve(ctx context.Context) error {
 	pause := newBackoff(l.opts.MinBackoff, l.opts.MaxBackoff)
 	for turn := 0; ; turn++ {
@@ -116,6 +118,9 @@ func (l *Link) Serve(ctx context.Context) error {
 			return nil
 		}
 		if l.opts.OneShot {
+			if turn+1 < len(l.opts.URLs) && l.Connects() == 0 {
+				continue
+			}
 			return err
 		}
 		if time.Since(started) > steady && l.Connects() > before { // not one that was long in being refused
@@ -142,10 +147,26 @@ func (l *Link) connectOnce(ctx context.Context, turn int) error {
 		return fmt.Errorf("connect to %s: %w", where, err)
 	}
 	defer s.close()
-	if err := s.subscribe(ctx, l.wanted()...); err != nil {
-		return fmt.Errorf("connect to %s: %w", where, err)
+	asked, err := s.subscribeEach(ctx, l.filters.packets())
+	if err != nil {
+		err = s.explain(err)
 	}
-	l.up(s)
+	if err == nil && l.opts.OneShot {
+		l.up(s)
+	}
+	if err == nil {
+		err = l.subscribed(ctx, s, asked)
+	}
+	if err != nil {
+		err = fmt.Errorf("connect to %s: %w", where, err)
+		if l.current() == s {
+			l.down(s, err)
+		}
+		return err
+	}
+	if !l.opts.OneShot {
+		l.up(s)
+	}
 	l.opts.Log.Info("broker connected", "url", where)
 	select {
 	case <-ctx.Done():
@@ -157,14 +178,32 @@ func (l *Link) connectOnce(ctx context.Context, turn int) error {
 	return err
 }
 
-func (l *Link) wanted() []Subscription {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	all := make([]Subscription, 0, len(l.filters))
-	for _, s := range l.filters {
-		all = append(all, s)
+// subscribed waits for the answers. Refused filters that are not needed are left out.
+func (l *Link) subscribed(ctx context.Context, s *session, asked []*pendingSubscribe) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, l.opts.Timeout, errNoAnswer)
+	defer cancel()
+	for _, p := range asked {
+		if _, err := l.answer(ctx, p); err != nil {
+			return s.explain(err)
+		}
 	}
-	return all
+	return nil
+}
+
+// answer waits for the answer to one SUBSCRIBE, and returns the filters that were refused
+// and are not needed. They are left out from then on.
+func (l *Link) answer(ctx context.Context, p *pendingSubscribe) (dropped []string, err error) {
+	refused, err := p.wait(ctx)
+	switch {
+	case err == nil:
+		dropped, err = l.filters.answered(p.asked, refused)
+	case errors.Is(err, ErrDown):
+		dropped = l.filters.unanswered(p.asked)
+	}
+	if len(dropped) > 0 {
+		l.opts.Log.Debug("subscription refused", "filters", dropped)
+	}
+	return dropped, err
 }
 
 func (l *Link) up(s *session) {
@@ -240,31 +279,49 @@ func (l *Link) Publish(ctx context.Context, msgs ...wire.Message) error {
 	return err
 }
 
-// Subscribe adds filters now and on every later connection. While the link is
-// down it only notes them and returns nil.
-func (l *Link) Subscribe(ctx context.Context, subs ...Subscription) error {
-	l.mu.Lock()
-	for _, s := range subs {
-		l.filters[s.Filter] = s
+// Subscribe adds filters now and on every later connection. It returns when they are on
+// their way: what is published after that follows them. The channel brings the broker's
+// answer, a [*RefusedError] for filters that it does not accept, and those are not asked
+// again. While the link is down it only notes them, and the answer is nil.
+func (l *Link) Subscribe(ctx context.Context, subs ...Subscription) <-chan error {
+	answer := make(chan error, 1)
+	l.filters.add(subs...)
+	s := l.current()
+	if s == nil || len(subs) == 0 {
+		answer <- nil
+		return answer
 	}
-	s := l.session
-	l.mu.Unlock()
-	if s == nil {
-		return nil
+	asked, err := s.subscribeEach(ctx, slices.Collect(slices.Chunk(subs, maxPerPacket)))
+	if err != nil {
+		answer <- fmt.Errorf("subscribe: %w", err)
+		return answer
 	}
-	return s.subscribe(ctx, subs...)
+	go func() { answer <- l.added(asked) }() // ends with the answers, or the connection's time limit
+	return answer
 }
 
-// Unsubscribe removes filters.
-func (l *Link) Unsubscribe(ctx context.Context, filters ...string) error {
-	l.mu.Lock()
-	for _, f := range filters {
-		delete(l.filters, f)
+// added waits for the answers to filters that were added.
+func (l *Link) added(asked []*pendingSubscribe) error {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), l.opts.Timeout, errNoAnswer)
+	defer cancel()
+	var all []string
+	for _, p := range asked {
+		dropped, err := l.answer(ctx, p)
+		if err != nil {
+			return fmt.Errorf("subscribe: %w", err)
+		}
+		all = append(all, dropped...)
 	}
-	s := l.session
-	l.mu.Unlock()
-	if s == nil {
-		return nil
+	if len(all) > 0 {
+		return &RefusedError{all}
 	}
-	return s.unsubscribe(ctx, filters)
+	return nil
+}
+
+// Unsubscribe removes filters. It does not wait for the broker.
+func (l *Link) Unsubscribe(filters ...string) {
+	l.filters.remove(filters...)
+	if s := l.current(); s != nil {
+		s.unsubscribe(filters)
+	}
 }

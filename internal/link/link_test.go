@@ -90,16 +90,14 @@ func TestPublishSubscribe(t *testing.T) {
 		t.Errorf("got %s and %s", got[0].Topic, got[1].Topic)
 	}
 
-	if err := l.Subscribe(t.Context(), link.Subscription{Filter: "y", QoS: 1}); err != nil {
+	if err := <-l.Subscribe(t.Context(), link.Subscription{Filter: "y", QoS: 1}); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Publish(t.Context(), wire.Message{Topic: "y", QoS: 1}); err != nil {
 		t.Fatal(err)
 	}
 	testkit.Until(t, patience, "the message on y came", func() bool { return len(b.all()) == 3 })
-	if err := l.Unsubscribe(t.Context(), "y"); err != nil {
-		t.Fatal(err)
-	}
+	l.Unsubscribe("y")
 	if err := l.Publish(t.Context(), wire.Message{Topic: "y", QoS: 1}, wire.Message{Topic: "x/3", QoS: 1}); err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +128,7 @@ func TestHeals(t *testing.T) {
 	if err := l.Publish(t.Context(), wire.Message{Topic: "x", Payload: []byte("lost")}); !errors.Is(err, link.ErrDown) {
 		t.Errorf("publish while down: %v, want ErrDown", err)
 	}
-	if err := l.Subscribe(t.Context(), link.Subscription{Filter: "later", QoS: 1}); err != nil {
+	if err := <-l.Subscribe(t.Context(), link.Subscription{Filter: "later", QoS: 1}); err != nil {
 		t.Errorf("subscribe while down: %v", err)
 	}
 	m.Start()
@@ -252,8 +250,6 @@ func TestSlowRefusal(t *testing.T) {
 	})
 }
 
-// TestRefusedSubscription asks for more than the broker allows: that must not
-// look like a connection on which nothing happens.
 // refusing is a broker that refuses every subscription.
 func refusing(context.Context) (net.Conn, error) {
 	near, far := net.Pipe()
@@ -277,6 +273,8 @@ func refusing(context.Context) (net.Conn, error) {
 	return near, nil
 }
 
+// TestRefusedSubscription asks for more than the broker allows: that must not
+// look like a connection on which nothing happens.
 func TestRefusedSubscription(t *testing.T) {
 	l, err := link.New(link.Options{
 		ClientID: "a", OneShot: true, Log: testkit.Log(t), Subscriptions: []link.Subscription{{Filter: "secret/#", QoS: 1}},

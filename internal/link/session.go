@@ -12,6 +12,7 @@ import (
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
 
 	"camqtt/internal/wire"
 )
@@ -24,6 +25,8 @@ type session struct {
 	client mqtt.Client
 	owes   atomic.Bool // ends without a word, see close
 	conn   net.Conn
+	eager  *eagerConn    // nil when the CONNACK is waited for
+	user   bool          // an account was given
 	limit  time.Duration // of an acknowledgement that nobody else bounds
 	lost   chan struct{} // closed when the connection has ended
 
@@ -48,6 +51,11 @@ func (l *Link) open(ctx context.Context, conn net.Conn, where string) (*session,
 		acks: make(chan mqtt.Message, maxAcks), acked: make(chan struct{}),
 	}
 	user, password := l.credentials(where)
+	s.user = user != ""
+	if l.opts.Eager {
+		s.eager = newEager(conn)
+		s.conn, conn = s.eager, s.eager
+	}
 	o := mqtt.NewClientOptions().
 		AddBroker("tcp://broker"). // never dialled: the connection is open already
 		SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) { return conn, nil }).
@@ -108,6 +116,16 @@ func (l *Link) receive(m mqtt.Message) {
 	}
 }
 
+// refusedBy reports whether an error is what a CONNACK says.
+func refusedBy(err error) bool {
+	for code := packets.ErrRefusedBadProtocolVersion; code <= packets.ErrRefusedNotAuthorised; code++ {
+		if errors.Is(err, packets.ConnErrors[byte(code)]) {
+			return true
+		}
+	}
+	return false
+}
+
 // connectError turns the client's words into what a person can act on.
 func connectError(err error, account bool) error {
 	text := strings.ToLower(err.Error())
@@ -135,7 +153,40 @@ func (s *session) end(err error) {
 }
 
 // why returns the cause of the end; only after lost is closed.
-func (s *session) why() error { return s.cause }
+func (s *session) why() error {
+	if s.eager == nil {
+		return s.cause
+	}
+	s.conn.Close()
+	select {
+	case <-s.eager.answered:
+	case <-time.After(s.limit): // nothing reads any more
+		return s.cause
+	}
+	if refusedBy(s.eager.refusal) {
+		return connectError(s.eager.refusal, s.user)
+	}
+	return s.cause
+}
+
+// explain is the error of a connection that has come to its end over its subscriptions.
+func (s *session) explain(err error) error {
+	var refused *RefusedError
+	if errors.As(err, &refused) {
+		return err
+	}
+	told := false // why, by the broker
+	if errors.Is(err, ErrDown) {
+		s.conn.Close()
+		<-s.lost // the client tells of the end a moment later
+		err = fmt.Errorf("%w (%w)", s.why(), ErrDown)
+		told = refusedBy(err)
+	}
+	if s.eager != nil && !told {
+		err = fmt.Errorf("%w: %w", ErrUnanswered, err)
+	}
+	return fmt.Errorf("subscribe: %w", err)
+}
 
 // publish hands messages over when those of others have been, and waits for
 // acknowledgements when the line has taken them all: what is behind a picture on a
@@ -174,7 +225,7 @@ func (s *session) handOver(ctx context.Context, msgs []wire.Message, handed func
 		return fmt.Errorf("publish %s: %w", msgs[0].Topic, context.Cause(ctx))
 	}
 	for _, m := range msgs {
-		t, err := s.hand(ctx, m)
+		t, err := s.give(ctx, func() mqtt.Token { return s.client.Publish(m.Topic, m.QoS, m.Retained, m.Payload) })
 		if err == nil && m.QoS == 0 {
 			err = s.wait(ctx, t)
 		}
@@ -186,13 +237,11 @@ func (s *session) handOver(ctx context.Context, msgs []wire.Message, handed func
 	return nil
 }
 
-// hand gives one message to the client. The client waits for the line without
-// noticing that it has gone; so that is done aside.
-func (s *session) hand(ctx context.Context, m wire.Message) (mqtt.Token, error) {
+// give hands a packet to the client. The client waits for the line without noticing that
+// it has gone; so that is done aside.
+func (s *session) give(ctx context.Context, hand func() mqtt.Token) (mqtt.Token, error) {
 	given := make(chan mqtt.Token, 1)
-	go func() { // ends when the client has taken it, half a minute after the line has gone at the latest
-		given <- s.client.Publish(m.Topic, m.QoS, m.Retained, m.Payload)
-	}()
+	go func() { given <- hand() }() // ends when the client has taken it, half a minute after the line has gone at the latest
 	select {
 	case t := <-given:
 		return t, nil
@@ -203,37 +252,62 @@ func (s *session) hand(ctx context.Context, m wire.Message) (mqtt.Token, error) 
 	}
 }
 
-func (s *session) subscribe(ctx context.Context, subs ...Subscription) error {
-	if len(subs) == 0 {
-		return nil
-	}
-	filters, optional := make(map[string]byte, len(subs)), map[string]bool{}
+// errNoAnswer is a broker that does not answer a SUBSCRIBE.
+var errNoAnswer = errors.New("the broker did not answer in time")
+
+// pendingSubscribe is a SUBSCRIBE that is on its way.
+type pendingSubscribe struct {
+	s     *session
+	asked []Subscription
+	token mqtt.Token
+}
+
+// subscribe hands a SUBSCRIBE over: what is handed over later follows it.
+func (s *session) subscribe(ctx context.Context, subs []Subscription) (*pendingSubscribe, error) {
+	filters := make(map[string]byte, len(subs))
 	for _, sub := range subs {
-		filters[sub.Filter], optional[sub.Filter] = sub.QoS, sub.Optional
+		filters[sub.Filter] = sub.QoS
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, s.limit, errors.New("the broker did not answer in time"))
-	defer cancel()
-	t := s.client.SubscribeMultiple(filters, nil)
-	if err := s.wait(ctx, t); err != nil {
-		return fmt.Errorf("subscribe: %w", err)
+	t, err := s.give(ctx, func() mqtt.Token { return s.client.SubscribeMultiple(filters, nil) })
+	if err != nil {
+		return nil, err
 	}
-	if st, ok := t.(*mqtt.SubscribeToken); ok {
+	return &pendingSubscribe{s, subs, t}, nil
+}
+
+// subscribeEach hands one SUBSCRIBE after the other over.
+func (s *session) subscribeEach(ctx context.Context, packets [][]Subscription) (asked []*pendingSubscribe, err error) {
+	for _, subs := range packets {
+		p, err := s.subscribe(ctx, subs)
+		if err != nil {
+			return nil, err
+		}
+		asked = append(asked, p)
+	}
+	return asked, nil
+}
+
+// wait returns the filters that the broker has refused.
+func (p *pendingSubscribe) wait(ctx context.Context) (refused map[string]bool, err error) {
+	if err := p.s.wait(ctx, p.token); err != nil {
+		return nil, err
+	}
+	refused = map[string]bool{}
+	if st, ok := p.token.(*mqtt.SubscribeToken); ok {
 		for f, code := range st.Result() {
-			if code > 2 && !optional[f] { // [MQTT-3.9.3-2]: 0x80 is a failure
-				return fmt.Errorf("subscribe to %s: refused by the broker (code 0x%02x): this account may not read it", f, code)
+			if code > 2 { // [MQTT-3.9.3-2]: 0x80 is a failure
+				refused[f] = true
 			}
 		}
 	}
-	return nil
+	return refused, nil
 }
 
-func (s *session) unsubscribe(ctx context.Context, filters []string) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.limit, errors.New("the broker did not answer in time"))
+// unsubscribe hands an UNSUBSCRIBE over, as far as the connection takes it.
+func (s *session) unsubscribe(filters []string) {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), s.limit, errNoAnswer)
 	defer cancel()
-	if err := s.wait(ctx, s.client.Unsubscribe(filters...)); err != nil {
-		return fmt.Errorf("unsubscribe: %w", err)
-	}
-	return nil
+	_, _ = s.give(ctx, func() mqtt.Token { return s.client.Unsubscribe(filters...) })
 }
 
 // wait returns when a token is done, the connection has ended, or ctx is done.

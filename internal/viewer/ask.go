@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
+	"camqtt/internal/link"
 	"camqtt/internal/wire"
 )
 
@@ -48,30 +50,100 @@ func (v *Viewer) Set(ctx context.Context, id wire.ID, values map[string]string) 
 // ask publishes m and waits for the result that is meant.
 func (v *Viewer) ask(ctx context.Context, id wire.ID, m wire.Message, meant func(wire.Result) bool) (wire.Result, error) {
 	results := make(chan wire.Result, 1)
-	stop, err := v.listen(ctx, id, func(_ wire.Kind, m wire.Message) {
+	q, err := v.question(ctx, id, []wire.Kind{wire.KindResult}, func(_ wire.Kind, m wire.Message) {
 		if r, ok := result(m); ok && meant(r) {
 			select {
 			case results <- r:
 			default:
 			}
 		}
-	}, wire.KindResult)
+	})
 	if err != nil {
 		return wire.Result{}, err
 	}
-	defer stop()
-	if err := v.opts.Link.Publish(ctx, m); err != nil {
-		return wire.Result{}, err
-	}
+	defer q.end()
+	q.send(ctx, m)
 	select {
 	case r := <-results:
+		q.heard(r)
 		if !r.OK {
 			return r, &Refused{r}
 		}
 		return r, nil
+	case err := <-q.failed:
+		return wire.Result{}, err
 	case <-ctx.Done():
 		return wire.Result{}, v.noAnswer(ctx, id)
 	}
+}
+
+// question is a message to a camera and the topics of its answer. The subscriptions that
+// it needs and the message go out one behind the other: all takes one round trip.
+type question struct {
+	v      *Viewer
+	id     wire.ID
+	end    func()     // leaves the topics
+	failed chan error // one error of the broker: the question is of no use
+	asked  time.Time
+}
+
+// question has hear called with what a camera says of some kinds, until end.
+func (v *Viewer) question(ctx context.Context, id wire.ID, kinds []wire.Kind, hear func(wire.Kind, wire.Message)) (*question, error) {
+	refused, leave, err := v.topics.join(ctx, &listener{hear}, v.topicsOf(id, kinds...))
+	if err != nil {
+		return nil, err
+	}
+	over := make(chan struct{})
+	q := &question{v: v, id: id, failed: make(chan error, 1), end: func() { close(over); leave() }}
+	go func() { // ends with the question
+		select {
+		case err := <-refused:
+			q.fail(err)
+		case <-over:
+		}
+	}()
+	return q, nil
+}
+
+func (q *question) fail(err error) {
+	select {
+	case q.failed <- err:
+	default:
+	}
+}
+
+// send publishes, and does not wait for the acknowledgement: it is the answer that counts.
+func (q *question) send(ctx context.Context, m wire.Message) {
+	q.asked = time.Now()
+	go func() { // ends with the acknowledgement, or with ctx
+		if err := q.v.opts.Link.Publish(ctx, m); err != nil && ctx.Err() == nil {
+			q.fail(err)
+		}
+	}()
+}
+
+// heard learns about the camera's clock from the answer.
+func (q *question) heard(r wire.Result) {
+	if r.TS.IsZero() || r.Late {
+		return
+	}
+	q.v.mu.Lock()
+	defer q.v.mu.Unlock()
+	c := q.v.cams[q.id]
+	if c == nil {
+		return
+	}
+	before := c.Clock.Ahead()
+	c.Clock.Answered(q.asked, r.TS.Add(-time.Duration(r.TookMS)*time.Millisecond))
+	q.v.tellClock(c, before)
+}
+
+// topicsOf are the subscriptions for kinds of one camera.
+func (v *Viewer) topicsOf(id wire.ID, kinds ...wire.Kind) (subs []link.Subscription) {
+	for _, k := range kinds {
+		subs = append(subs, link.Subscription{Filter: v.opts.Base.Topic(id, k), QoS: wire.ChannelOf(k).QoS})
+	}
+	return subs
 }
 
 // noAnswer says what is known of a camera that does not answer.

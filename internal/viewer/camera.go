@@ -1,6 +1,7 @@
 package viewer
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"camqtt/internal/link"
 	"camqtt/internal/wire"
 )
 
@@ -24,7 +26,12 @@ type Camera struct {
 	Heard time.Time
 	// Seen is when this viewer first heard of it, retained or not.
 	Seen time.Time
+	// Clock is what is known of the camera's clock.
+	Clock Clock
 }
+
+// Age returns how old something is that happened at a time of the camera's clock.
+func (c Camera) Age(t, now time.Time) time.Duration { return max(0, now.Sub(c.Clock.Ours(t))) }
 
 // What is kept of what cameras say of themselves.
 const (
@@ -33,10 +40,11 @@ const (
 	maxWord    = 64       // bytes of status
 )
 
-// Lost reports whether the camera claims to be online but has been silent for
-// three heartbeats. topics.md: stats is the heartbeat.
+// Lost reports whether the camera claims to be online or sleeping but has been silent
+// for three heartbeats. topics.md: stats is the heartbeat, of the node also while its
+// camera sleeps.
 func (c Camera) Lost(now time.Time) bool {
-	every := time.Duration(c.Stats.Every * float64(time.Second))
+	every := time.Duration(cmp.Or(c.Stats.Every, c.Info.StatsEvery) * float64(time.Second))
 	if every <= 0 {
 		every = 30 * time.Second
 	}
@@ -44,7 +52,7 @@ func (c Camera) Lost(now time.Time) bool {
 	if last.IsZero() {
 		last = c.Seen
 	}
-	return c.Status == wire.Online && now.Sub(last) > 3*every
+	return (c.Status == wire.Online || c.Status == wire.Sleeping) && now.Sub(last) > 3*every
 }
 
 // Online reports whether the camera can be expected to answer.
@@ -52,28 +60,41 @@ func (c Camera) Online(now time.Time) bool { return c.Status == wire.Online && !
 
 // learn notes what a message says of a camera. v.mu is held.
 func (v *Viewer) learn(id wire.ID, kind wire.Kind, m wire.Message) {
-	switch kind {
-	case wire.KindStatus, wire.KindInfo, wire.KindState, wire.KindStats:
-	default:
-		if c := v.cams[id]; c != nil && !m.Retained && kind != wire.KindCmd {
-			c.Heard = time.Now()
-		}
+	if kind == wire.KindCmd || kind == wire.KindSet || v.only != "" && id != v.only {
 		return
 	}
-	if len(m.Payload) > maxWord && kind == wire.KindStatus || len(m.Payload) > maxFacts {
-		return // whoever says so much of himself means no good
-	}
 	c := v.cams[id]
-	if c == nil {
-		if len(m.Payload) == 0 || len(v.cams) >= maxCameras {
-			return
-		}
+	fact := slices.Contains([]wire.Kind{wire.KindStatus, wire.KindInfo, wire.KindState, wire.KindStats}, kind)
+	if fact && (len(m.Payload) > maxWord && kind == wire.KindStatus || len(m.Payload) > maxFacts) {
+		return // no camera says so much of itself
+	}
+	if c == nil && fact && len(m.Payload) > 0 && len(v.cams) < maxCameras {
 		c = &Camera{ID: id, Seen: time.Now()}
 		v.cams[id] = c
+	}
+	if m.Retained {
+		v.retained = true
+	}
+	if c == nil {
+		if !m.Retained && len(m.Payload) > 0 {
+			v.meet(id)
+		}
+		return
 	}
 	if !m.Retained {
 		c.Heard = time.Now()
 	}
+	v.note(c, kind, m)
+	if c.Status == "" && c.Info.ID == "" { // cleared: the camera has been forgotten
+		delete(v.cams, id)
+		if kind == wire.KindStats || kind == wire.KindState && len(m.Payload) > 0 {
+			v.meet(id) // it is there, and what the broker kept of it was cleared
+		}
+	}
+}
+
+// note takes what a message says. v.mu is held.
+func (v *Viewer) note(c *Camera, kind wire.Kind, m wire.Message) {
 	switch kind {
 	case wire.KindStatus:
 		c.Status = string(m.Payload)
@@ -85,9 +106,11 @@ func (v *Viewer) learn(id wire.ID, kind wire.Kind, m wire.Message) {
 		learnJSON(m.Payload, &c.State)
 	case wire.KindStats:
 		learnJSON(m.Payload, &c.Stats)
-	}
-	if c.Status == "" && c.Info.ID == "" { // cleared: the camera has been forgotten
-		delete(v.cams, id)
+		v.timed(c, c.Stats.TS, m)
+	case wire.KindResult:
+		if r, ok := result(m); ok && !r.Late {
+			v.timed(c, r.TS, m)
+		}
 	}
 }
 
@@ -112,11 +135,14 @@ func (v *Viewer) Cameras() []Camera {
 }
 
 // Find returns a camera once it is online or sleeping, or within patience why it
-// cannot be asked: nobody knows it, or it is offline. Cameras answer hello within
-// half a second of connecting; a sleeping one may have a bridge that answers.
+// cannot be asked: nobody knows it, or it is offline. A camera of which the broker does
+// not tell is asked with hello, and answers within half a second; a sleeping one may
+// have a bridge that answers.
 func (v *Viewer) Find(ctx context.Context, id wire.ID, patience time.Duration) (Camera, error) {
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
+	silence := time.NewTimer(min(patience, retainedTime))
+	defer silence.Stop()
 	look := time.NewTicker(10 * time.Millisecond)
 	defer look.Stop()
 	for {
@@ -129,10 +155,17 @@ func (v *Viewer) Find(ctx context.Context, id wire.ID, patience time.Duration) (
 			return c, context.Cause(ctx)
 		case <-look.C:
 			continue
+		case <-silence.C:
+			if !known {
+				v.mu.Lock()
+				v.meet(id)
+				v.mu.Unlock()
+			}
+			continue
 		case <-deadline.C:
 		}
 		if !known {
-			return c, fmt.Errorf("%w %s on the broker%s", ErrUnknown, id, v.others())
+			return c, fmt.Errorf("%w %s on the broker%s", ErrUnknown, id, v.others(ctx))
 		}
 		return c, fmt.Errorf("camera %s is %s", id, c.Status)
 	}
@@ -141,8 +174,12 @@ func (v *Viewer) Find(ctx context.Context, id wire.ID, patience time.Duration) (
 // ErrUnknown is the error of a camera that the broker does not know.
 var ErrUnknown = errors.New("no camera")
 
-// others names the cameras there are, for a message.
-func (v *Viewer) others() string {
+// others names the cameras there are, for a message. A viewer of one camera has to ask
+// the broker.
+func (v *Viewer) others(ctx context.Context) string {
+	if v.opts.Camera != "" {
+		v.overhear(ctx)
+	}
 	var ids []string
 	for _, c := range v.Cameras() {
 		ids = append(ids, string(c.ID))
@@ -154,6 +191,22 @@ func (v *Viewer) others() string {
 		return fmt.Sprintf("; there are %s and %d more", strings.Join(ids[:10], ", "), n-10)
 	}
 	return "; there is " + strings.Join(ids, ", ")
+}
+
+// overhear has the broker tell of all cameras of which it keeps a status.
+func (v *Viewer) overhear(ctx context.Context) {
+	v.mu.Lock()
+	v.only = ""
+	v.mu.Unlock()
+	answer := v.opts.Link.Subscribe(ctx, link.Subscription{Filter: v.opts.Base.Every(wire.KindStatus), QoS: 1})
+	select {
+	case <-answer:
+	case <-ctx.Done():
+	}
+	select {
+	case <-time.After(retainedTime):
+	case <-ctx.Done():
+	}
 }
 
 // Camera returns one camera, if it is known.

@@ -2,9 +2,7 @@ package viewer
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"sync"
+	"slices"
 	"time"
 
 	"camqtt/internal/jpeg"
@@ -14,8 +12,8 @@ import (
 // Picture is one JPEG with what is known of it.
 type Picture struct {
 	JPEG []byte
-	At   time.Time // when it was taken: its EXIF, else when it arrived
-	Meta wire.Meta // of snapshots only
+	At   time.Time // when it was taken, by our clock
+	Meta wire.Meta // of snapshots only; its times are the camera's
 }
 
 // Ask is what a snapshot may ask for; zero values leave it to the camera.
@@ -25,93 +23,109 @@ type Ask struct {
 	Quality int
 }
 
-// Snap asks a camera for one picture and returns it. The error is a [*Refused]
-// when the camera said no, and wraps [ErrNoAnswer] when it said nothing before
+// Snap asks a camera for one deliberate picture and returns it. The error is a
+// [*Refused] when the camera said no, and wraps [ErrNoAnswer] when it said nothing before
 // ctx was done, or jpeg.ErrHuge when what came claims a size nobody can show.
+//
+// It takes a round trip and the exposure. The picture is taken from the topic frame,
+// which unlike snapshot does not begin with an older picture that the broker keeps;
+// snapshot has it where frame did not bring it.
 func (v *Viewer) Snap(ctx context.Context, id wire.ID, a Ask) (Picture, error) {
-	c := wire.Command{Verb: wire.Snap, ID: v.next(), MaxAge: a.MaxAge, Size: a.Size, Quality: a.Quality}
-	s := &snapWait{id: c.ID, done: make(chan struct{})}
-	stop, err := v.listen(ctx, id, s.hear, wire.KindResult, wire.KindMeta, wire.KindSnapshot)
+	first := wire.KindFrame
+	if c, known := v.Camera(id); known && c.State.Streaming {
+		first = wire.KindSnapshot // of all live pictures only one would be used
+	}
+	return v.take(ctx, id, v.commandOf(wire.Snap, a), []wire.Kind{wire.KindResult, wire.KindMeta, first})
+}
+
+// Still asks a camera for one picture that is not a snapshot: nothing is kept of it but the
+// preview, and there is no event. A camera that does not know this command is asked for
+// a snapshot. Its errors are those of [Viewer.Snap].
+func (v *Viewer) Still(ctx context.Context, id wire.ID, a Ask) (Picture, error) {
+	c, known := v.Camera(id)
+	if !known || !slices.Contains(c.Info.Caps, wire.CapStill) {
+		return v.Snap(ctx, id, a)
+	}
+	return v.take(ctx, id, v.commandOf(wire.Still, a), []wire.Kind{wire.KindResult, wire.KindPreview})
+}
+
+func (v *Viewer) commandOf(verb wire.Verb, a Ask) wire.Command {
+	return wire.Command{Verb: verb, ID: v.next(), MaxAge: a.MaxAge, Size: a.Size, Quality: a.Quality}
+}
+
+// lateTime is how long a picture may follow the result that names it.
+const lateTime = time.Second
+
+// take gives a command whose answer is a picture.
+func (v *Viewer) take(ctx context.Context, id wire.ID, c wire.Command, kinds []wire.Kind) (Picture, error) {
+	w := newCapture(c.ID)
+	q, err := v.question(ctx, id, kinds, w.hear)
 	if err != nil {
 		return Picture{}, err
 	}
-	defer stop()
-	if err := v.opts.Link.Publish(ctx, v.command(v.opts.Base.Topic(id, wire.KindCmd), c)); err != nil {
-		return Picture{}, err
-	}
-	select {
-	case <-s.done:
-		return s.picture, s.err
-	case <-ctx.Done():
-		return Picture{}, v.noAnswer(ctx, id)
-	}
-}
-
-// snapWait collects the three messages that make a snapshot: its description,
-// the picture, and the result that names it by seq. They belong together whatever
-// order they come in: NATS keeps it within a topic only.
-type snapWait struct {
-	id   string
-	done chan struct{}
-
-	mu      sync.Mutex
-	ended   bool
-	meta    wire.Meta
-	newest  Picture
-	wanted  uint64 // seq of the picture, once the result has come
-	picture Picture
-	err     error
-}
-
-func (s *snapWait) hear(kind wire.Kind, m wire.Message) {
-	if m.Retained {
-		return // of an earlier snapshot
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended {
-		return
-	}
-	switch kind {
-	case wire.KindMeta:
-		s.meta = wire.Meta{}
-		_ = json.Unmarshal(m.Payload, &s.meta) // nonsense has seq 0, which nobody waits for
-	case wire.KindSnapshot:
-		s.newest = pictureOf(m.Payload)
-		s.newest.Meta = s.meta
-	case wire.KindResult:
-		r, ok := result(m)
-		switch {
-		case !ok || r.ID != s.id:
-			return
-		case !r.OK:
-			s.finish(Picture{}, &Refused{r})
-			return
+	defer func() { q.end() }()
+	q.send(ctx, v.command(v.opts.Base.Topic(id, wire.KindCmd), c))
+	var missing <-chan time.Time
+	answered := w.answered
+	for {
+		select {
+		case <-w.done:
+			return v.captured(q, w)
+		case <-answered:
+			answered, missing = nil, time.After(lateTime)
+		case <-missing: // replaced by a newer one on the way, or sent again after a break
+			missing = nil
+			if c.Verb != wire.Snap || slices.Contains(kinds, wire.KindSnapshot) {
+				continue
+			}
+			kept, err := v.question(ctx, id, []wire.Kind{wire.KindSnapshot}, w.hear)
+			if err != nil {
+				return Picture{}, err
+			}
+			defer kept.end()
+		case err := <-q.failed:
+			return Picture{}, err
+		case <-ctx.Done():
+			return Picture{}, v.noAnswer(ctx, id)
 		}
-		s.wanted = r.Seq
 	}
-	if n := len(s.newest.JPEG); n > 0 && s.meta.Bytes == n {
-		s.newest.Meta = s.meta // which may have come after its picture
+}
+
+// captured is the picture that has come, or why none did.
+func (v *Viewer) captured(q *question, w *capture) (Picture, error) {
+	if w.result.ID != "" {
+		q.heard(w.result)
 	}
-	if m := s.newest.Meta; s.wanted > 0 && s.newest.JPEG != nil && m.Seq >= s.wanted && (m.Bytes == 0 || m.Bytes == len(s.newest.JPEG)) {
-		if err := jpeg.CheckSize(s.newest.JPEG); err != nil {
-			s.finish(Picture{}, fmt.Errorf("the picture is not passed on: %w", err))
-			return
+	if w.err != nil {
+		return Picture{}, w.err
+	}
+	p := Picture{JPEG: w.picture, Meta: w.meta}
+	p.At = v.takenAt(q.id, p)
+	return p, nil
+}
+
+// live is a picture of a stream.
+func (v *Viewer) live(id wire.ID, jpg []byte) Picture {
+	p := Picture{JPEG: jpg}
+	p.At = v.takenAt(id, p)
+	return p
+}
+
+// takenAt is when a picture was taken, by our clock: as its description says, else its
+// EXIF, else now.
+func (v *Viewer) takenAt(id wire.ID, p Picture) time.Time {
+	at := p.Meta.TS.Time
+	if at.IsZero() {
+		t, ok := jpeg.CaptureTime(p.JPEG)
+		if !ok {
+			return time.Now()
 		}
-		s.finish(s.newest, nil)
+		at = t
 	}
-}
-
-func (s *snapWait) finish(p Picture, err error) {
-	s.picture, s.err, s.ended = p, err, true
-	close(s.done)
-}
-
-// pictureOf wraps a JPEG; the time is that of its EXIF.
-func pictureOf(jpg []byte) Picture {
-	at, ok := jpeg.CaptureTime(jpg)
-	if !ok {
-		at = time.Now()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if c := v.cams[id]; c != nil {
+		return c.Clock.Ours(at)
 	}
-	return Picture{JPEG: jpg, At: at}
+	return at
 }

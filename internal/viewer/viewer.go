@@ -17,9 +17,11 @@ import (
 
 // Link is what a viewer needs of its connection.
 type Link interface {
+	// Publish sends messages and returns when those of QoS 1 are acknowledged.
 	Publish(ctx context.Context, msgs ...wire.Message) error
-	Subscribe(ctx context.Context, subs ...link.Subscription) error
-	Unsubscribe(ctx context.Context, filters ...string) error
+	// Subscribe returns when a SUBSCRIBE is on its way; the channel brings one answer.
+	Subscribe(ctx context.Context, subs ...link.Subscription) <-chan error
+	Unsubscribe(filters ...string)
 }
 
 // Options says what a viewer is made of. Link and Log are needed; the link's
@@ -29,6 +31,8 @@ type Options struct {
 	Base wire.Base
 	Link Link
 	Log  *slog.Logger
+	// Camera is the only one that is asked for; "" is all of them.
+	Camera wire.ID
 	// Lease is how long a lease lasts without renewal; 0 is 15 s. It is renewed
 	// three times as often.
 	Lease time.Duration
@@ -43,10 +47,14 @@ type Viewer struct {
 	token string // begins every lease and command id of this viewer
 	count atomic.Uint64
 
-	mu     sync.Mutex
-	topics map[string]*topic
-	cams   map[wire.ID]*Camera
-	relink chan struct{} // closed when the link has come up again
+	topics *subscriptions
+
+	mu       sync.Mutex
+	only     wire.ID // the camera that is learned of; "" is all
+	cams     map[wire.ID]*Camera
+	asked    map[wire.ID]time.Time // when hello was last sent to cameras that are not known
+	retained bool                  // the broker has told of a camera since the link is up
+	relink   chan struct{}         // closed when the link has come up again
 }
 
 // New returns a viewer that knows no camera yet.
@@ -58,8 +66,8 @@ func New(o Options) (*Viewer, error) {
 		o.Lease = 15 * time.Second
 	}
 	return &Viewer{
-		opts: o, token: "v-" + randomHex(4), topics: map[string]*topic{},
-		cams: map[wire.ID]*Camera{}, relink: make(chan struct{}),
+		opts: o, only: o.Camera, token: "v-" + randomHex(4), topics: newSubscriptions(o.Link),
+		cams: map[wire.ID]*Camera{}, asked: map[wire.ID]time.Time{}, relink: make(chan struct{}),
 	}, nil
 }
 
@@ -83,28 +91,64 @@ func (v *Viewer) commandQoS() byte {
 }
 
 // Subscriptions returns what the viewer must always be subscribed to in order
-// to know the cameras.
+// to know the cameras. A viewer of one camera sees only that.
 func (v *Viewer) Subscriptions() []link.Subscription {
 	var subs []link.Subscription
 	for _, k := range []wire.Kind{wire.KindStatus, wire.KindInfo, wire.KindState, wire.KindStats} {
-		subs = append(subs, link.Subscription{Filter: v.opts.Base.Every(k), QoS: wire.ChannelOf(k).QoS})
+		filter := v.opts.Base.Every(k)
+		if v.opts.Camera != "" {
+			filter = v.opts.Base.Topic(v.opts.Camera, k)
+		}
+		subs = append(subs, link.Subscription{Filter: filter, QoS: wire.ChannelOf(k).QoS, Optional: k != wire.KindStatus})
 	}
 	return subs
 }
 
-// LinkUp asks every camera to say what it is, because not every broker keeps
-// retained messages for wildcards, and renews all leases.
+// retainedTime is how long a broker has to tell of the cameras that it knows.
+const retainedTime = 300 * time.Millisecond
+
+// LinkUp renews all leases. Where the broker tells of no camera, for not every broker
+// keeps retained messages for wildcards, all cameras are asked to say what they are. A
+// viewer of one camera asks that one alone, in [Viewer.Find].
 func (v *Viewer) LinkUp() {
 	v.mu.Lock()
 	close(v.relink)
-	v.relink = make(chan struct{})
+	relink := make(chan struct{})
+	v.relink, v.retained = relink, false
 	v.mu.Unlock()
-	go func() { // ends when the message has left, or the link's own time limit
-		err := v.opts.Link.Publish(context.Background(), v.command(v.opts.Base.AllCmd(), wire.Command{Verb: wire.Hello}))
-		if err != nil {
-			v.opts.Log.Debug("hello not sent", "err", err)
+	if v.opts.Camera != "" {
+		return
+	}
+	time.AfterFunc(retainedTime, func() {
+		v.mu.Lock()
+		told := v.retained || v.relink != relink
+		v.mu.Unlock()
+		if !told {
+			v.hello(v.opts.Base.AllCmd())
 		}
-	}()
+	})
+}
+
+// hello asks cameras to say what they are. It returns when the message has left, or after
+// the link's own time limit.
+func (v *Viewer) hello(topic string) {
+	if err := v.opts.Link.Publish(context.Background(), v.command(topic, wire.Command{Verb: wire.Hello})); err != nil {
+		v.opts.Log.Debug("hello not sent", "topic", topic, "err", err)
+	}
+}
+
+// helloEvery is how often a camera is asked what it is that does not say so.
+const helloEvery = 30 * time.Second
+
+// meet asks a camera what it is of which something was heard, and that has not said so.
+// v.mu is held.
+func (v *Viewer) meet(id wire.ID) {
+	now := time.Now()
+	if now.Sub(v.asked[id]) < helloEvery || len(v.asked) >= maxCameras {
+		return
+	}
+	v.asked[id] = now
+	go v.hello(v.opts.Base.Topic(id, wire.KindCmd)) // ends with the message, or the link's time limit
 }
 
 func (v *Viewer) command(topic string, c wire.Command) wire.Message {
@@ -119,14 +163,8 @@ func (v *Viewer) Receive(m wire.Message) {
 	}
 	v.mu.Lock()
 	v.learn(id, kind, m)
-	var ears []*ear
-	if t := v.topics[m.Topic]; t != nil {
-		for e := range t.ears {
-			ears = append(ears, e)
-		}
-	}
 	v.mu.Unlock()
-	for _, e := range ears {
+	for _, e := range v.topics.listeners(m.Topic) {
 		e.hear(kind, m)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"camqtt/internal/jpeg"
 	"camqtt/internal/link"
 	"camqtt/internal/testkit"
 	"camqtt/internal/viewer"
@@ -24,7 +25,8 @@ type wireLink struct {
 	filters   map[string]bool
 	commands  []string
 	answer    func(topic string, c wire.Command)
-	subscribe error
+	subscribe error // what the broker answers
+	packets   int   // SUBSCRIBE so far
 }
 
 func (l *wireLink) Publish(_ context.Context, msgs ...wire.Message) error {
@@ -42,25 +44,26 @@ func (l *wireLink) Publish(_ context.Context, msgs ...wire.Message) error {
 	return nil
 }
 
-func (l *wireLink) Subscribe(_ context.Context, subs ...link.Subscription) error {
+func (l *wireLink) Subscribe(_ context.Context, subs ...link.Subscription) <-chan error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.subscribe != nil {
-		return l.subscribe
-	}
+	answer := make(chan error, 1)
+	answer <- l.subscribe
+	l.packets++
 	for _, s := range subs {
-		l.filters[s.Filter] = true
+		if l.subscribe == nil {
+			l.filters[s.Filter] = true
+		}
 	}
-	return nil
+	return answer
 }
 
-func (l *wireLink) Unsubscribe(_ context.Context, filters ...string) error {
+func (l *wireLink) Unsubscribe(filters ...string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, f := range filters {
 		delete(l.filters, f)
 	}
-	return nil
 }
 
 // verbs counts the commands of one verb so far.
@@ -96,6 +99,16 @@ func start(t *testing.T) (*viewer.Viewer, *wireLink) {
 	return v, l
 }
 
+// idle waits until nothing need be subscribed any more, on fake time.
+func idle(t *testing.T, l *wireLink) {
+	t.Helper()
+	time.Sleep(time.Minute)
+	synctest.Wait()
+	if left := l.subscribed(); len(left) != 0 {
+		t.Errorf("left subscribed to %v", left)
+	}
+}
+
 // say delivers a message of the porch.
 func say(v *viewer.Viewer, k wire.Kind, payload any, retained bool) {
 	b, ok := payload.([]byte)
@@ -115,46 +128,85 @@ func huge(t *testing.T) []byte {
 	return pic
 }
 
+// named is a picture with an ImageUniqueID of its own.
+func named(t *testing.T, id string) []byte {
+	t.Helper()
+	b := testkit.JPEG(t, 64, 48, 1, 0)
+	info, err := jpeg.Scan(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return jpeg.Dress(b, info, jpeg.EXIF{Time: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC), ID: id})
+}
+
 func TestSnap(t *testing.T) {
-	pic := testkit.JPEG(t, 64, 48, 1, 0)
+	image := strings.Repeat("a1", 16)
+	pic, other, old := named(t, image), named(t, strings.Repeat("b2", 16)), testkit.JPEG(t, 64, 48, 1, 0)
 	for name, c := range map[string]struct {
 		answer func(v *viewer.Viewer, id string)
 		err    string
 	}{
 		"in order": {func(v *viewer.Viewer, id string) {
-			say(v, wire.KindMeta, wire.Meta{Seq: 7}, false)
-			say(v, wire.KindSnapshot, pic, false)
-			say(v, wire.KindResult, wire.Result{ID: id, OK: true, Seq: 7}, false)
+			say(v, wire.KindFrame, pic, false)
+			say(v, wire.KindMeta, wire.Meta{Seq: 7, Image: image}, false)
+			say(v, wire.KindResult, wire.Result{ID: id, OK: true, Seq: 7, Image: image}, false)
 		}, ""},
 		"result first": {func(v *viewer.Viewer, id string) {
-			say(v, wire.KindResult, wire.Result{ID: id, OK: true, Seq: 7}, false)
-			say(v, wire.KindMeta, wire.Meta{Seq: 7}, false)
-			say(v, wire.KindSnapshot, pic, false)
+			say(v, wire.KindResult, wire.Result{ID: id, OK: true, Seq: 7, Image: image}, false)
+			say(v, wire.KindMeta, wire.Meta{Seq: 7, Image: image}, false)
+			say(v, wire.KindFrame, pic, false)
 		}, ""},
-		"description last": {func(v *viewer.Viewer, id string) {
+		"without a description": {func(v *viewer.Viewer, id string) {
+			say(v, wire.KindFrame, pic, false)
+			say(v, wire.KindResult, wire.Result{ID: id, OK: true, Seq: 7, Image: image}, false)
+		}, ""},
+		"live pictures between": {func(v *viewer.Viewer, id string) {
+			say(v, wire.KindFrame, other, false)
+			say(v, wire.KindFrame, pic, false)
+			say(v, wire.KindFrame, other, false)
+			say(v, wire.KindResult, wire.Result{ID: id, OK: true, Seq: 7, Image: image}, false)
+		}, ""},
+		"of the length of another": {func(v *viewer.Viewer, id string) {
+			say(v, wire.KindMeta, wire.Meta{Seq: 7, Bytes: len(other), Image: image}, false)
+			say(v, wire.KindFrame, other, false)
+			say(v, wire.KindResult, wire.Result{ID: id, OK: true, Seq: 7, Bytes: len(other), Image: image}, false)
+			say(v, wire.KindFrame, pic, false)
+		}, ""},
+		"replaced on the way, and kept by the broker": {func(v *viewer.Viewer, id string) {
+			say(v, wire.KindFrame, other, false)
+			say(v, wire.KindResult, wire.Result{ID: id, OK: true, Seq: 7, Image: image}, false)
+			time.Sleep(2 * time.Second)
+			say(v, wire.KindSnapshot, pic, true)
+		}, ""},
+		"an old node": {func(v *viewer.Viewer, id string) {
+			say(v, wire.KindFrame, old, false)
+			say(v, wire.KindMeta, wire.Meta{Seq: 7, Bytes: len(old)}, false)
+			say(v, wire.KindResult, wire.Result{ID: id, OK: true, Seq: 7}, false)
+		}, ""},
+		"an old node, description last": {func(v *viewer.Viewer, id string) {
 			say(v, wire.KindMeta, wire.Meta{Seq: 6, Bytes: 5}, false)
-			say(v, wire.KindSnapshot, pic, false)
+			say(v, wire.KindFrame, old, false)
 			say(v, wire.KindResult, wire.Result{ID: id, OK: true, Seq: 7}, false)
-			say(v, wire.KindMeta, wire.Meta{Seq: 7, Bytes: len(pic)}, false)
+			say(v, wire.KindMeta, wire.Meta{Seq: 7, Bytes: len(old)}, false)
 		}, ""},
-		"an old one is kept by the broker": {func(v *viewer.Viewer, id string) {
-			say(v, wire.KindMeta, wire.Meta{Seq: 6}, true)
+		"an old node, and an old picture is kept": {func(v *viewer.Viewer, id string) {
+			say(v, wire.KindMeta, wire.Meta{Seq: 9, Bytes: 3}, true)
 			say(v, wire.KindSnapshot, []byte("old"), true)
-			say(v, wire.KindMeta, wire.Meta{Seq: 7}, false)
-			say(v, wire.KindSnapshot, pic, false)
+			say(v, wire.KindFrame, old, false)
+			say(v, wire.KindMeta, wire.Meta{Seq: 7, Bytes: len(old)}, false)
 			say(v, wire.KindResult, wire.Result{ID: id, OK: true, Seq: 7}, false)
 		}, ""},
-		"somebody else's comes first": {func(v *viewer.Viewer, id string) {
-			say(v, wire.KindMeta, wire.Meta{Seq: 6}, false)
-			say(v, wire.KindSnapshot, []byte("other"), false)
+		"another asker's comes first": {func(v *viewer.Viewer, id string) {
+			say(v, wire.KindMeta, wire.Meta{Seq: 6, Bytes: 5}, false)
+			say(v, wire.KindFrame, []byte("other"), false)
 			say(v, wire.KindResult, wire.Result{ID: "other", OK: true, Seq: 6}, false)
 			say(v, wire.KindResult, wire.Result{ID: id, OK: true, Seq: 7}, false)
-			say(v, wire.KindMeta, wire.Meta{Seq: 7}, false)
-			say(v, wire.KindSnapshot, pic, false)
+			say(v, wire.KindMeta, wire.Meta{Seq: 7, Bytes: len(old)}, false)
+			say(v, wire.KindFrame, old, false)
 		}, ""},
 		"claims to be huge": {func(v *viewer.Viewer, id string) {
-			say(v, wire.KindMeta, wire.Meta{Seq: 7}, false)
-			say(v, wire.KindSnapshot, huge(t), false)
+			say(v, wire.KindMeta, wire.Meta{Seq: 7, Bytes: len(huge(t))}, false)
+			say(v, wire.KindFrame, huge(t), false)
 			say(v, wire.KindResult, wire.Result{ID: id, OK: true, Seq: 7}, false)
 		}, "got 30000x30000 pixels, want a picture of 50 megapixels or less"},
 		"refused": {func(v *viewer.Viewer, id string) {
@@ -175,14 +227,12 @@ func TestSnap(t *testing.T) {
 				defer cancel()
 				got, err := v.Snap(ctx, "porch", viewer.Ask{MaxAge: time.Second})
 				switch {
-				case c.err == "" && (err != nil || string(got.JPEG) != string(pic) || got.Meta.Seq != 7):
+				case c.err == "" && (err != nil || !bytes.Equal(got.JPEG, pic) && !bytes.Equal(got.JPEG, old) || got.Meta.Seq != 7):
 					t.Errorf("got %d bytes, seq %d, %v", len(got.JPEG), got.Meta.Seq, err)
 				case c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)):
 					t.Errorf("got %v, want %q", err, c.err)
 				}
-				if left := l.subscribed(); len(left) != 0 {
-					t.Errorf("left subscribed to %v", left)
-				}
+				idle(t, l)
 			})
 		})
 	}
@@ -206,37 +256,40 @@ func TestSnapsShareSubscriptions(t *testing.T) {
 		if got := l.subscribed(); len(got) != 3 {
 			t.Errorf("subscribed to %v", got)
 		}
-		say(v, wire.KindMeta, wire.Meta{Seq: 1}, false)
-		say(v, wire.KindSnapshot, []byte("jpeg"), false)
+		say(v, wire.KindMeta, wire.Meta{Seq: 1, Bytes: 4}, false)
+		say(v, wire.KindFrame, []byte("jpeg"), false)
 		for _, id := range ids {
 			say(v, wire.KindResult, wire.Result{ID: id, OK: true, Seq: 1}, false)
 		}
 		wg.Wait()
-		if got := l.subscribed(); len(got) != 0 {
-			t.Errorf("left subscribed to %v", got)
+		if l.packets != 1 {
+			t.Errorf("%d SUBSCRIBE packets, want one for all", l.packets)
 		}
+		idle(t, l)
 	})
 }
 
+// What the broker refuses ends a question at once, and is asked again by the next.
 func TestRefusedSubscription(t *testing.T) {
 	v, l := start(t)
-	l.subscribe = errors.New("refused by the broker")
-	if _, err := v.Snap(t.Context(), "porch", viewer.Ask{}); !errors.Is(err, l.subscribe) {
-		t.Errorf("got %v", err)
+	refused := &link.RefusedError{Filters: []string{"cam/porch/result"}}
+	l.subscribe = refused
+	for n := range 2 {
+		if _, err := v.Snap(t.Context(), "porch", viewer.Ask{}); !errors.Is(err, refused) {
+			t.Errorf("got %v", err)
+		}
+		if l.packets != n+1 {
+			t.Errorf("%d SUBSCRIBE packets after %d questions", l.packets, n+1)
+		}
 	}
-	if err := v.Watch(t.Context(), "porch", viewer.Live{}, nil); !errors.Is(err, l.subscribe) {
+	if err := v.Watch(t.Context(), "porch", viewer.Live{}, nil); !errors.Is(err, refused) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestCameras(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v, l := start(t)
-		v.LinkUp()
-		synctest.Wait()
-		if l.verbs(wire.Hello) != 1 {
-			t.Error("cameras were not asked to say who they are")
-		}
+		v, _ := start(t)
 		if subs := v.Subscriptions(); len(subs) != 4 || subs[0].Filter != "cam/+/status" {
 			t.Errorf("subscriptions %v", subs)
 		}
@@ -268,6 +321,7 @@ func TestCameras(t *testing.T) {
 func TestDoAndSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v, l := start(t)
+		say(v, wire.KindStatus, wire.Online, true)
 		l.answer = func(_ string, c wire.Command) {
 			say(v, wire.KindResult, wire.Result{ID: c.ID, OK: true, Code: wire.OK, Cmd: string(c.Verb)}, false)
 		}

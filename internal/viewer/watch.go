@@ -27,12 +27,13 @@ func (v *Viewer) Watch(ctx context.Context, id wire.ID, want Live, show func(Pic
 		},
 	}
 	w.start.ID = w.start.Viewer
-	stop, err := v.listen(ctx, id, w.hear, wire.KindFrame, wire.KindResult)
+	q, err := v.question(ctx, id, []wire.Kind{wire.KindFrame, wire.KindResult}, w.hear)
 	if err != nil {
 		return err
 	}
-	defer stop()
+	defer q.end()
 	defer w.end()
+	w.failed = q.failed
 	return w.run(ctx, show)
 }
 
@@ -42,6 +43,7 @@ type watch struct {
 	start   wire.Command
 	box     chan []byte // newest picture wins
 	refused chan wire.Result
+	failed  <-chan error
 }
 
 // hear is called by one goroutine, the link's.
@@ -80,9 +82,11 @@ func (w *watch) run(ctx context.Context, show func(Picture) error) error {
 			return nil
 		case jpg := <-w.box:
 			seen = true
-			if err := show(pictureOf(jpg)); err != nil {
+			if err := show(w.viewer.live(w.id, jpg)); err != nil {
 				return err
 			}
+		case err := <-w.failed:
+			return err
 		case r := <-w.refused:
 			if !seen { // later troubles pass: the lease is renewed all the same
 				return &Refused{r}

@@ -95,9 +95,14 @@ func TestWatch(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		if l.verbs(wire.Stop) != 1 || len(l.subscribed()) != 0 {
-			t.Errorf("the lease was not given back: %d stops, subscribed to %v", l.verbs(wire.Stop), l.subscribed())
+		synctest.Wait()
+		if slices.Contains(l.subscribed(), "cam/porch/frame") {
+			t.Error("live pictures are still subscribed to")
 		}
+		if l.verbs(wire.Stop) != 1 {
+			t.Errorf("the lease was not given back: %d stops", l.verbs(wire.Stop))
+		}
+		idle(t, l)
 	})
 }
 
