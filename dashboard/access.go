@@ -80,7 +80,7 @@ func (d *Dashboard) identify(r *http.Request) (access.Principal, error) {
 	if d.opts.Access == nil {
 		return access.Principal{Role: access.Anyone}, nil
 	}
-	at := access.Attempt{From: visitorAddr(r), Web: true}
+	at := access.Attempt{From: d.proxies.client(r), Web: true}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if user, password, ok := r.BasicAuth(); ok {
 		at.User, at.Secret = user, password

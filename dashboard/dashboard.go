@@ -24,7 +24,9 @@ import (
 // Dashboard serves the page and what belongs to it. Make one with [New].
 type Dashboard struct {
 	opts     Options
-	origins  origins
+	proxies  proxies
+	origins  originRule
+	embed    embedding
 	page     map[string]file
 	handler  http.Handler
 	public   map[string]bool // paths for which nobody is asked who he is
@@ -56,13 +58,7 @@ func New(o Options) (*Dashboard, error) {
 	}
 	d.often = ratelog.New(o.Log, time.Minute)
 	d.captures = newCaptures(&d.busy, d.take)
-	if d.origins, err = parseOrigins(o.Origins); err != nil {
-		return nil, err
-	}
-	if d.names, err = parseHosts(o.Hosts, d.origins); err != nil {
-		return nil, err
-	}
-	if d.cross, err = d.origins.protection(); err != nil {
+	if err = d.parseSites(o); err != nil {
 		return nil, err
 	}
 	if d.page, err = loadPage(webFiles, o.Base); err != nil {
@@ -76,6 +72,27 @@ func New(o Options) (*Dashboard, error) {
 	d.public = d.publicPaths()
 	d.handler = d.guarded(d.mux())
 	return d, nil
+}
+
+// parseSites reads who may reach the dashboard by the web, under which names and
+// through which proxies.
+func (d *Dashboard) parseSites(o Options) error {
+	listed, err := parseOrigins(o.Origins)
+	if err != nil {
+		return err
+	}
+	if d.names, err = parseHosts(o.Hosts, listed); err != nil {
+		return err
+	}
+	if d.proxies, err = parseProxies(o.TrustedProxies); err != nil {
+		return err
+	}
+	if d.embed, err = parseEmbedding(o.Embed); err != nil {
+		return err
+	}
+	d.origins = originRule{listed: listed, proxies: d.proxies, names: d.names}
+	d.cross, err = listed.protection()
+	return err
 }
 
 // Handler returns what Serve serves, for servers of other kinds. Its WebSockets end
@@ -239,7 +256,7 @@ func (d *Dashboard) guarded(mux *http.ServeMux) http.Handler {
 		defer d.busy.Done()
 		rec := &recorder{ResponseWriter: w}
 		defer d.finish(rec, r)
-		secure(w.Header())
+		d.secure(w.Header(), r.URL.Path)
 		switch {
 		case r.URL.Path == healthPath:
 			mux.ServeHTTP(rec, r)

@@ -65,7 +65,7 @@ func (d *Dashboard) logIn(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "the form with user and password cannot be read: want application/x-www-form-urlencoded of at most %d bytes", maxForm)
 		return
 	}
-	at := access.Attempt{User: r.PostForm.Get("user"), Secret: r.PostForm.Get("password"), From: visitorAddr(r), Web: true}
+	at := access.Attempt{User: r.PostForm.Get("user"), Secret: r.PostForm.Get("password"), From: d.proxies.client(r), Web: true}
 	if at.User == "" || at.Secret == "" {
 		refuse(w, http.StatusUnauthorized, "a user name and a password are needed")
 		return
@@ -84,7 +84,7 @@ func (d *Dashboard) logIn(w http.ResponseWriter, r *http.Request) {
 	}
 	if p.Name != "" { // else there are no accounts, and none is needed
 		http.SetCookie(w, d.cookie(r, d.sessions.begin(p)))
-		d.opts.Log.Info("logged in", "user", p.Name, "from", visitorAddr(r).String())
+		d.opts.Log.Info("logged in", "user", p.Name, "from", d.proxies.client(r).String())
 	}
 	d.sendBack(w, r, "./")
 }
@@ -93,7 +93,7 @@ func (d *Dashboard) logIn(w http.ResponseWriter, r *http.Request) {
 func (d *Dashboard) logOut(w http.ResponseWriter, r *http.Request) {
 	if x := d.session(r); x != nil {
 		x.end()
-		d.opts.Log.Info("logged out", "user", x.who.Name, "from", visitorAddr(r).String())
+		d.opts.Log.Info("logged out", "user", x.who.Name, "from", d.proxies.client(r).String())
 	}
 	http.SetCookie(w, d.cookie(r, ""))
 	d.sendBack(w, r, "login")
@@ -124,7 +124,7 @@ func (d *Dashboard) refuseVisitor(w http.ResponseWriter, r *http.Request, err er
 		askWho(w, r, err)
 	}
 	if !errors.Is(err, access.ErrNone) {
-		d.often.Warn("visitor refused", "from", visitorAddr(r).String(), "why", err)
+		d.often.Warn("visitor refused", "from", d.proxies.client(r).String(), "why", err)
 	}
 }
 
@@ -139,6 +139,7 @@ type me struct {
 	Operate  bool   `json:"operate"`  // may change their settings
 	Enrol    bool   `json:"enrol"`    // may add cameras
 	Users    bool   `json:"users"`    // may see and change accounts
+	Refused  string `json:"refused"`  // why the WebSocket would refuse the page that asks; "" when it would not
 }
 
 // whoAmI tells the page whom it is shown to. Nobody learns from it what he does not
@@ -157,6 +158,9 @@ func (d *Dashboard) whoAmI(w http.ResponseWriter, r *http.Request) {
 		out.Command = v.Role != access.Reader
 		out.Operate = out.Command && v.Role != access.Viewer
 		out.Enrol, out.Users = admin && d.opts.Enrol != nil, admin && d.opts.Users != nil
+	}
+	if origin := r.URL.Query().Get("origin"); !d.origins.allows(r, origin) {
+		out.Refused = d.origins.refusal(r, origin) // a WebSocket that is refused tells a page nothing
 	}
 	d.answer(w, out)
 }

@@ -19,13 +19,16 @@ const mqttPath = "/mqtt"
 // mqtt joins a browser to the broker.
 func (d *Dashboard) mqtt(w http.ResponseWriter, r *http.Request) {
 	if !websocket.IsWebSocketUpgrade(r) {
+		if r.Header.Get("Sec-WebSocket-Key") != "" {
+			d.often.Warn("websocket refused", "from", d.proxies.client(r).String(), "why", "a proxy has taken the header Upgrade away: it must pass on Upgrade and Connection")
+		}
 		w.Header().Set("Upgrade", "websocket")
 		refuse(w, http.StatusUpgradeRequired, "this is MQTT over WebSocket: connect with a WebSocket client, sub-protocol mqtt")
 		return
 	}
-	if origin := r.Header.Get("Origin"); !d.origins.allows(origin, r.Host) {
-		d.often.Warn("websocket refused", "origin", origin, "host", r.Host, "from", visitorAddr(r).String())
-		refuse(w, http.StatusForbidden, "pages of %.100q may not connect: want the page of this server, or add that to the dashboard's origins", origin)
+	if origin := r.Header.Get("Origin"); !d.origins.allows(r, origin) {
+		d.often.Warn("websocket refused", "from", d.proxies.client(r).String(), "origin", origin, "host", r.Host, "why", d.origins.cure(r, origin))
+		refuse(w, http.StatusForbidden, "%s", d.origins.refusal(r, origin))
 		return
 	}
 	if !slices.Contains(websocket.Subprotocols(r), subprotocol) {
@@ -39,9 +42,9 @@ func (d *Dashboard) mqtt(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
-	s, err := upgrade(w, r, d.opts.Limits.MessageBytes)
+	s, err := upgrade(w, r, d.proxies.client(r), d.opts.Limits.MessageBytes)
 	if err != nil {
-		d.opts.Log.Debug("websocket not opened", "from", visitorAddr(r).String(), "err", err)
+		d.opts.Log.Debug("websocket not opened", "from", d.proxies.client(r).String(), "err", err)
 		return
 	}
 	if x := s.who.session; x != nil {

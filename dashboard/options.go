@@ -83,6 +83,12 @@ type Options struct {
 	// the WebSocket. Their host names are also accepted as Host on loopback, which is
 	// what a reverse proxy on this machine needs.
 	Origins []string
+	// Embed are origins of sites that may show the page in a frame and pictures in img
+	// elements.
+	Embed []string
+	// TrustedProxies are addresses and networks of proxies whose X-Forwarded headers are
+	// believed, and the word loopback; nil is loopback.
+	TrustedProxies []string
 	// Ready says whether the broker can be reached, for /readyz; nil is always.
 	Ready func() bool
 	// Access says who a visitor is, by what he logs in with, by what HTTP's

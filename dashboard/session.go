@@ -137,7 +137,7 @@ func (s *sessions) forget(x *session) {
 // counts that nobody else can set: not a page on another port or without TLS.
 func (d *Dashboard) session(r *http.Request) *session {
 	name := plainCookie
-	if d.encrypted(r) {
+	if d.proxies.encrypted(r) {
 		name = secureCookie
 	}
 	c, err := r.Cookie(name)
@@ -204,18 +204,14 @@ func (s *sessions) endAll() {
 // cookie is that of a session; "" takes it away.
 func (d *Dashboard) cookie(r *http.Request, value string) *http.Cookie {
 	c := &http.Cookie{Name: plainCookie, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode}
-	if d.encrypted(r) {
+	if d.proxies.encrypted(r) {
 		c.Name, c.Secure = secureCookie, true
+		if d.embed.any() { // browsers send no strict cookie from within another site's page
+			c.SameSite, c.Partitioned = http.SameSiteNoneMode, true
+		}
 	}
 	if value == "" {
 		c.MaxAge = -1
 	}
 	return c
-}
-
-// encrypted reports whether a browser speaks to us over TLS. What a proxy on this
-// machine says of it is believed: a visitor who claims it only keeps his own browser
-// from sending the cookie over plain http.
-func (d *Dashboard) encrypted(r *http.Request) bool {
-	return r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https"
 }

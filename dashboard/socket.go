@@ -96,7 +96,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 // upgrade turns a request into a socket. On an error it has answered.
-func upgrade(w http.ResponseWriter, r *http.Request, limit int64) (*socket, error) {
+func upgrade(w http.ResponseWriter, r *http.Request, from net.Addr, limit int64) (*socket, error) {
 	up := websocket.Upgrader{
 		HandshakeTimeout: 10 * time.Second,
 		Subprotocols:     []string{subprotocol},
@@ -113,7 +113,7 @@ func upgrade(w http.ResponseWriter, r *http.Request, limit int64) (*socket, erro
 		return nil, err
 	}
 	keepUnsentSmall(h.gate.Conn)
-	s := &socket{ws: ws, line: h.gate.Conn, from: visitorAddr(r), who: visitorOf(r)}
+	s := &socket{ws: ws, line: h.gate.Conn, from: from, who: visitorOf(r)}
 	h.gate.sock = s
 	ws.SetReadLimit(limit)
 	return s, nil

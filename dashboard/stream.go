@@ -135,7 +135,7 @@ func (s *stream) run(ctx context.Context, r *http.Request) {
 		s.d.metrics.streamDropped.Inc()
 	}
 	if ctx.Err() == nil {
-		s.d.opts.Log.Debug("stream ended", "cam", string(s.id), "from", visitorAddr(r).String(), "err", err)
+		s.d.opts.Log.Debug("stream ended", "cam", string(s.id), "from", s.d.proxies.client(r).String(), "err", err)
 	}
 }
 

@@ -159,18 +159,18 @@ function step(by) {
 
 /** @param {string} words */
 function sentence(words) {
-	return `${words.slice(0, 1).toUpperCase()}${words.slice(1)}.`;
+	return `${words.slice(0, 1).toUpperCase()}${words.slice(1)}${/[.!?…]$/.test(words) ? '' : '.'}`;
 }
 
 function banner() {
 	const { state, reason, retryAt } = client.status;
-	const why = clean(reason, 120);
+	const why = clean(reason, 400);
 	const words = {
 		idle: 'Resting while nobody looks.',
 		connecting: 'Connecting to the broker…',
 		up: denied ? 'The broker does not let this page see the cameras.' : '',
 		down: sentence(why),
-		refused: stills.on ? sentence(why) : `The broker refuses this page: ${why}.`,
+		refused: stills.on ? sentence(why) : `The broker refuses this page: ${sentence(why)}`,
 	};
 	const wait = retryAt > 0 && !stills.on ? `Again in ${Math.max(0, Math.ceil((retryAt - Date.now()) / 1000))} s.` : '';
 	put(element('banner-text', HTMLElement), words[state]);

@@ -21,6 +21,17 @@ const WAIT_MAX = 15_000;
  *   introduce?: () => Promise<Introduction>, socket?: (url: string) => WebSocket, now?: () => number, random?: () => number}} Options
  */
 
+/**
+ * unopened says why there is no connection. A browser tells nothing about a WebSocket
+ * that was refused; but the server has answered just before it was opened.
+ * @param {boolean} silent whether nothing has answered
+ */
+function unopened(silent) {
+	return silent
+		? 'the broker cannot be reached'
+		: 'the server answers, but the WebSocket /mqtt does not open. A proxy in between must pass on Upgrade and Connection';
+}
+
 /** Client holds one connection. It dispatches `change` whenever status differs. */
 export class Client extends EventTarget {
 	/** @type {Status} */
@@ -174,9 +185,14 @@ export class Client extends EventTarget {
 		}
 		this.#ws = ws;
 		ws.binaryType = 'arraybuffer';
-		ws.onopen = () => this.#send(packets.connect(hello));
+		ws.onopen = () => {
+			opened = true;
+			this.#send(packets.connect(hello));
+		};
 		ws.onmessage = (e) => this.#receive(e.data);
-		ws.onclose = (e) => this.#lose(e.reason || (this.up ? 'the connection broke' : 'the broker cannot be reached'));
+		let opened = false;
+		ws.onclose = (e) =>
+			this.#lose(e.reason || (this.up ? 'the connection broke' : unopened(opened || !this.#o.introduce)));
 		this.#timer = setTimeout(() => this.#lose('the broker does not answer'), OPEN_WAIT);
 	}
 

@@ -15,6 +15,6 @@ export function isOpen({ protocol, hostname }) {
  */
 export function here(path) {
 	const url = new URL(path, location.href);
-	url.username = url.password = url.hash = url.search = '';
+	url.username = url.password = url.hash = '';
 	return url;
 }

@@ -7,7 +7,7 @@ const HEADERS = { Accept: 'application/json' };
 
 /**
  * @typedef {{known: boolean, name: string, role: string, session: boolean, canLogIn: boolean, command: boolean,
- *   operate: boolean, enrol: boolean, users: boolean}} Me
+ *   operate: boolean, enrol: boolean, users: boolean, refused: string}} Me refused is why the WebSocket would be
  */
 
 /** Refused is an answer of the server that says no, in words for people. */
@@ -58,12 +58,13 @@ export function toLogin() {
  */
 export async function introduce(tell) {
 	/** @type {Me} */
-	const me = await ask('GET', 'api/me');
+	const me = await ask('GET', `api/me?origin=${encodeURIComponent(location.origin)}`);
 	tell(me);
 	if (!me.known) {
 		toLogin();
 		throw new Refused(401, 'log in first');
 	}
+	if (me.refused) throw new Refused(403, me.refused);
 	if (!me.session) return {};
 	const t = await ask('POST', 'api/mqtt-ticket');
 	return { id: t.client, username: t.user, password: t.password };

@@ -11,12 +11,13 @@ function answers(t, table) {
 	const went = [];
 	globalThis.location = {
 		href: 'http://ann:secret@hub:8080/#porch',
+		origin: 'http://hub:8080',
 		hash: '#porch',
 		replace: (/** @type {string} */ to) => went.push(to),
 	};
 	t.after(() => delete globalThis.location);
 	t.mock.method(globalThis, 'fetch', async (url, options) => {
-		const path = url.replace('http://hub:8080/', ''); // without the password, or a browser refuses it
+		const path = url.replace('http://hub:8080/', '').replace('?origin=http%3A%2F%2Fhub%3A8080', ''); // without the password, or a browser refuses it
 		asked.push(`${options.method} ${path}`);
 		const found = table[path];
 		if (found === undefined) throw new TypeError('no network');
@@ -54,6 +55,17 @@ test('introduce: who is not known goes to the login page, with the camera', asyn
 	assert.deepEqual(went, ['http://hub:8080/login#porch']);
 });
 
+test('introduce: a page whose WebSocket would be refused says why, and asks for no ticket', async (t) => {
+	const { asked } = answers(t, {
+		'api/me': [200, { known: true, session: true, name: 'ann', refused: 'add http://hub:8080 to dashboard.origins' }],
+	});
+	await assert.rejects(
+		introduce(() => {}),
+		{ status: 403, message: 'add http://hub:8080 to dashboard.origins' },
+	);
+	assert.equal(asked.length, 1);
+});
+
 test('ask: what the server refuses is said in its words, and a lost network in ours', async (t) => {
 	answers(t, { a: [403, 'not for you\n'], b: [204, null] });
 	await assert.rejects(ask('GET', 'a'), { message: 'not for you', status: 403 });
@@ -78,6 +90,14 @@ function introduced(t, introduce) {
 	});
 	return { client, sockets };
 }
+
+test('a WebSocket that does not open although the server answers is said to be so', async (t) => {
+	const { client, sockets } = introduced(t, async () => ({}));
+	client.resume();
+	await turn();
+	sockets[0].cut();
+	assert.match(client.status.reason, /must pass on Upgrade and Connection$/);
+});
 
 test('a client introduces itself anew for every connection, and keeps nothing of it', async (t) => {
 	let n = 0;

@@ -210,6 +210,7 @@ func (b *plant) addDashboard(p ports) error {
 	number, _ := version()
 	o := dashboard.Options{
 		Listener: listener, Base: b.cfg.Base, Viewer: v, Origins: c.Origins, Hosts: b.hosts(),
+		TrustedProxies: c.TrustedProxies, Embed: c.Embed,
 		Ready: l.Connected, Version: number, Log: log, Discovery: b.cfg.HomeAssistant.Prefix,
 		Protocols: b.protocols(), Enrol: b.enroller(),
 	}

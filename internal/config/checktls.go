@@ -35,7 +35,7 @@ func (l *loader) locate(cfg *Config) {
 	}
 	if d := cfg.Dashboard; d != nil && !l.opts.ClientOnly {
 		t := &d.TLS
-		files = append(files, named{"dashboard.tls.cert", &t.Cert}, named{"dashboard.tls.key", &t.Key}, named{"dashboard.tls.client_ca", &t.ClientCA})
+		files = append(files, named{"dashboard.tls.cert", &t.Cert}, named{"dashboard.tls.key", &t.Key}, named{"dashboard.tls.client_ca", &t.ClientCA}, named{"dashboard.session_key_file", &d.SessionKeyFile})
 	}
 	for _, f := range files {
 		path, err := secret.Locate(*f.file, folder)

@@ -101,6 +101,15 @@ type Dashboard struct {
 	// the names of this machine and of home networks, those of the certificate, and
 	// the hosts of Origins.
 	Hosts []string `key:"hosts"`
+	// TrustedProxies are addresses and networks of proxies whose X-Forwarded headers
+	// are believed, and the word "loopback".
+	TrustedProxies []string `key:"trusted_proxies"`
+	// Embed are sites, such as "https://ha.example", that may show the page in frames
+	// and pictures in their own pages.
+	Embed []string `key:"embed"`
+	// SessionKeyFile has the key that signs sessions; "" is session.key in the folder
+	// of the accounts.
+	SessionKeyFile string `key:"session_key_file"`
 	// Data is the folder of the page's own accounts where the broker is elsewhere;
 	// "" is none, and then Listen is a loopback address. With an embedded broker it
 	// is always "", and its accounts are the page's.

@@ -106,6 +106,9 @@ func dashboardKeys() []Key {
 		{Name: "dashboard.tls.client_auth", Default: "require", Meaning: "with client_ca: require a certificate, or optional", parse: oneOf("require", "optional")},
 		{Name: "dashboard.origins", Default: "[]", Meaning: "other web sites whose pages may connect to /mqtt, such as https://home.example", list: true, parse: webOrigin},
 		{Name: "dashboard.hosts", Default: "[]", Meaning: "further names by which browsers reach the page, such as cams.example; addresses, this machine's name, its certificate's names, .local, .lan, .home.arpa, .internal and names without a dot need none", list: true, parse: hostName},
+		{Name: "dashboard.trusted_proxies", Default: "[loopback]", Meaning: "reverse proxies whose X-Forwarded-For, -Host and -Proto are believed: addresses, networks such as 172.16.0.0/12, or loopback", list: true, parse: proxy},
+		{Name: "dashboard.embed", Default: "[]", Meaning: "sites that may show the page in frames and pictures in their own pages, such as https://ha.example", list: true, parse: webOrigin},
+		{Name: "dashboard.session_key_file", Default: `""`, Meaning: `file with the key that signs the sessions of browsers, made when it is missing; "" is session.key in the folder of the accounts`, parse: text},
 		{Name: "dashboard.data", Default: `""`, Meaning: `with a broker elsewhere, the folder of the page's own accounts; "" has none; else they are those of broker.data`, parse: text},
 		{Name: "dashboard.anonymous", Default: "loopback", Meaning: "with a broker elsewhere, who gets in without an account: loopback (this machine, while there are no accounts) or all (anyone whom a proxy on this machine brings); else broker.anonymous decides", parse: oneOf("loopback", "all")},
 	}

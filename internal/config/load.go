@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"regexp"
+	"strings"
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
@@ -245,7 +246,7 @@ func (l *loader) merge() (*Config, error) {
 func (k Key) fallback() (any, error) {
 	switch {
 	case k.list:
-		return []string{}, nil
+		return strings.Fields(strings.NewReplacer("[", "", "]", "", ",", " ").Replace(k.Default)), nil
 	case k.Default == "": // must be given: what stands here is never used
 		return "", nil
 	case k.Default == `""`:

@@ -57,7 +57,7 @@ func TestDefaults(t *testing.T) {
 	})
 	want := &config.Config{
 		Broker:        &config.Broker{Listen: "127.0.0.1:1883", Data: "./data", Anonymous: "loopback", TLS: brokerTLS, Limits: limits},
-		Dashboard:     &config.Dashboard{Listen: "127.0.0.1:8080", Origins: []string{}, Hosts: []string{}, Anonymous: "loopback", TLS: config.DashboardTLS{ClientAuth: "require"}},
+		Dashboard:     &config.Dashboard{Listen: "127.0.0.1:8080", Origins: []string{}, Hosts: []string{}, TrustedProxies: []string{"loopback"}, Embed: []string{}, Anonymous: "loopback", TLS: config.DashboardTLS{ClientAuth: "require"}},
 		MQTT:          config.MQTT{URL: []string{}, Pin: []string{}, CommandQoS: 1},
 		Base:          "cam",
 		HomeAssistant: config.HomeAssistant{Discovery: "device", Prefix: "homeassistant"},
