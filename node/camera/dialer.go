@@ -15,13 +15,16 @@ type dialer struct {
 	ctx    context.Context // done when closed; dials end with it
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // of dials under way
+	limit  time.Duration  // of one
+	// unmeasured says whether the lengths that the camera states are wrong.
+	unmeasured func() bool
 
 	mu    sync.Mutex
 	conns map[*trackedConn]struct{} // nil when closed
 }
 
-func newDialer() *dialer {
-	d := &dialer{conns: map[*trackedConn]struct{}{}}
+func newDialer(limit time.Duration) *dialer {
+	d := &dialer{conns: map[*trackedConn]struct{}{}, limit: limit, unmeasured: func() bool { return false }}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	return d
 }
@@ -31,14 +34,49 @@ func newDialer() *dialer {
 // configuration of TLS may be nil.
 func (d *dialer) transport(c *tls.Config) *http.Transport {
 	return &http.Transport{
-		DialContext:            d.dial,
-		TLSClientConfig:        c,
-		TLSHandshakeTimeout:    dialTimeout,
-		ResponseHeaderTimeout:  headerTimeout,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := d.dial(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return &lenientConn{Conn: conn, unmeasured: d.unmeasured}, nil
+		},
+		DialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := d.dialTLS(ctx, addr, c)
+			if err != nil {
+				return nil, err
+			}
+			return &lenientConn{Conn: conn, unmeasured: d.unmeasured}, nil
+		},
 		MaxResponseHeaderBytes: maxHeader,
 		MaxConnsPerHost:        1,
 		DisableCompression:     true,
 	}
+}
+
+// dialTLS makes a connection with TLS. One error of the handshake is told by its
+// type, so none is wrapped.
+func (d *dialer) dialTLS(ctx context.Context, addr string, c *tls.Config) (net.Conn, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := d.dial(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	if c = c.Clone(); c == nil {
+		c = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	c.ServerName = host
+	secure := tls.Client(conn, c)
+	ctx, cancel := context.WithTimeout(ctx, d.limit)
+	defer cancel()
+	if err := secure.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secure, nil
 }
 
 func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -50,7 +88,7 @@ func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, erro
 	d.wg.Add(1)
 	d.mu.Unlock()
 	defer d.wg.Done()
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	ctx, cancel := context.WithTimeout(ctx, d.limit)
 	defer cancel()
 	defer context.AfterFunc(d.ctx, cancel)()
 	c, err := (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext(ctx, network, addr)

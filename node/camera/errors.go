@@ -32,6 +32,9 @@ type Error struct {
 	Code Code
 	// Text is a sentence for people, without passwords and control characters.
 	Text string
+	// Denied means that the camera refuses the user or the password. Cameras lock an
+	// account after several tries.
+	Denied bool
 	// Err is the cause, or nil. Its text may hold what Text leaves out.
 	Err error
 }

@@ -156,7 +156,7 @@ func (b *espBoard) set(change func()) {
 
 // client is one whose connections are pipes to the board.
 func (b *espBoard) client() *http.Client {
-	d := newDialer()
+	d := newDialer(dialTimeout)
 	b.t.Cleanup(d.close)
 	tr := d.transport(nil)
 	tr.DialContext = func(_ context.Context, _, addr string) (net.Conn, error) {

@@ -1,6 +1,7 @@
 package camera
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -15,8 +16,9 @@ import (
 )
 
 const (
-	dialTimeout   = 5 * time.Second
-	headerTimeout = 5 * time.Second
+	dialTimeout   = 5 * time.Second  // unless timeout= is longer
+	answerTimeout = 20 * time.Second // unless timeout= says otherwise: cameras with a battery wake up first
+	boardTimeout  = 5 * time.Second  // for what a board answers at once or never
 	idleTimeout   = 5 * time.Second  // without a byte of a picture that has begun
 	bodyTimeout   = 20 * time.Second // for one snapshot
 	boardFirst    = 20 * time.Second // a board is found out, set and rid of old pictures first
@@ -63,7 +65,9 @@ type facts struct {
 	depth  int       // how many pictures wait in a board whose pictures have stamps; 0: not known
 	used   time.Time // when the last of these came
 	stream bool      // is open
-	warn   string
+	// unmeasured: the camera has stated a length that was wrong.
+	unmeasured bool
+	warn       string
 }
 
 // answerKind is what an address gives.
@@ -119,6 +123,9 @@ func openURL(source string, o Options) (*httpSource, error) {
 	s.begin()
 	return s, nil
 }
+
+// timeout is how long an answer is waited for.
+func (s *httpSource) timeout() time.Duration { return cmp.Or(s.option.timeout, answerTimeout) }
 
 // begin forgets what was learnt: what remains is what the owner has said.
 func (s *httpSource) begin() {
@@ -184,8 +191,9 @@ func (s *httpSource) Profile() Profile {
 	} else if f.answer == boardAnswer && !f.asked && board.Of(f.kind).Controls {
 		p.Caps = append(p.Caps, CapSize, CapQuality)
 	}
+	p.FirstFrame = s.timeout() + idleTimeout
 	if s.bare || f.status != nil {
-		p.FirstFrame = boardFirst
+		p.FirstFrame = max(p.FirstFrame, boardFirst)
 	}
 	slices.Sort(p.Caps)
 	return p
@@ -217,7 +225,8 @@ func (s *httpSource) Stream(ctx context.Context, m Mode, emit func(Frame)) error
 func (s *httpSource) visit(ctx context.Context, emit func(Frame)) (v *visit, done func()) {
 	base, end := s.base, func() {}
 	if base == nil {
-		d := newDialer()
+		d := newDialer(max(dialTimeout, s.option.timeout))
+		d.unmeasured = func() bool { return s.facts().unmeasured }
 		base, end = d.transport(s.option.tls()), d.close
 	}
 	auth := &authTransport{base: base, user: s.user}

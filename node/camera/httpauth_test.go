@@ -34,7 +34,7 @@ func TestHTTPBasic(t *testing.T) {
 		t.Errorf("%d requests of 5 without password, want only the first", n)
 	}
 	e, _ := fails(t, open(t, "http://admin:wrongword@"+at+"/", Options{}), Mode{})
-	if e.Code != Config || !strings.Contains(e.Text, "401 Unauthorized (who are you?): it refuses this user and password") || strings.Contains(e.Text, "wrongword") {
+	if e.Code != Config || !strings.Contains(e.Text, "401 Unauthorized and says: who are you?: it refuses this user and password") || strings.Contains(e.Text, "wrongword") {
 		t.Errorf("%s: %q", e.Code, e.Text)
 	}
 }

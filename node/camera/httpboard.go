@@ -39,7 +39,7 @@ func (v *visit) find(ctx context.Context) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	refused := v.refusal(a.Response)
+	refused := v.refusal(a)
 	if refused == nil {
 		return a, nil
 	}
@@ -74,7 +74,7 @@ func (a *answer) drain(most int64) {
 	defer a.close()
 	timer := time.AfterFunc(httpAskTimeout, a.cancel)
 	defer timer.Stop()
-	_, _ = io.CopyN(io.Discard, a.Body, most)
+	_, _ = io.CopyN(io.Discard, a.body, most)
 }
 
 // adopt takes in the first status of a board whose own address is root.
@@ -117,7 +117,7 @@ func (v *visit) learn(ctx context.Context, a *answer) {
 func (v *visit) status(ctx context.Context, root string) (board.Status, error) {
 	before := v.at
 	defer func() { v.at = before }()
-	a, err := v.ask(ctx, root+"/status")
+	a, err := v.send(ctx, query{addr: root + "/status", wait: boardTimeout})
 	if err != nil {
 		return board.Status{}, err
 	}
@@ -127,7 +127,7 @@ func (v *visit) status(ctx context.Context, root string) (board.Status, error) {
 	}
 	timer := time.AfterFunc(httpAskTimeout, a.cancel)
 	defer timer.Stop()
-	b, err := io.ReadAll(io.LimitReader(a.Body, board.MaxStatus+1))
+	b, err := io.ReadAll(io.LimitReader(a.body, board.MaxStatus+1))
 	if err != nil {
 		return board.Status{}, fmt.Errorf("read %s/status: %w", v.redact.line(root), err)
 	}
@@ -141,7 +141,7 @@ var errRefused = errors.New("the board refuses")
 func (v *visit) set(ctx context.Context, name string, value int) error {
 	before := v.at
 	defer func() { v.at = before }()
-	a, err := v.ask(ctx, v.facts().places.Root+board.Control(name, value))
+	a, err := v.send(ctx, query{addr: v.facts().places.Root + board.Control(name, value), wait: boardTimeout})
 	if err != nil {
 		return err
 	}

@@ -4,8 +4,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -15,8 +13,7 @@ import (
 )
 
 const (
-	refusalBody    = 512 // bytes of a refusal that are read
-	refusalTimeout = 2 * time.Second
+	refusalBody = 2 << 10 // bytes of a refusal that are read
 )
 
 // requestError says why there was no answer.
@@ -40,86 +37,64 @@ func (v *visit) requestError(err error) *Error {
 		e.Text = fmt.Sprintf("camera %s: its key is %s, not the one that pin= says: somebody may be in between, or the camera has a new certificate", v.name(), other.got)
 		return e
 	}
-	switch {
-	case errors.Is(err, http.ErrSchemeMismatch):
+	if errors.Is(err, http.ErrSchemeMismatch) {
 		e.Code = Config
 		e.Text = fmt.Sprintf("camera %s does not speak https: want http://", v.name())
-	case isHeaderTimeout(inner):
-		e.Code = CameraBusy
-		// Several firmwares serve one viewer and let the others wait unanswered.
-		e.Text = fmt.Sprintf("camera %s accepts the connection but does not answer within %s: it may be already in use, somebody else watching it", v.name(), headerTimeout)
-		if v.oneShot() {
-			e.Code = Stalled
-			e.Text = fmt.Sprintf("camera %s accepts the connection but does not answer within %s: it hangs, or has no line left", v.name(), headerTimeout)
-		}
 	}
 	return e
 }
 
-// oneShot says whether what was asked last is never held by a single viewer.
-func (v *visit) oneShot() bool {
-	f := v.facts()
-	return f.answer == snapshotAnswer || f.places.Capture != "" && v.at == f.places.Capture ||
-		f.places.Root != "" && strings.HasPrefix(v.at, f.places.Root+"/") && v.at != f.places.Stream
+// unanswered says that a camera was connected and sent no answer in time.
+func (v *visit) unanswered(after time.Duration) *Error {
+	return &Error{Code: Stalled, Text: fmt.Sprintf("camera %s took the request and did not answer within %s: set timeout= behind the # of the source if it needs longer",
+		v.name(), after)}
 }
 
-// isHeaderTimeout recognises the one time-out of http.Transport that comes after
-// a connection was made; it has no exported value.
-func isHeaderTimeout(err error) bool {
-	ne, ok := errors.AsType[net.Error](err)
-	return ok && ne.Timeout() && strings.Contains(err.Error(), "awaiting response headers")
-}
-
-// refusal says what is wrong with an answer, or nil when it should have pictures.
-func (v *visit) refusal(res *http.Response) error {
-	kind := mediaType(res)
-	if res.StatusCode == http.StatusOK && (isMotion(res) || isPicture(kind)) {
-		return nil
+// refusal says what is wrong with an answer, or nil when it has pictures, and then
+// the answer says which kind.
+func (v *visit) refusal(a *answer) error {
+	if a.StatusCode/100 == 2 && a.StatusCode != http.StatusNoContent {
+		if a.is = a.content(v.bodyPatience()); a.is != noPicture {
+			return nil
+		}
 	}
-	said := ""
-	if strings.HasPrefix(kind, "text/plain") || kind == "" {
-		said = v.said(res)
+	kind, said := a.said(v.redact.line)
+	text := fmt.Sprintf("camera %s answers", v.name())
+	if a.StatusCode != http.StatusOK {
+		text += " " + v.redact.line(a.Status)
 	}
-	text := fmt.Sprintf("camera %s answers %s", v.name(), v.redact.line(res.Status))
 	if said != "" {
-		text += " (" + said + ")"
+		text += " and says: " + said
 	}
 	busy := strings.Contains(strings.ToLower(said), "already in use")
-	switch code := res.StatusCode; {
+	switch code := a.StatusCode; {
 	case busy, code == http.StatusServiceUnavailable, code == http.StatusTooManyRequests, code == http.StatusLocked:
-		return &Error{Code: CameraBusy, Text: text + ": somebody else is using it"}
+		return &Error{Code: CameraBusy, Text: text}
 	case code == http.StatusUnauthorized && v.user == nil:
-		return configError("%s: it wants a user and a password: http://user:password@host/path", text)
+		return &Error{Code: Config, Denied: true, Text: text + ": it wants a user and a password: http://user:password@host/path"}
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
-		return configError("%s: it refuses this user and password, or this user may not see it", text)
+		return &Error{Code: Config, Denied: true, Text: text + ": it refuses this user and password, or this user may not see it"}
 	case code >= 300 && code < 400:
 		return configError("%s: it sends us on to %s, which is not followed: give that address itself if it is right",
-			text, v.redact.line(res.Header.Get("Location")))
+			text, v.redact.line(a.Header.Get("Location")))
 	case code == http.StatusInternalServerError:
-		return &Error{Code: Stalled, Text: text + ": it is there, but could not take a picture"}
-	case code >= 500:
+		return &Error{Code: Stalled, Text: text}
+	case code >= 500, code >= 400 && said != "":
 		return &Error{Code: NoCamera, Text: text}
 	case code >= 400:
 		return configError("%s: want an address that gives pictures", text)
+	case said != "":
+		return &Error{Code: NoCamera, Text: text + ": want a picture"}
 	case code != http.StatusOK:
 		return &Error{Code: NoCamera, Text: text + ": want 200 and a picture"}
+	case a.got.bytes() == 0:
+		return &Error{Code: Stalled, Text: text + " without a byte of a picture"}
 	}
-	if kind == "" {
-		kind = "no Content-Type"
-	}
-	return configError("camera %s answers with %s: want the address of its stream (multipart/x-mixed-replace) or of a picture (image/jpeg), "+
-		"not of its web page; an ESP32 board is found by its host alone, http://host/", v.name(), v.redact.line(kind))
+	return configError("%s with %s: want the address of its stream (multipart/x-mixed-replace) or of a picture (image/jpeg), "+
+		"not of its web page; an ESP32 board is found by its host alone, http://host/", text, v.redact.line(kind))
 }
 
 // isPicture allows what cameras call a JPEG.
 func isPicture(kind string) bool {
 	return kind == "image/jpeg" || kind == "image/jpg" || kind == "image/pjpeg" || kind == "image/x-jpeg"
-}
-
-// said is the beginning of what a refusal says in plain text.
-func (v *visit) said(res *http.Response) string {
-	timer := time.AfterFunc(refusalTimeout, func() { res.Body.Close() })
-	defer timer.Stop()
-	b, _ := io.ReadAll(io.LimitReader(res.Body, refusalBody)) // what there is will do
-	return v.redact.line(string(b))
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"camqtt/internal/cert"
 	"camqtt/node/camera/board"
@@ -20,12 +21,13 @@ type httpOption struct {
 	discard int        // pictures thrown away before the one that counts; below 0: found out
 	pin     *cert.Pin  // the only public key trusted; nil: none
 	roots   *x509.CertPool
-	given   string // all of it, as written
+	timeout time.Duration // for the head of an answer; 0: as usual
+	given   string        // all of it, as written
 }
 
 const (
 	maxDiscard = 10
-	optionList = "kind=, discard=, pin= or ca="
+	optionList = "kind=, discard=, pin=, ca= or timeout="
 )
 
 // parseHTTPOption reads the fragment.
@@ -66,6 +68,8 @@ func (o *httpOption) set(name, value string) (err error) {
 		o.pin, err = parsePin(value)
 	case "ca":
 		o.roots, err = readRoots(value)
+	case "timeout":
+		o.timeout, err = parseTimeout(value)
 	default:
 		// It may be the end of a password that has a # in it.
 		return fmt.Errorf("unknown option behind the #: want %s, and %%23 for a # in an address", optionList)

@@ -34,12 +34,16 @@ type poller struct {
 
 // poll emits pictures at the mode's rate.
 func (v *visit) poll(ctx context.Context, m Mode, p *poller) error {
-	every := interval(cmp.Or(m.FPS, snapshotFPS))
-	if m.Still {
-		every = stillEvery
-	}
 	p.again = m.again
-	return grid(ctx, every, func() error { return p.tick(ctx) })
+	return grid(ctx, m.every(), func() error { return p.tick(ctx) })
+}
+
+// every is the time between pictures that are asked for one by one.
+func (m Mode) every() time.Duration {
+	if m.Still {
+		return stillEvery
+	}
+	return interval(cmp.Or(m.FPS, snapshotFPS))
 }
 
 // tick emits one picture. As long as there was none that is surely taken after
@@ -82,7 +86,7 @@ func (p *poller) shot(ctx context.Context) (pic []byte, at time.Time, err error)
 	a := p.first
 	p.first = nil
 	if a == nil {
-		if a, err = p.askAgain(ctx, p.addr, p.tag); err != nil {
+		if a, err = p.send(ctx, query{addr: p.addr, tag: p.tag}); err != nil {
 			return nil, at, err
 		}
 	}
@@ -94,11 +98,11 @@ func (p *poller) shot(ctx context.Context) (pic []byte, at time.Time, err error)
 	if a.StatusCode == http.StatusNotModified && p.last != nil {
 		return bytes.Clone(p.last), p.taken(a), nil
 	}
-	if err := p.refusal(a.Response); err != nil {
+	if err := p.refusal(a); err != nil {
 		return nil, at, err
 	}
-	if isMotion(a.Response) {
-		return nil, at, p.wrongKind(a)
+	if a.is == pictureStream {
+		return nil, at, p.changed(a)
 	}
 	pic, err = p.read(ctx, a)
 	if pic == nil {
@@ -204,7 +208,7 @@ func (p *poller) waited(stamp time.Duration) (n int) {
 func (p *poller) read(ctx context.Context, a *answer) ([]byte, error) {
 	// Some cameras begin an answer and forget it without closing the connection.
 	idle, whole := time.AfterFunc(idleTimeout, a.cancel), time.AfterFunc(bodyTimeout, a.cancel)
-	pic, err := p.one(a.Response, waking{a.Body, idle})
+	pic, err := p.one(a, waking{a.body, idle})
 	late := !idle.Stop()
 	tooLong := !whole.Stop()
 	switch {
@@ -240,28 +244,41 @@ func (w waking) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// one is the picture of an answer. Where no length is given its end is found by
-// its markers, because then some cameras keep the connection open behind it.
-func (v *visit) one(res *http.Response, body io.Reader) ([]byte, error) {
-	n := res.ContentLength
-	if n > int64(v.max) {
-		return nil, fmt.Errorf("got a picture of %d bytes, want at most %s", n, byteCount(v.max))
-	}
-	if n >= 0 {
-		b := make([]byte, n)
-		if got, err := io.ReadFull(body, b); err != nil {
-			return nil, fmt.Errorf("got %d of %d bytes: %w", got, n, err)
-		}
-		return whole(b)
-	}
-	split := jpeg.NewSplitter(io.LimitReader(body, int64(v.max)+1), jpeg.SplitterOptions{Max: v.max})
+// one is the picture of an answer. Its end is found by its markers, because lengths
+// are wrong and some cameras keep the connection open behind it; what follows, such
+// as the second image of MPO (CIPA DC-007), is no picture of its own.
+func (v *visit) one(a *answer, body io.Reader) ([]byte, error) {
+	split := jpeg.NewSplitter(io.LimitReader(body, int64(v.max)+largestTail), jpeg.SplitterOptions{Max: v.max})
 	pic, err := split.Next()
+	if err == nil {
+		a.rest(v)
+		return pic, nil
+	}
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		err = fmt.Errorf("got %d bytes, want one whole picture of at most %s", split.Skipped(), byteCount(v.max))
+		err = fmt.Errorf("got %s, want one whole picture of at most %s", a.got.describe(v.redact.line), byteCount(v.max))
 	}
-	if err == nil && len(res.TransferEncoding) > 0 {
-		// Reading to the end of the chunks lets the connection be used again.
-		_, _ = io.CopyN(io.Discard, body, 4<<10)
+	return nil, err
+}
+
+const (
+	// largestTail is what may follow a picture or be in front of it, in bytes.
+	largestTail = 1 << 20
+	// tailTimeout is how long what follows is waited for, so that the connection can
+	// be used again.
+	tailTimeout = 200 * time.Millisecond
+)
+
+// rest reads what is behind the picture, so that the connection can be used again.
+// Where it does not come the length that the camera stated is wrong.
+func (a *answer) rest(v *visit) {
+	if a.ContentLength < 0 && len(a.TransferEncoding) == 0 {
+		return // only the end of the connection ends it
 	}
-	return pic, err
+	late := false
+	timer := time.AfterFunc(tailTimeout, a.cancel)
+	_, err := io.CopyN(io.Discard, a.body, largestTail)
+	late = !timer.Stop()
+	if late || err == io.ErrUnexpectedEOF {
+		v.know(func(f *facts) { f.unmeasured = true })
+	}
 }

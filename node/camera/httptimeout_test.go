@@ -17,7 +17,7 @@ import (
 // run the clock, to a camera that takes a request and answers with the text.
 func piped(t testing.TB, answer string) *http.Client {
 	t.Helper()
-	d := newDialer()
+	d := newDialer(dialTimeout)
 	t.Cleanup(d.close)
 	tr := d.transport(nil)
 	tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
@@ -41,13 +41,13 @@ func TestHTTPTimeouts(t *testing.T) {
 		code   Code
 		text   string
 	}{
-		"no answer":  {"", CameraBusy, "does not answer within 5s: it may be already in use, somebody else watching it"},
+		"no answer":  {"", Stalled, "took the request and did not answer within 5s"},
 		"no picture": {"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: 9999\r\n\r\n\xff\xd8\xff", Stalled, "began a picture and did not go on with it within 5s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
-				err := open(t, "http://cam.example/", Options{HTTPClient: piped(t, tt.answer)}).Stream(t.Context(), Mode{}, func(Frame) {})
+				err := open(t, "http://cam.example/#timeout=5s", Options{HTTPClient: piped(t, tt.answer)}).Stream(t.Context(), Mode{}, func(Frame) {})
 				if CodeOf(err) != tt.code || !strings.Contains(err.Error(), tt.text) {
 					t.Errorf("Stream = %v (%s), want %s with %q", err, CodeOf(err), tt.code, tt.text)
 				}

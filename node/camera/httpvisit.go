@@ -3,6 +3,7 @@ package camera
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -22,19 +23,6 @@ type visit struct {
 	emit   func(Frame)
 	began  time.Time
 	at     string // the address asked last
-}
-
-// answer is that to one request.
-type answer struct {
-	*http.Response
-	cancel context.CancelFunc // ends the request
-	asked  time.Time          // when it was sent
-	came   time.Time          // when its head was in
-}
-
-func (a *answer) close() {
-	a.cancel()
-	a.Body.Close()
 }
 
 // run delivers pictures until ctx is done or the camera fails.
@@ -57,13 +45,40 @@ func (v *visit) run(ctx context.Context, m Mode) error {
 			return err
 		}
 	}
-	if isMotion(first.Response) {
-		v.know(func(f *facts) { f.answer = streamAnswer })
-		v.learn(ctx, first)
-		return v.stream(ctx, first)
+	if first.is == pictureStream {
+		return v.streams(ctx, m, first)
 	}
 	v.know(func(f *facts) { f.answer = snapshotAnswer })
 	return v.poll(ctx, m, &poller{visit: v, addr: v.url.String(), first: first})
+}
+
+// streams delivers the pictures of an address that gives many in one answer. Where
+// it gives one and ends, as some cameras label a single picture, it is asked again
+// at the mode's rate.
+func (v *visit) streams(ctx context.Context, m Mode, a *answer) error {
+	if v.facts().answer != snapshotAnswer {
+		v.know(func(f *facts) { f.answer = streamAnswer })
+	}
+	v.learn(ctx, a)
+	every := max(m.every(), stillEvery)
+	return grid(ctx, every, func() (err error) {
+		if a == nil {
+			if a, err = v.get(ctx, v.url.String()); err != nil {
+				return err
+			}
+			if a.is != pictureStream {
+				a.close()
+				return v.changed(a)
+			}
+		}
+		n, err := v.stream(ctx, a)
+		a = nil
+		if n != 1 || !errors.Is(err, io.EOF) {
+			return err
+		}
+		v.know(func(f *facts) { f.answer = snapshotAnswer })
+		return nil
+	})
 }
 
 // board delivers the pictures of a board that has both kinds.
@@ -80,22 +95,20 @@ func (v *visit) board(ctx context.Context, m Mode, f facts) error {
 		}
 	}
 	res, err := v.get(ctx, f.places.Stream)
-	if err == nil && !isMotion(res.Response) {
-		err = v.wrongKind(res)
+	if err == nil && res.is != pictureStream {
 		res.close()
+		err = v.changed(res)
 	}
 	if err == nil {
 		v.know(func(f *facts) { f.stream = true })
-		return v.stream(ctx, res)
+		_, err = v.stream(ctx, res)
+		return err
 	}
 	if ctx.Err() != nil || CodeOf(err) == Config {
 		return err
 	}
-	why := "its stream cannot be had"
-	if CodeOf(err) == CameraBusy {
-		why = "its one stream is already in use by somebody else"
-	}
-	v.warn(why + ": pictures are asked for one by one")
+	why := map[Code]string{CameraBusy: "its stream is in use", Stalled: "its stream does not answer"}[CodeOf(err)]
+	v.warn(cmp.Or(why, "its stream cannot be had") + ": pictures are asked for one by one")
 	v.log.Warn("camera stream not to be had, asking for single pictures", "err", err)
 	m.FPS = min(cmp.Or(m.FPS, instead), instead)
 	return v.poll(ctx, m, p)
@@ -110,55 +123,87 @@ func (v *visit) get(ctx context.Context, addr string) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := v.refusal(a.Response); err != nil {
+	if err := v.refusal(a); err != nil {
 		a.close()
 		return nil, err
 	}
 	return a, nil
 }
 
-// ask sends a request. Whoever gets the answer closes it.
-func (v *visit) ask(ctx context.Context, addr string) (*answer, error) {
-	return v.askAgain(ctx, addr, "")
+// query is a request.
+type query struct {
+	addr string
+	tag  string        // the ETag of the picture that came last; "" none
+	wait time.Duration // for the head of the answer; 0 is the source's time
 }
 
-// askAgain asks for what may be the same as before: tag is the ETag that it had.
-func (v *visit) askAgain(ctx context.Context, addr, tag string) (*answer, error) {
-	v.at = addr
+// ask sends a request. Whoever gets the answer closes it.
+func (v *visit) ask(ctx context.Context, addr string) (*answer, error) {
+	return v.send(ctx, query{addr: addr})
+}
+
+func (v *visit) send(ctx context.Context, q query) (*answer, error) {
+	v.at = q.addr
 	ctx, cancel := context.WithCancel(ctx)
-	a := &answer{cancel: cancel, asked: time.Now()}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, addr, nil)
+	wait := cmp.Or(q.wait, v.patience(q.addr))
+	timer := newAnswerTimer(wait, cancel)
+	req, err := http.NewRequestWithContext(timer.trace(ctx), http.MethodGet, q.addr, nil)
 	if err != nil {
 		cancel()
 		return nil, configError("source %s: %s", v.name(), v.redact.line(err.Error()))
 	}
 	req.Header.Set("Accept", "multipart/x-mixed-replace, image/jpeg, */*;q=0.1")
 	req.Header.Set("User-Agent", "camqtt")
-	if tag != "" {
-		req.Header.Set("If-None-Match", tag)
+	if q.tag != "" {
+		req.Header.Set("If-None-Match", q.tag)
 	}
-	if a.Response, err = v.client.Do(req); err != nil {
+	a := &answer{cancel: cancel, asked: time.Now()}
+	a.Response, err = v.client.Do(req)
+	late := timer.stop()
+	if err != nil {
 		cancel()
+		if late {
+			return nil, v.unanswered(wait)
+		}
 		return nil, v.requestError(err)
 	}
 	a.came = time.Now()
+	a.open()
 	return a, nil
+}
+
+// patience is how long the answer of an address is waited for.
+func (v *visit) patience(addr string) time.Duration {
+	f := v.facts()
+	if v.option.timeout == 0 && f.answer == boardAnswer && addr == f.places.Stream {
+		return boardTimeout
+	}
+	return v.timeout()
+}
+
+// bodyPatience is how long the first byte of a body is waited for.
+func (v *visit) bodyPatience() time.Duration {
+	if v.option.timeout == 0 && v.facts().answer == boardAnswer {
+		return boardTimeout
+	}
+	return v.timeout()
 }
 
 // name is the address as it may be shown.
 func (v *visit) name() string { return clean(redact.Address(v.at)) }
 
-// stream emits the pictures of an endless answer.
-func (v *visit) stream(ctx context.Context, res *answer) error {
+// stream emits the pictures of one answer until it ends, and returns how many these
+// were.
+func (v *visit) stream(ctx context.Context, res *answer) (n int, err error) {
 	defer res.close()
-	split := jpeg.NewSplitter(res.Body, jpeg.SplitterOptions{Max: v.max})
+	split := jpeg.NewSplitter(res.body, jpeg.SplitterOptions{Max: v.max})
 	lost := cuts{split: split}
 	skip := v.stale()
 	var times arrived
-	for n := 0; ; n++ {
+	for ; ; n++ {
 		pic, err := split.Next()
 		if ctx.Err() != nil {
-			return nil
+			return n, nil
 		}
 		lost.tell(v.emit)
 		if err == nil {
@@ -172,10 +217,10 @@ func (v *visit) stream(ctx context.Context, res *answer) error {
 		if err != io.EOF {
 			text += ": " + v.redact.line(err.Error())
 		}
-		if n == 0 && split.Skipped() > 0 {
-			text += fmt.Sprintf("; it sent %d bytes, but no whole JPEG", split.Skipped())
+		if n == 0 {
+			text += "; it sent " + res.got.describe(v.redact.line) + ", but no whole JPEG"
 		}
-		return &Error{Code: NoCamera, Text: text, Err: err}
+		return n, &Error{Code: NoCamera, Text: text, Err: err}
 	}
 }
 
@@ -237,9 +282,10 @@ func (v *visit) streamed(split *jpeg.Splitter, times *arrived) time.Time {
 	return at
 }
 
-// wrongKind says that an address has changed what it gives.
-func (v *visit) wrongKind(a *answer) *Error {
-	return &Error{Code: NoCamera, Text: fmt.Sprintf("camera %s gives %s now, which it did not before", v.name(), v.redact.line(cmp.Or(mediaType(a.Response), "something without Content-Type")))}
+// changed says that an address gives something else than before.
+func (v *visit) changed(a *answer) *Error {
+	now := map[content]string{onePicture: "one picture", pictureStream: "a stream"}[a.is]
+	return &Error{Code: NoCamera, Text: fmt.Sprintf("camera %s gives %s now, which it did not before", v.name(), now)}
 }
 
 func mediaType(res *http.Response) string {

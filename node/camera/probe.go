@@ -1,6 +1,7 @@
 package camera
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -15,7 +16,7 @@ import (
 )
 
 // probeTimeout leaves a board that is in use the time to be recognised as one.
-const probeTimeout = headerTimeout + 500*time.Millisecond
+const probeTimeout = boardTimeout + 500*time.Millisecond
 
 // probePorts are where boards have their web servers, besides 80, which comes
 // first: ESPHome's is where its owner put it, in the manual's examples on these.
@@ -43,7 +44,7 @@ func probeHost(ctx context.Context, host string, client *http.Client) ([]Found, 
 	}
 	o := Options{MaxPicture: maxPicture, Log: slog.New(slog.DiscardHandler), HTTPClient: client}
 	found, err := probe(ctx, source, o)
-	if err == nil || u.Port() != "" || u.Path != "" && u.Path != "/" || u.Scheme == "https" || CodeOf(err) == CameraBusy || ctx.Err() != nil {
+	if err == nil || u.Port() != "" || u.Path != "" && u.Path != "/" || u.Scheme == "https" || isThere(err) || ctx.Err() != nil {
 		return found, err
 	}
 	type result struct {
@@ -62,7 +63,7 @@ func probeHost(ctx context.Context, host string, client *http.Client) ([]Found, 
 	for range probePorts() {
 		r := <-results
 		found = append(found, r.found...)
-		if CodeOf(r.err) == CameraBusy {
+		if isThere(r.err) {
 			err = r.err
 		}
 	}
@@ -72,12 +73,16 @@ func probeHost(ctx context.Context, host string, client *http.Client) ([]Found, 
 	return nil, fmt.Errorf("no camera found at %s, nor on its ports %s: %w", shown, strings.Join(probePorts(), ", "), err)
 }
 
+// isThere says whether something has answered, or at least taken the request.
+func isThere(err error) bool { return CodeOf(err) == CameraBusy || CodeOf(err) == Stalled }
+
 // probe looks at one address.
 func probe(ctx context.Context, source string, o Options) ([]Found, error) {
 	s, err := openURL(source, o)
 	if err != nil {
 		return nil, err
 	}
+	s.option.timeout = cmp.Or(s.option.timeout, boardTimeout)
 	v, done := s.visit(ctx, func(Frame) {})
 	defer done()
 	a, err := v.find(ctx)
@@ -141,12 +146,12 @@ func (s *httpSource) foundAnswer(ctx context.Context, v *visit, a *answer) Found
 	}
 	var pic []byte
 	var err error
-	if isMotion(a.Response) {
+	if a.is == pictureStream {
 		x.Note = "a stream"
 		if kind != board.Generic {
 			x.Note += ": one viewer at a time"
 		}
-		pic, err = jpeg.NewSplitter(a.Body, jpeg.SplitterOptions{Max: s.max}).Next()
+		pic, err = jpeg.NewSplitter(a.body, jpeg.SplitterOptions{Max: s.max}).Next()
 		a.close()
 	} else {
 		x.Note = "a picture for each request"
