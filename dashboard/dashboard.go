@@ -6,10 +6,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
+	"log"
 	"net"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -40,8 +39,7 @@ type Dashboard struct {
 
 	sockets, streams, snaps *seats
 
-	conns atomic.Int64
-	crowd crowd
+	open  *connections
 	often *ratelog.Logger // what visitors can cause
 	// busy counts open connections, requests being answered and captures under way.
 	busy sync.WaitGroup
@@ -54,7 +52,7 @@ func New(o Options) (*Dashboard, error) {
 		return nil, err
 	}
 	d := &Dashboard{
-		opts: o, crowd: crowd{most: max(o.Limits.Connections/4, 1), from: map[netip.Addr]int{}}, sockets: newSeats(o.Limits.Sockets), streams: newSeats(o.Limits.Streams), snaps: newSeats(o.Limits.Snapshots),
+		opts: o, open: newConnections(o.Limits.Connections), sockets: newSeats(o.Limits.Sockets), streams: newSeats(o.Limits.Streams), snaps: newSeats(o.Limits.Snapshots),
 	}
 	d.often = ratelog.New(o.Log, time.Minute)
 	d.captures = newCaptures(&d.busy, d.take)
@@ -112,17 +110,17 @@ func (d *Dashboard) Serve(ctx context.Context) error {
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute, // no request has a body to speak of
 		WriteTimeout:      time.Minute, // streams set their own
-		IdleTimeout:       2 * time.Minute,
+		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    16 << 10,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnContext:       withConn,
 		ConnState:         d.follow,
-		ErrorLog:          slog.NewLogLogger(d.opts.Log.Handler(), slog.LevelDebug),
+		ErrorLog:          log.New(errorLog{often: d.often, log: d.opts.Log}, "", 0),
 	}
 	srv.TLSNextProto = d.protocols()
 	served := make(chan error, 1)
 	go func() { // ends when srv is closed; Serve waits
-		served <- srv.Serve(d.opts.Listener)
+		served <- srv.Serve(d.watched(d.opts.Listener))
 	}()
 	var err error
 	select {
@@ -156,16 +154,27 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// follow counts connections and turns away those over the limit, or over a quarter of
-// it from one address. The one of a WebSocket counts until its request has ended.
+// idleTime is how long a connection without a request is kept open: longer than the pause
+// between requests of programs that poll pictures.
+const idleTime = 20 * time.Second
+
+// follow counts connections and ends those for which there is no room. The one of a
+// WebSocket counts until its request has ended.
 func (d *Dashboard) follow(c net.Conn, s http.ConnState) {
 	switch s {
 	case http.StateNew:
 		d.busy.Add(1)
-		room := d.crowd.come(c.RemoteAddr())
-		if d.conns.Add(1) > int64(d.opts.Limits.Connections) || !room {
-			_ = c.Close()
+		out, room := d.open.open(c, time.Now())
+		if !room {
+			d.often.Warn("connection refused, too many are open", "from", c.RemoteAddr().String())
+		} else if out != nil {
+			d.often.Warn("idle connection closed, too many are open", "from", out.RemoteAddr().String())
 		}
+		if out != nil {
+			_ = out.Close()
+		}
+	case http.StateActive, http.StateIdle:
+		d.open.serving(c, s == http.StateActive, time.Now())
 	case http.StateClosed:
 		d.gone(c)
 	}
@@ -173,9 +182,20 @@ func (d *Dashboard) follow(c net.Conn, s http.ConnState) {
 
 // gone counts a connection that is no more.
 func (d *Dashboard) gone(c net.Conn) {
-	d.crowd.leave(c.RemoteAddr())
-	d.conns.Add(-1)
+	d.open.closed(c)
 	d.busy.Done()
+}
+
+// overLimit answers the request of a connection for which there was no room.
+func (d *Dashboard) overLimit(w http.ResponseWriter, r *http.Request) bool {
+	c, ok := r.Context().Value(connKey{}).(net.Conn)
+	if !ok || !d.open.isRefused(c) {
+		return false
+	}
+	w.Header().Set("Connection", "close")
+	w.Header().Set("Retry-After", "10")
+	refuse(w, http.StatusServiceUnavailable, "too many connections are open: at most %d, of one address a quarter", d.opts.Limits.Connections)
+	return true
 }
 
 // route is a path and who may have it.
@@ -258,6 +278,7 @@ func (d *Dashboard) guarded(mux *http.ServeMux) http.Handler {
 		defer d.finish(rec, r)
 		d.secure(w.Header(), r.URL.Path)
 		switch {
+		case d.overLimit(rec, r):
 		case r.URL.Path == healthPath:
 			mux.ServeHTTP(rec, r)
 		case !d.guardHost(rec, r) || !d.guardSite(rec, r):

@@ -46,7 +46,10 @@ func newMetrics(d *Dashboard) (*metrics, error) {
 	}
 	for _, c := range []prometheus.Collector{
 		m.requests, m.streamSent, m.streamReplaced, m.streamDropped,
-		gauge("camqtt_http_connections", "Open connections, WebSockets included.", func() float64 { return float64(d.conns.Load()) }),
+		gauge("camqtt_http_connections", "Open connections, WebSockets included.", func() float64 { n, _ := d.open.counts(); return float64(n) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "camqtt_http_connections_turned_away_total", Help: "Connections refused or closed because too many were open.",
+		}, func() float64 { _, n := d.open.counts(); return float64(n) }),
 		gauge("camqtt_http_websockets", "Open WebSockets.", func() float64 { return float64(d.sockets.taken.Load()) }),
 		gauge("camqtt_http_streams", "Open stream.mjpg.", func() float64 { return float64(d.streams.taken.Load()) }),
 		gauge("camqtt_http_snapshots_waiting", "Requests that wait for a picture.", func() float64 { return float64(d.snaps.taken.Load()) }),

@@ -62,7 +62,7 @@ type Counter struct {
 
 // Limits bounds what visitors may cost. The zero value of a field is its default.
 type Limits struct {
-	Connections  int           // open HTTP connections and WebSockets together, a quarter of them from one address at most, but for loopback; default 1000
+	Connections  int           // open HTTP connections and WebSockets together, a quarter of them from one address at most, but for loopback; where there are more, idle ones are closed; default 1000
 	Sockets      int           // open WebSockets; default 500
 	Streams      int           // open stream.mjpg; default 64
 	Snapshots    int           // requests that wait for a picture; default 128

@@ -91,6 +91,9 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if p, ok := c.(*plainConn); ok { // which has seen what it looks for
+		c = p.TCPConn
+	}
 	h.gate.Conn = c
 	return h.gate, rw, nil
 }

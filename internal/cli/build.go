@@ -109,9 +109,11 @@ func (b *plant) listen(what, addr, hint string) (net.Listener, error) {
 func (b *plant) addBroker(p ports) error {
 	c := b.cfg.Broker
 	number, _ := version()
+	limits := brokerLimits(c.Limits)
+	limits.Connections = brokerConnections(limits.Connections, b.log)
 	o := broker.Options{
 		Base: string(b.cfg.Base), Data: c.Data, Access: b.accounts, Discovery: b.cfg.HomeAssistant.Prefix,
-		Limits: brokerLimits(c.Limits), Protocols: b.protocols(), Version: number, Log: b.log,
+		Limits: limits, Protocols: b.protocols(), Version: number, Log: b.log,
 	}
 	if c.Listen != "" {
 		l, err := b.listen("MQTT", c.Listen, p.mqtt)
@@ -212,7 +214,7 @@ func (b *plant) addDashboard(p ports) error {
 		Listener: listener, Base: b.cfg.Base, Viewer: v, Origins: c.Origins, Hosts: b.hosts(),
 		TrustedProxies: c.TrustedProxies, Embed: c.Embed,
 		Ready: l.Connected, Version: number, Log: log, Discovery: b.cfg.HomeAssistant.Prefix,
-		Protocols: b.protocols(), Enrol: b.enroller(),
+		Protocols: b.protocols(), Enrol: b.enroller(), Limits: dashboard.Limits{Connections: dashboardConnections()},
 	}
 	if b.accounts != nil { // the zero pointer would be an Access too
 		o.Access = b.accounts

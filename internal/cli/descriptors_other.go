@@ -1,0 +1,6 @@
+//go:build !unix
+
+package cli
+
+// openFiles is how many files this process may open; 0 is not known or no limit.
+func openFiles() int { return 0 }
