@@ -21,7 +21,8 @@ const module = "camqtt"
 // Package wire is pure, so everybody may import it.
 var imports = map[string][]string{
 	"":                               {"internal/cli"},
-	"node":                           {"internal/wire", "internal/jpeg", "node/camera"},
+	"node":                           {"internal/wire", "internal/jpeg", "node/camera", "node/camera/shrink"},
+	"node/camera/shrink":             {},
 	"node/camera":                    {"internal/redact", "internal/jpeg", "internal/cert", "node/camera/v4l2", "node/camera/board"},
 	"node/camera/v4l2":               {},
 	"node/camera/push":               {"internal/jpeg", "node/camera"},
@@ -62,6 +63,7 @@ var imports = map[string][]string{
 // packages inside it; a WebSocket has two ends.
 var doors = map[string]string{
 	"github.com/eclipse/paho.mqtt.golang": "internal/link",
+	"github.com/eclipse/paho.golang":      "internal/link",
 	"github.com/mochi-mqtt/server/v2":     "broker",
 	"github.com/gorilla/websocket":        "dashboard internal/link",
 	"github.com/prometheus/client_golang": "dashboard",

@@ -24,6 +24,8 @@ type broker struct {
 	sent  []sent
 	calls int // publishes under way
 	peak  int // most pictures under way at once
+	most  int // a larger message ends the connection; 0: none does
+	cuts  int // how often that was
 }
 
 type sent struct {
@@ -65,6 +67,11 @@ func (b *broker) Publish(ctx context.Context, msgs ...wire.Message) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, m := range msgs {
+		if b.most > 0 && len(m.Payload) > b.most {
+			b.up = false
+			b.cuts++
+			return errDown
+		}
 		b.sent = append(b.sent, sent{m, time.Now()})
 	}
 	if b.fail {

@@ -74,12 +74,25 @@ func (l *live) send(ctx context.Context, msgs []wire.Message) {
 		l.node.count.replaced.Add(1)
 		return
 	}
+	limit, size := l.node.limit, len(msgs[0].Payload)
+	if size > limit.most() { // it waited while the limit was lowered
+		l.node.count.tooLarge.Add(1)
+		return
+	}
 	began := time.Now()
 	if began.Before(l.rest) {
 		msgs = msgs[:1]
 	}
+	preview := len(msgs) > 1
+	mark, suspicious := limit.hand(size), limit.suspicious()
+	if suspicious { // its acknowledgement says that the broker has taken the picture
+		msgs = append(msgs, l.node.message(wire.KindStatus, []byte(wire.Online)))
+	}
 	err := l.node.opts.Link.Publish(ctx, msgs...)
-	if now := time.Now(); len(msgs) > 1 {
+	if suspicious && err == nil {
+		limit.acknowledged(mark)
+	}
+	if now := time.Now(); preview {
 		l.rest = now.Add(previewShare * now.Sub(began))
 	}
 	if err != nil {

@@ -16,6 +16,9 @@ type loop struct {
 	live   *live
 	outbox *outbox
 
+	shrinker *shrinker
+	scaling  string // why pictures are made smaller, "" when they are not
+
 	leases   map[string]lease
 	pending  []request
 	settings settings
@@ -66,6 +69,7 @@ func newLoop(n *Node) *loop {
 		Node:     n,
 		live:     newLive(n, one, box.urgent),
 		outbox:   box,
+		shrinker: newShrinker(),
 		leases:   map[string]lease{},
 		settings: settingsOf(n.opts),
 		first:    firstLook{spread: n.opts.FirstPicture},
@@ -95,6 +99,8 @@ func (l *loop) serve(ctx context.Context) {
 			l.take(x)
 		case f := <-l.run.pictures():
 			l.picture(f)
+		case s := <-l.shrinker.out:
+			l.shrunk(s)
 		case err := <-l.run.ended():
 			l.cameraEnded(err)
 		case err := <-l.secrecy.written():
@@ -117,6 +123,7 @@ func (l *loop) take(x note) {
 	case linkDown:
 		l.live.open.Store(false)
 		l.outbox.shut()
+		l.limit.ended()
 	default:
 		l.receive(x)
 	}

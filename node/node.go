@@ -20,6 +20,8 @@ type Node struct {
 	ended    chan struct{} // closed when Serve has returned
 	missed   atomic.Uint64 // messages that found the inbox full
 	count    counters
+	limit    *sizeLimit
+	noRetain atomic.Bool // the broker keeps no retained messages
 }
 
 // note is something the loop must know: a message, or the link going up or down.
@@ -53,8 +55,10 @@ func New(o Options) (*Node, error) {
 	}
 	var b [4]byte
 	_, _ = rand.Read(b[:]) // never fails: crypto/rand
+	o = o.withDefaults()
 	return &Node{
-		opts:     o.withDefaults(),
+		opts:     o,
+		limit:    &sizeLimit{configured: o.MaxImageBytes, head: packetHead + len(o.Base.Topic(o.ID, wire.KindSnapshot))},
 		instance: hex.EncodeToString(b[:]),
 		started:  time.Now(),
 		inbox:    make(chan note, 1024),
@@ -94,6 +98,12 @@ func (n *Node) Handle(m wire.Message) {
 // LinkUp says that the connection is up and every filter is subscribed.
 func (n *Node) LinkUp() { n.note(note{link: linkUp}) }
 
+// BrokerLimits says what the broker has told of itself. It comes before LinkUp.
+func (n *Node) BrokerLimits(b BrokerLimits) {
+	n.limit.tell(b.MaxPacket)
+	n.noRetain.Store(b.NoRetain)
+}
+
 // LinkDown says that the connection has ended.
 func (n *Node) LinkDown(error) { n.note(note{link: linkDown}) }
 
@@ -122,8 +132,9 @@ func (n *Node) Serve(ctx context.Context) error {
 	l := newLoop(n)
 	var wg sync.WaitGroup
 	sending, stop := context.WithCancel(context.WithoutCancel(ctx))
-	wg.Go(func() { l.live.serve(sending) })   // ends with sending, below
-	wg.Go(func() { l.outbox.serve(sending) }) // ends with sending, below
+	wg.Go(func() { l.live.serve(sending) })     // ends with sending, below
+	wg.Go(func() { l.outbox.serve(sending) })   // ends with sending, below
+	wg.Go(func() { l.shrinker.serve(sending) }) // ends with sending, below
 	l.serve(ctx)
 	l.stop()
 	stop()

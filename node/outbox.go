@@ -36,13 +36,30 @@ func (it item) private() (_ item, ok bool) {
 	if it.shot == nil || it.shot.jpeg == nil {
 		return it, true
 	}
+	return it.refused(wire.Privacy, "privacy was switched on")
+}
+
+// refused is an item without its picture: who asked for it gets code and text. ok is
+// false when nobody has.
+func (it item) refused(code wire.Code, text string) (_ item, ok bool) {
 	s := shot{results: slices.Clone(it.shot.results), late: it.shot.late}
 	for i := range s.results {
 		r := &s.results[i]
-		*r = wire.Result{Cmd: r.Cmd, ID: r.ID, Code: wire.Privacy, Text: "privacy was switched on", TS: r.TS, TookMS: r.TookMS}
+		*r = wire.Result{Cmd: r.Cmd, ID: r.ID, Code: code, Text: text, TS: r.TS, TookMS: r.TookMS}
 	}
 	it.shot = &s
 	return it, len(s.results) > 0
+}
+
+// size is that of the item's picture in bytes, 0 without one.
+func (it item) size() int {
+	switch {
+	case it.shot != nil:
+		return len(it.shot.jpeg)
+	case it.picture:
+		return len(it.msgs[0].Payload)
+	}
+	return 0
 }
 
 // pictured reports whether a picture is among the messages.
@@ -128,6 +145,29 @@ func (o *outbox) mute(on bool) {
 	for i, it := range o.queue {
 		o.queue[i], _ = it.private()
 	}
+}
+
+// refuseLarge takes the pictures out of what waits that are larger than limit allows, and
+// returns the size of the largest of them, 0 for none.
+func (o *outbox) refuseLarge(limit *sizeLimit) (largest int) {
+	most := limit.most()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	kept := o.queue[:0]
+	for _, it := range o.queue {
+		if size := it.size(); it.shot != nil && size > most {
+			largest = max(largest, size)
+			var ok bool
+			if it, ok = it.refused(wire.TooLarge, limit.text(size)); !ok {
+				it.finish()
+				continue
+			}
+		}
+		kept = append(kept, it)
+	}
+	clear(o.queue[len(kept):])
+	o.queue = kept
+	return largest
 }
 
 // shut keeps the outbox from sending until the next greeting.
@@ -289,8 +329,12 @@ func (o *outbox) send(ctx context.Context, its []item) error {
 	if len(msgs) == 0 {
 		return nil
 	}
+	mark := o.node.limit.hand(its[0].size())
 	if err := o.node.opts.Link.Publish(ctx, msgs...); err != nil {
 		return err
+	}
+	if slices.ContainsFunc(msgs, func(m wire.Message) bool { return m.QoS > 0 }) {
+		o.node.limit.acknowledged(mark)
 	}
 	o.counts(shown)
 	return nil

@@ -3,6 +3,7 @@ package node
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -20,6 +21,9 @@ type picture struct {
 	dressed []byte
 	id      string // ImageUniqueID, once dressed
 }
+
+// size is that of the picture in bytes, without what is added to it when it is sent.
+func (p *picture) size() int { return max(len(p.raw), len(p.dressed)) }
 
 // bytes returns the picture with EXIF and Huffman tables.
 func (l *loop) bytes(p *picture) []byte {
@@ -72,14 +76,51 @@ func (l *loop) picture(f camera.Frame) {
 	l.learned()
 	l.first.seen()
 	p := &picture{at: f.At, raw: f.JPEG, info: info}
-	if (l.wanted() || l.sends) && !l.fits(p) {
-		l.tooLarge(len(l.bytes(p)), now)
-		f.Report(fmt.Errorf("%w: %s", camera.ErrTooLarge, l.fault.text))
+	switch {
+	case !l.wanted() && !l.sends || l.fits(p):
+		if p.size() <= l.limit.most() {
+			l.scaled("")
+		}
+		l.use(p, f, now)
+	case shrinkable(l.profile()):
+		l.shrinker.put(oversize{frame: f, size: len(l.bytes(p)), most: l.limit.most(), run: l.run})
+	default:
+		f.Report(fmt.Errorf("%w: %s", camera.ErrTooLarge, l.tooLarge(len(l.bytes(p)), now)))
+	}
+}
+
+// shrunk goes on with a picture that has been made smaller.
+func (l *loop) shrunk(s shrunk) {
+	now := time.Now()
+	if l.run != s.run || l.run.closing {
+		s.frame.Report(camera.ErrClosed)
 		return
 	}
-	l.recovered()
-	l.lastPic, l.lastAt = p, f.At
-	l.sized(info.Width, info.Height)
+	info, err := jpeg.Scan(s.jpeg)
+	if p := (&picture{at: s.frame.At, raw: s.jpeg, info: info}); s.err == nil && err == nil && l.fits(p) {
+		l.scaled(s.warning(s.most))
+		l.use(p, s.frame, now)
+		return
+	}
+	l.opts.Log.Debug("picture not made smaller", "bytes", s.size, "err", errors.Join(s.err, err))
+	s.frame.Report(fmt.Errorf("%w: %s", camera.ErrTooLarge, l.tooLarge(s.size, now)))
+}
+
+// scaled notes whether pictures are made smaller, and why.
+func (l *loop) scaled(warning string) {
+	if l.scaling != warning && (l.scaling == "" || warning == "") { // the text counts bytes
+		l.scaling, l.stated.dirty = warning, true
+		if warning != "" {
+			l.opts.Log.Warn("pictures are scaled down", "why", warning)
+		}
+	}
+}
+
+// use takes a picture that may be sent, made of a frame.
+func (l *loop) use(p *picture, f camera.Frame, now time.Time) {
+	l.recovered(p)
+	l.lastPic, l.lastAt = p, p.at
+	l.sized(p.info.Width, p.info.Height)
 	if l.dozes && l.outbox.full() {
 		f.Report(camera.ErrBusy)
 		return
@@ -123,31 +164,38 @@ func (l *loop) broken() (uint64, string) {
 }
 
 // fits reports whether a picture may be sent at all.
-func (l *loop) fits(p *picture) bool { return len(l.bytes(p)) <= l.opts.MaxImageBytes }
+func (l *loop) fits(p *picture) bool { return len(l.bytes(p)) <= l.limit.most() }
 
-// recovered ends a fault: the camera delivers again.
-func (l *loop) recovered() {
-	if l.fault != nil {
+// recovered ends a fault: the camera delivers again. A picture that is too large as well
+// does not end that it is.
+func (l *loop) recovered(p *picture) {
+	if l.fault != nil && (l.fault.code != wire.TooLarge || p.size() <= l.limit.most()) {
 		l.opts.Log.Info("camera delivers again", "after", string(l.fault.code))
 		l.fault = nil
 		l.stated.dirty = true
 	}
 }
 
-// tooLarge tells everybody what to set, and keeps the picture from a broker
+// tooLarge tells all who wait for a picture what to set, and keeps it from a broker
 // that would end the connection over it.
-func (l *loop) tooLarge(size int, now time.Time) {
+func (l *loop) tooLarge(size int, now time.Time) (text string) {
+	text = l.notSent(size, now)
+	l.refuseAll(wire.TooLarge, text)
+	return text
+}
+
+// notSent says in state.error that a picture is too large.
+func (l *loop) notSent(size int, now time.Time) (text string) {
 	l.count.tooLarge.Add(1)
-	text := fmt.Sprintf("the picture has %d bytes, more than max_image_bytes %d: set a lower quality or size, or raise max_image_bytes if the broker allows",
-		size, l.opts.MaxImageBytes)
+	text = l.limit.text(size)
 	news := l.fault == nil || l.fault.code != wire.TooLarge
 	l.fault = &fault{code: wire.TooLarge, text: text, at: now}
 	if news {
-		l.opts.Log.Warn("picture too large, not sent", "bytes", size, "limit", l.opts.MaxImageBytes)
+		l.opts.Log.Warn("picture too large, not sent", "bytes", size, "limit", l.limit.most())
 		l.stated.dirty = true
 		l.outbox.add(item{shot: &shot{event: &wire.Event{Type: wire.EventError, TS: wire.At(now), Code: wire.TooLarge, Text: text}}})
 	}
-	l.refuseAll(wire.TooLarge, text)
+	return text
 }
 
 // satisfied takes the requests out that a picture satisfies: those that allow one exposed

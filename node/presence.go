@@ -24,6 +24,10 @@ type presence struct {
 func (l *loop) linkUp() {
 	l.count.connects.Add(1)
 	l.presence.online, l.presence.standby = true, false
+	l.limit.begun()
+	if size := l.outbox.refuseLarge(l.limit); size > 0 {
+		l.notSent(size, time.Now())
+	}
 	l.greet()
 }
 

@@ -288,6 +288,7 @@ func TestBadPictures(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				good := false
 				b := start(t, func(_ *node.Options, cam *testkit.Camera) {
+					cam.Prof.Caps = []string{camera.CapQuality} // so that it is not made smaller here
 					cam.Picture = func(int) []byte {
 						if good {
 							return whole

@@ -1,6 +1,8 @@
 package node
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"camqtt/internal/wire"
@@ -54,12 +56,7 @@ func (l *loop) state() wire.State {
 		at := wire.At(l.lastAt)
 		s.LastFrame = &at
 	}
-	s.Warning = l.profile().Warning
-	if more := l.caution(); more != "" && s.Warning != "" {
-		s.Warning += "; " + more
-	} else if more != "" {
-		s.Warning = more
-	}
+	s.Warning = l.warning()
 	switch {
 	case l.presence.twin != "":
 		s.Error = &wire.Problem{Code: wire.Config, Text: l.presence.twin}
@@ -69,6 +66,15 @@ func (l *loop) state() wire.State {
 		s.Error = &wire.Problem{Code: l.fault.code, Text: l.fault.text}
 	}
 	return s
+}
+
+// warning is what people must be told while pictures come, "" when nothing.
+func (l *loop) warning() string {
+	all := []string{l.profile().Warning, l.scaling, l.caution()}
+	if l.noRetain.Load() {
+		all = append(all, "the broker keeps no retained messages: a new viewer sees the camera when it next sends something")
+	}
+	return strings.Join(slices.DeleteFunc(all, func(s string) bool { return s == "" }), "; ")
 }
 
 // publishState publishes a change, at most once a second.

@@ -178,7 +178,8 @@ func TestBoardBurst(t *testing.T) {
 	})
 }
 
-// TestBoardRefused sends what is never published: the board is told.
+// TestBoardRefused sends what is never published: the board is told. A large picture is
+// made smaller, as the board cannot be asked for that.
 func TestBoardRefused(t *testing.T) {
 	for _, source := range []string{"push", "push:?publish=always"} {
 		bubble(t, func(t *testing.T) {
@@ -190,9 +191,17 @@ func TestBoardRefused(t *testing.T) {
 			}
 			damaged := slices.Clone(b.jpeg)
 			copy(damaged[len(damaged)-12:], []byte{0xff, 0xd9})
-			for want, jpeg := range map[error][]byte{camera.ErrTooLarge: large, camera.ErrDamaged: damaged, nil: b.jpeg} {
-				if err := b.deliver(jpeg); !errors.Is(err, want) {
-					t.Errorf("%s: %d bytes: %v, want %v", source, len(jpeg), err, want)
+			for _, c := range []struct {
+				jpeg []byte
+				want error
+			}{{large, nil}, {damaged, camera.ErrDamaged}, {b.jpeg, nil}} {
+				if err := b.deliver(c.jpeg); !errors.Is(err, c.want) {
+					t.Errorf("%s: %d bytes: %v, want %v", source, len(c.jpeg), err, c.want)
+				}
+			}
+			for _, m := range b.broker.take() {
+				if len(m.Payload) > 900_000 {
+					t.Errorf("%s has %d bytes", m.Topic, len(m.Payload))
 				}
 			}
 		})

@@ -89,6 +89,8 @@ func (b *plant) camera(c config.Camera, at site) (run.Service, error) {
 	lo.ClientID, lo.Log, lo.Will = n.ClientID(), log, &will
 	lo.Subscriptions = subscriptions(n.Filters(), b.cfg.MQTT)
 	lo.Receive, lo.Up, lo.Down = n.Handle, n.LinkUp, n.LinkDown
+	lo.Limits = func(x link.Limits) { n.BrokerLimits(node.BrokerLimits(x)) }
+	n.BrokerLimits(node.BrokerLimits{NoRetain: lo.NoRetain})
 	parts := []run.Named{{Name: "node", Service: n}}
 	if a != nil {
 		b.listens(&lo, a)

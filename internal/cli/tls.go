@@ -88,7 +88,7 @@ func (b *plant) encryptDashboard(l net.Listener) (net.Listener, *cert.Source, er
 
 // linkOptions is how to reach the broker that the configuration names.
 func linkOptions(m config.MQTT) (link.Options, error) {
-	o := link.Options{URLs: m.URL, Username: m.Username, Password: string(m.Password)}
+	o := link.Options{URLs: m.URL, Username: m.Username, Password: string(m.Password), NoRetain: !m.Retain}
 	trust := cert.ClientOptions{CAFile: m.CAFile, Cert: m.Cert, Key: m.Key}
 	for _, s := range m.Pin {
 		p, err := cert.ParsePin(s)

@@ -148,6 +148,7 @@ type MQTT struct {
 	Cert         string   `key:"cert"`        // PEM file shown to the broker; "" is none
 	Key          string   `key:"key"`         // PEM file
 	CommandQoS   int      `key:"command_qos"` // of subscriptions to commands: 0 or 1
+	Retain       bool     `key:"retain"`      // the broker keeps retained messages
 }
 
 // HomeAssistant says how cameras announce themselves to Home Assistant.

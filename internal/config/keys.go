@@ -125,6 +125,7 @@ func mqttKeys() []Key {
 		{Name: "mqtt.cert", Default: `""`, Meaning: "PEM file with a certificate to show to the broker", parse: text},
 		{Name: "mqtt.key", Default: `""`, Meaning: "PEM file with that certificate's private key", parse: text},
 		{Name: "mqtt.command_qos", Default: "1", Meaning: "QoS of subscriptions to commands: 1, or 0 on brokers where 1 is dear (NATS)", parse: commandQoS},
+		{Name: "mqtt.retain", Default: "true", Meaning: "the broker keeps retained messages; false for one that refuses them, where MQTT 5 does not tell", parse: yesNo},
 		{Name: "base", Default: wire.DefaultBase, Meaning: "first part of every topic; may have several levels", parse: base},
 		{Name: "homeassistant.discovery", Default: "device", Meaning: "announcement to Home Assistant: device (2024.11 and later), component (older) or off", parse: oneOf("device", "component", "off")},
 		{Name: "homeassistant.prefix", Default: "homeassistant", Meaning: "topic prefix that Home Assistant listens to", parse: topicPrefix},

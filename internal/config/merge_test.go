@@ -58,7 +58,7 @@ func TestDefaults(t *testing.T) {
 	want := &config.Config{
 		Broker:        &config.Broker{Listen: "127.0.0.1:1883", Data: "./data", Anonymous: "loopback", TLS: brokerTLS, Limits: limits},
 		Dashboard:     &config.Dashboard{Listen: "127.0.0.1:8080", Origins: []string{}, Hosts: []string{}, TrustedProxies: []string{"loopback"}, Embed: []string{}, Anonymous: "loopback", TLS: config.DashboardTLS{ClientAuth: "require"}},
-		MQTT:          config.MQTT{URL: []string{}, Pin: []string{}, CommandQoS: 1},
+		MQTT:          config.MQTT{URL: []string{}, Pin: []string{}, CommandQoS: 1, Retain: true},
 		Base:          "cam",
 		HomeAssistant: config.HomeAssistant{Discovery: "device", Prefix: "homeassistant"},
 		Push:          push,
@@ -123,7 +123,7 @@ log: {level: debug, format: json}
 		MQTT: config.MQTT{
 			URL:      []string{"mqtts://a.example", "wss://user:pass@b.example/ws"},
 			Username: "007", Password: "hunter2", PasswordFile: "secret",
-			Pin: []string{},
+			Pin: []string{}, Retain: true,
 		},
 		Base:          "site/a/cam",
 		HomeAssistant: config.HomeAssistant{Discovery: "off", Prefix: "ha"},

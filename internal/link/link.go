@@ -40,6 +40,12 @@ type Options struct {
 	Password string
 	TLS      *tls.Config // for mqtts and wss; nil trusts the system's authorities
 
+	// NoRetain is for brokers that refuse retained messages: the flag is left out.
+	NoRetain bool
+	// Limits is called when the broker has told other limits than before. It must not
+	// block, and comes before Up.
+	Limits func(Limits)
+
 	Will          *wire.Message
 	Subscriptions []Subscription
 	// Receive gets every message, one at a time. It must not block.
@@ -68,7 +74,8 @@ type Options struct {
 
 // Link is a connection that heals itself. Make one with [New].
 type Link struct {
-	opts Options
+	opts    Options
+	limiter limiter
 
 	filters *filters
 
@@ -97,7 +104,9 @@ func New(o Options) (*Link, error) {
 	o.Timeout = orDefault(o.Timeout, 10*time.Second)
 	o.MinBackoff = orDefault(o.MinBackoff, time.Second)
 	o.MaxBackoff = orDefault(o.MaxBackoff, 30*time.Second)
-	return &Link{opts: o, filters: newFilters(o.Subscriptions)}, nil
+	l := &Link{opts: o, filters: newFilters(o.Subscriptions)}
+	l.limiter.known.NoRetain = o.NoRetain
+	return l, nil
 }
 
 func orDefault(d, def time.Duration) time.Duration {
@@ -138,13 +147,14 @@ func (l *Link) Serve(ctx context.Context) error {
 
 // connectOnce runs one connection from dial to end and says why it ended.
 func (l *Link) connectOnce(ctx context.Context, turn int) error {
+	l.askLimits(ctx, turn)
 	conn, where, err := l.dial(ctx, turn)
 	if err != nil {
 		return err
 	}
 	s, err := l.open(ctx, conn, where)
 	if err != nil {
-		return fmt.Errorf("connect to %s: %w", where, err)
+		return fmt.Errorf("connect to %s: %w", where, l.limiter.refused(l.opts.Will, err))
 	}
 	defer s.close()
 	asked, err := s.subscribeEach(ctx, l.filters.packets())
@@ -172,6 +182,7 @@ func (l *Link) connectOnce(ctx context.Context, turn int) error {
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-s.lost:
+		l.limiter.ended()
 		err = fmt.Errorf("connection to %s lost: %w", where, s.why())
 	}
 	l.down(s, err)
@@ -274,6 +285,8 @@ func (l *Link) Publish(ctx context.Context, msgs ...wire.Message) error {
 	if s == nil {
 		return ErrDown
 	}
+	msgs = l.allowed(msgs)
+	l.limiter.handed(msgs)
 	err := s.publish(ctx, msgs)
 	s.heed(l.opts.Will, msgs, err)
 	return err

@@ -69,7 +69,7 @@ func (l *Link) open(ctx context.Context, conn net.Conn, where string) (*session,
 		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { l.receive(m); s.ack(m) }).
 		SetAutoAckDisabled(true)
 	if w := l.opts.Will; w != nil {
-		o.SetBinaryWill(w.Topic, w.Payload, w.QoS, w.Retained)
+		o.SetBinaryWill(w.Topic, w.Payload, w.QoS, w.Retained && !l.limiter.limits().NoRetain)
 	}
 	s.client = mqtt.NewClient(o)
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })
