@@ -175,7 +175,9 @@ func (s *ffmpegSource) ask(ctx context.Context, path string) (ffmpegRelease, err
 // arguments are what ffmpeg is told. No shell has a part in it.
 func (s *ffmpegSource) arguments(r ffmpegRelease, m Mode) []string {
 	a := []string{"-nostdin", "-hide_banner", "-loglevel", "error"}
-	keys := s.keyframes == "on" || s.keyframes == "auto" && s.scheme != "" && m.FPS > 0 && m.FPS <= keyframesBelow
+	// A decoder that skips holds back a key frame until the next one. A snap needs the first
+	// key frame only, which decoding begins with anyway: so only streams skip.
+	keys := m.FPS > 0 && (s.keyframes == "on" || s.keyframes == "auto" && s.scheme != "" && m.FPS <= keyframesBelow)
 	if keys {
 		a = append(a, "-skip_frame", "nokey")
 	}

@@ -205,9 +205,10 @@ func TestFFmpegArguments(t *testing.T) {
 		{"ffmpeg:rtsp://h/s", Mode{FPS: 5}, head + rtsp + "-i rtsp://h/s -map 0:v:0 -vf select=isnan(prev_selected_t)+gt(floor(t*5+0.01)\\,floor(prev_selected_t*5+0.01))+lt(t\\,prev_selected_t)" + pass + tail},
 		{"ffmpeg:rtsp://h/s", Mode{FPS: 0.5}, head + "-skip_frame nokey " + rtsp + "-i rtsp://h/s -map 0:v:0" + pass + tail},
 		{"ffmpeg:rtsp://h/s#keyframes=off", Mode{FPS: 0.25}, head + rtsp + "-i rtsp://h/s -map 0:v:0 -vf select=isnan(prev_selected_t)+gt(floor(t*0.25+0.01)\\,floor(prev_selected_t*0.25+0.01))+lt(t\\,prev_selected_t)" + pass + tail},
-		{"ffmpeg:RTSPS://h/s#keyframes=on&transport=udp", Mode{}, head + "-skip_frame nokey " + strings.Replace(rtsp, "tcp", "udp", 1) + "-i RTSPS://h/s -map 0:v:0" + pass + tail},
+		{"ffmpeg:RTSPS://h/s#keyframes=on&transport=udp", Mode{FPS: 5}, head + "-skip_frame nokey " + strings.Replace(rtsp, "tcp", "udp", 1) + "-i RTSPS://h/s -map 0:v:0" + pass + tail},
 		{"ffmpeg:/c#1.mp4", Mode{FPS: 0.1}, head + "-re -stream_loop -1 -i file:/c#1.mp4 -map 0:v:0 -vf select=isnan(prev_selected_t)+gt(floor(t*0.1+0.01)\\,floor(prev_selected_t*0.1+0.01))+lt(t\\,prev_selected_t)" + pass + tail},
-		{"ffmpeg:file:///c.mp4#keyframes=on", Mode{}, head + "-skip_frame nokey -re -stream_loop -1 -i file:///c.mp4 -map 0:v:0" + pass + tail},
+		{"ffmpeg:rtsp://h/s#keyframes=on", Mode{}, head + rtsp + "-i rtsp://h/s -map 0:v:0" + pass + tail},
+		{"ffmpeg:file:///c.mp4#keyframes=on", Mode{FPS: 5}, head + "-skip_frame nokey -re -stream_loop -1 -i file:///c.mp4 -map 0:v:0" + pass + tail},
 		{"ffmpeg:http://h/s", Mode{}, head + "-fflags nobuffer -flags low_delay -rw_timeout 10000000 -i http://h/s -map 0:v:0" + pass + tail},
 		{"ffmpeg:-i", Mode{}, head + "-re -stream_loop -1 -i file:-i -map 0:v:0" + pass + tail},
 	} {
