@@ -37,7 +37,9 @@ type Options struct {
 	Access *access.Accounts
 	// Discovery is Home Assistant's topic prefix, for rights. Empty is "homeassistant".
 	Discovery string
-	Limits    Limits
+	// Served are the cameras of this process, under which no account of a camera publishes.
+	Served []wire.ID
+	Limits Limits
 	// Protocols are answered in the place of MQTT on TLS connections whose client has
 	// asked for them by ALPN (RFC 7301): by name, what serves one until it ends. The
 	// limits on connections hold for them too, and the connection is closed behind them.
@@ -126,7 +128,7 @@ func New(o Options) (*Broker, error) {
 		listeners:  o.Listeners,
 		base:       o.Base,
 		data:       o.Data,
-		topics:     access.Space{Base: wire.Base(o.Base), Discovery: o.Discovery},
+		topics:     access.Space{Base: wire.Base(o.Base), Discovery: o.Discovery, Served: o.Served},
 		access:     o.Access,
 		limits:     limits,
 		protocols:  o.Protocols,

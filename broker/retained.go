@@ -217,6 +217,16 @@ func (r *retained) stored() {
 	r.pace = newPace(r.b.limits.StoreSlow)
 }
 
+// payload gives what a topic has retained; "" is nothing.
+func (r *retained) payload(topic string) string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if m := r.m[topic]; m != nil {
+		return string(m.load.b)
+	}
+	return ""
+}
+
 // remove forgets a topic.
 func (r *retained) remove(topic string) {
 	r.mu.Lock()

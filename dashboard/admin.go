@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"camqtt/internal/access"
+	"camqtt/internal/inuse"
 	"camqtt/internal/strictjson"
 	"camqtt/internal/wire"
 )
@@ -66,7 +67,7 @@ func failed(w http.ResponseWriter, err error) bool {
 	switch {
 	case err == nil:
 		return false
-	case errors.Is(err, access.ErrExists):
+	case errors.Is(err, access.ErrExists), errors.Is(err, inuse.ErrInUse):
 		status = http.StatusConflict
 	case errors.Is(err, access.ErrUnknown):
 		status = http.StatusNotFound

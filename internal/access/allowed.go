@@ -32,6 +32,9 @@ func (a Action) String() string {
 type Space struct {
 	Base      wire.Base // "" is cam
 	Discovery string    // Home Assistant's prefix; "" is homeassistant
+	// Served are the cameras that this process serves itself. No account of a camera or
+	// bridge publishes under them.
+	Served []wire.ID
 }
 
 func (s Space) base() string {
@@ -75,7 +78,7 @@ func (s Space) Allowed(p Principal, a Action, topic string) bool {
 			return a == Receive && p.device()
 		}
 		id, kind, _ := strings.Cut(rest, "/")
-		return camera(p, a, id, sortOf(kind))
+		return camera(p, a, id, sortOf(kind)) && !s.usurps(p, a, id)
 	}
 	if rest, ok := below(topic, s.discovery()); ok {
 		switch p.Role {
@@ -113,6 +116,19 @@ func (s Space) deletable(p Principal, topic string) bool {
 	}
 	// Bridges and the hub are for all cameras.
 	return p.All && (object == "camqtt__hub" || strings.HasPrefix(object, "camqtt-"))
+}
+
+// usurps reports whether a camera's account would publish under a camera of this process.
+func (s Space) usurps(p Principal, a Action, id string) bool {
+	if !p.device() || a == Receive {
+		return false
+	}
+	for _, served := range s.Served {
+		if string(served) == id {
+			return true
+		}
+	}
+	return false
 }
 
 // hub is where the program says, below the base, that it describes cameras to Home

@@ -378,3 +378,23 @@ func BenchmarkAllowed(b *testing.B) {
 		})
 	}
 }
+
+// TestServedCamera keeps accounts of cameras from publishing under a camera that the
+// process serves itself. They read what is sent to it, and others have the rights they had.
+func TestServedCamera(t *testing.T) {
+	s := access.Space{Served: []wire.ID{"front"}}
+	own := access.Principal{Name: "old", Role: access.Camera, Cameras: []wire.ID{"front"}}
+	for _, topic := range []string{"cam/front/frame", "cam/front/status", "cam/front/snapshot"} {
+		for _, a := range []access.Action{access.Publish, access.Retain, access.Will} {
+			if s.Allowed(own, a, topic) {
+				t.Errorf("a camera's account may %s %s", a, topic)
+			}
+			if !s.Allowed(access.Principal{Role: access.Hub}, a, topic) {
+				t.Errorf("the hub itself may not %s %s", a, topic)
+			}
+		}
+	}
+	if !s.Allowed(own, access.Receive, "cam/front/cmd") || !s.Allowed(access.Principal{Role: access.Viewer, All: true}, access.Publish, "cam/front/cmd") {
+		t.Error("commands to the camera are refused")
+	}
+}

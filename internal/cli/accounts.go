@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"camqtt/internal/access"
+	"camqtt/internal/inuse"
 )
 
 // accountsFile is where accounts are in a folder; "" without one.
@@ -77,6 +78,7 @@ Further ones: %s user add --help
 type users struct {
 	file     string
 	accounts *access.Accounts
+	inUse    func() inuse.List
 }
 
 // List returns the accounts.
@@ -84,6 +86,9 @@ func (u users) List() ([]access.Account, error) { return access.List(u.file) }
 
 // Add makes an account.
 func (u users) Add(a access.Account, password string) (made string, err error) {
+	if err := checkInUse(u.inUse(), a); err != nil {
+		return "", err
+	}
 	if made, err = access.Add(u.file, a, password); err != nil {
 		return "", err
 	}

@@ -112,7 +112,7 @@ func (b *plant) addBroker(p ports) error {
 	limits := brokerLimits(c.Limits)
 	limits.Connections = brokerConnections(limits.Connections, b.log)
 	o := broker.Options{
-		Base: string(b.cfg.Base), Data: c.Data, Access: b.accounts, Discovery: b.cfg.HomeAssistant.Prefix,
+		Base: string(b.cfg.Base), Data: c.Data, Access: b.accounts, Discovery: b.cfg.HomeAssistant.Prefix, Served: b.served(),
 		Limits: limits, Protocols: b.protocols(), Version: number, Log: b.log,
 	}
 	if c.Listen != "" {
@@ -149,6 +149,9 @@ func (b *plant) addBroker(p ports) error {
 	b.broker = br
 	b.checks = append(b.checks, b.brokerCheck())
 	b.add("broker", br)
+	if c.Data != "" {
+		b.add("list of cameras", inUseList{dir: c.Data, now: b.inUse, log: b.log})
+	}
 	return nil
 }
 
@@ -219,7 +222,7 @@ func (b *plant) addDashboard(p ports) error {
 	if b.accounts != nil { // the zero pointer would be an Access too
 		o.Access = b.accounts
 		if file := accountsFile(b.cfg.AccountsData()); file != "" {
-			o.Users = users{file: file, accounts: b.accounts}
+			o.Users = users{file: file, accounts: b.accounts, inUse: b.inUse}
 		}
 	}
 	if shown != nil {

@@ -8,6 +8,7 @@ import (
 
 	"camqtt/internal/cert"
 	"camqtt/internal/enrol"
+	"camqtt/internal/wire"
 )
 
 // joinDoor is a TLS port by which nodes can join, and the certificate it shows.
@@ -30,6 +31,7 @@ func (b *plant) addEnrolment() error {
 	hub, err := enrol.New(enrol.Options{
 		Book: bookOf(file), Accounts: file, Guard: b.accounts,
 		Base: b.cfg.Base, Prefix: b.cfg.HomeAssistant.Prefix, Door: b.door, Log: b.log,
+		InUse: func(id wire.ID) error { return b.inUse().Check(id) },
 	})
 	if err != nil {
 		return fmt.Errorf("let cameras join: %w", err)

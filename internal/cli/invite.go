@@ -41,7 +41,7 @@ func (e *env) addCamera(ctx context.Context, u *userFlags, f *inviteFlags) error
 	if err != nil {
 		return err
 	}
-	accounts, err := u.file(e)
+	accounts, err := u.fileFor(e, access.Account{Role: access.Camera, Cameras: []wire.ID{id}})
 	if err != nil {
 		return err
 	}

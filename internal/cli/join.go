@@ -225,6 +225,8 @@ func (e *env) joinFailed(code enrol.Code, err error) error {
 	switch {
 	case errors.Is(err, enrol.ErrExists):
 		return usage(fmt.Errorf("join as camera %s: %w", code.Camera, err), "on the hub's machine: camqtt user rm "+string(code.Camera)+", if nothing else is that camera; then "+another[len("on the hub's machine: "):])
+	case errors.Is(err, enrol.ErrInUse):
+		return usage(fmt.Errorf("join as camera %s: %w", code.Camera, err), "another id; or stop the camera of this id first, then "+another)
 	case errors.Is(err, enrol.ErrUsed):
 		return usage(fmt.Errorf("join as camera %s: %w; see in camqtt user ls on the hub's machine whether %[1]s is there, and remove it if it is not this machine", code.Camera, err), another)
 	}

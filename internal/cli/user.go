@@ -107,7 +107,7 @@ func (e *env) userAdd() *cobra.Command {
 				return err
 			}
 			a.Token = u.token || a.Role.ForDevice() && password == ""
-			file, err := u.file(e)
+			file, err := u.fileFor(e, a)
 			if err != nil {
 				return err
 			}
@@ -219,6 +219,14 @@ func (e *env) userSet() *cobra.Command {
 		a, err := u.account(args[0])
 		if err != nil {
 			return usage(fmt.Errorf("user set: %w", err), e.name+" user set --help")
+		}
+		l, err := u.hubOf(e, file)
+		if err != nil {
+			return err
+		}
+		l.Online = nil // it may be this account's own
+		if err := checkInUse(l, a); err != nil {
+			return err
 		}
 		return accountFailed(access.SetRights(file, a), e.name+" user ls")
 	})

@@ -42,6 +42,7 @@ var (
 	ErrUsed     = errors.New("this invitation was used already: each is good once")
 	ErrReplaced = errors.New("a newer invitation for this camera has taken the place of this one")
 	ErrExists   = errors.New("the hub has an account of this camera already, which stays as it is")
+	ErrInUse    = errors.New("the hub has a camera of this id already, its own or one that is online")
 	ErrSlow     = errors.New("too many wrong tries from this address: wait a minute")
 )
 

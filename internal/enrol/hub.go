@@ -38,7 +38,10 @@ type Options struct {
 	Prefix   string // Home Assistant's, which nodes are told
 	// Door says how the hub is reached now; false while its certificate is not there
 	// yet, or where it speaks no TLS.
-	Door    func() (Door, bool)
+	Door func() (Door, bool)
+	// InUse reports an id that no camera may join with, because another one has it; nil
+	// reports none.
+	InUse   func(wire.ID) error
 	Log     *slog.Logger
 	Timeout time.Duration // of one exchange; 0 is 20 s
 	Every   time.Duration // between looks at Door; 0 is 2 s
@@ -58,6 +61,9 @@ func New(o Options) (*Hub, error) {
 	}
 	if o.Base == "" {
 		o.Base = wire.DefaultBase
+	}
+	if o.InUse == nil {
+		o.InUse = func(wire.ID) error { return nil }
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = 20 * time.Second
@@ -103,6 +109,9 @@ func (h *Hub) Serve(ctx context.Context) error {
 func (h *Hub) Invite(_ context.Context, who access.Principal, camera wire.ID) (Invitation, error) {
 	if who.Role != access.Admin {
 		return Invitation{}, errors.New("only an admin may add cameras")
+	}
+	if err := h.o.InUse(camera); err != nil {
+		return Invitation{}, err
 	}
 	if err := Vacant(h.o.Accounts, camera); err != nil {
 		return Invitation{}, fmt.Errorf("%w; camqtt user rm %s, or removing it here, makes room", err, camera)
@@ -219,6 +228,9 @@ func (h *Hub) redeem(from net.Addr, q request) (wire.ID, error) {
 	}
 	if err != nil {
 		return camera, err
+	}
+	if err := h.o.InUse(camera); err != nil {
+		return camera, fmt.Errorf("%w (%w)", ErrInUse, err)
 	}
 	return camera, Vacant(h.o.Accounts, camera)
 }

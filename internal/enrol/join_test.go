@@ -374,3 +374,25 @@ func TestInterrupted(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+// An invitation is of no use for a camera that the hub serves itself, or that has come
+// online since.
+func TestJoinForCameraInUse(t *testing.T) {
+	e := open(t)
+	busy := errors.New("front is online")
+	e.o.InUse = func(id wire.ID) error {
+		if id == "front" {
+			return busy
+		}
+		return nil
+	}
+	if _, err := take(t, e.invite(t, "front")); !errors.Is(err, ErrInUse) || e.named(t, "front") {
+		t.Errorf("joined as a camera in use: %v", err)
+	}
+	if _, err := e.Invite(t.Context(), access.Principal{Role: access.Admin}, "front"); !errors.Is(err, busy) {
+		t.Errorf("invited: %v", err)
+	}
+	if _, err := take(t, e.invite(t, "shed")); err != nil || !e.named(t, "shed") {
+		t.Errorf("another camera: %v", err)
+	}
+}

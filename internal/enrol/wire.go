@@ -50,7 +50,7 @@ var errHub = errors.New("the hub could not do it; its log says why")
 func reasons() map[string]error {
 	return map[string]error{
 		"unknown": ErrUnknown, "wrong": ErrWrong, "spent": ErrSpent, "expired": ErrExpired, "used": ErrUsed,
-		"replaced": ErrReplaced, "exists": ErrExists, "slow": ErrSlow,
+		"replaced": ErrReplaced, "exists": ErrExists, "in use": ErrInUse, "slow": ErrSlow,
 	}
 }
 

@@ -23,12 +23,18 @@ func Open(name string) (*os.File, error) { return os.OpenFile(name, os.O_RDONLY|
 // Replace puts the parts of a text into a file in such a way that a crash leaves the
 // old one or the new one whole, readable for its owner only. A symbolic link is followed
 // where its owner is one who may replace the file anyway.
-func Replace(name string, text ...[]byte) error {
+func Replace(name string, text ...[]byte) error { return replace(name, true, text) }
+
+// ReplaceSoon is [Replace] for what is of no use after a crash of the machine: it does not
+// wait for the disk.
+func ReplaceSoon(name string, text ...[]byte) error { return replace(name, false, text) }
+
+func replace(name string, wait bool, text [][]byte) error {
 	target, err := atomicfile.Target(name, ownLink)
 	if err != nil {
 		return err
 	}
-	o := atomicfile.Options{Mode: 0o600, Sync: true, Prepare: func(f *os.File) error { return inherit(f, filepath.Dir(target)) }}
+	o := atomicfile.Options{Mode: 0o600, Sync: wait, Prepare: func(f *os.File) error { return inherit(f, filepath.Dir(target)) }}
 	return atomicfile.Replace(target, o, text...)
 }
 

@@ -1,0 +1,46 @@
+package inuse_test
+
+import (
+	"errors"
+	"testing"
+
+	"camqtt/internal/inuse"
+	"camqtt/internal/wire"
+)
+
+// TestList is read while its hub runs, and by nobody afterwards.
+func TestList(t *testing.T) {
+	dir := t.TempDir()
+	if l, err := inuse.Read(dir); err != nil || !l.Equal(inuse.List{}) {
+		t.Errorf("a folder without a hub: %v, %v", l, err)
+	}
+	p, err := inuse.Hold(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []inuse.List{
+		{Served: []wire.ID{"front"}, Online: []wire.ID{"porch", "shed"}},
+		{Online: []wire.ID{"shed"}},
+	} {
+		if err := p.Publish(want); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := inuse.Read(dir); err != nil || !got.Equal(want) {
+			t.Errorf("got %v, %v, want %v", got, err, want)
+		}
+	}
+	p.Release()
+	if l, err := inuse.Read(dir); err != nil || !l.Equal(inuse.List{}) {
+		t.Errorf("a hub that has ended: %v, %v", l, err)
+	}
+}
+
+// TestCheck refuses what is in the list, whatever stands beside it.
+func TestCheck(t *testing.T) {
+	l := inuse.List{Served: []wire.ID{"front"}, Online: []wire.ID{"porch"}}
+	for id, used := range map[wire.ID]bool{"front": true, "porch": true, "shed": false} {
+		if err := l.Check("other", id); errors.Is(err, inuse.ErrInUse) != used {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+}
