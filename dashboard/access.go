@@ -21,6 +21,7 @@ const (
 	nothing        // everybody may, without a word about himself
 	toWatch        // who may see cameras; what he gets is cut down to his own
 	toCommand      // who may see the camera of the path and give it commands
+	toSee          // who may see the pictures of the camera of the path
 	toConnect      // everybody, where the broker asks for an account itself
 	toManage       // admins, by name: who is let in without an account is nobody's admin
 )
@@ -110,11 +111,9 @@ func (d *Dashboard) permitted(n need, serve http.HandlerFunc) http.HandlerFunc {
 		case toWatch:
 			ok = v.Watches()
 		case toCommand:
-			id := wire.ID(r.PathValue("id"))
-			ok = d.sees(v.Principal, id) && d.space.Allowed(v.Principal, access.Publish, d.opts.Base.Topic(id, wire.KindCmd))
-			if _, err := wire.ParseID(string(id)); err != nil {
-				ok = v.Watches() // the handler says what is wrong with the id
-			}
+			ok = d.mayAsk(v, wire.ID(r.PathValue("id")), access.Publish, wire.KindCmd)
+		case toSee:
+			ok = d.mayAsk(v, wire.ID(r.PathValue("id")), access.Receive, wire.KindPreview)
 		}
 		if !ok {
 			refuse(w, http.StatusForbidden, "%s", denied(v.Principal))
@@ -128,6 +127,14 @@ func (d *Dashboard) permitted(n need, serve http.HandlerFunc) http.HandlerFunc {
 		}
 		serve(w, r)
 	}
+}
+
+// mayAsk reports whether a user may see a camera, and use one of its topics.
+func (d *Dashboard) mayAsk(v visitor, id wire.ID, a access.Action, k wire.Kind) bool {
+	if _, err := wire.ParseID(string(id)); err != nil {
+		return v.Watches() // the handler says what is wrong with the id
+	}
+	return d.sees(v.Principal, id) && d.space.Allowed(v.Principal, a, d.opts.Base.Topic(id, k))
 }
 
 // denied says why somebody may not have something, without a word about whether it

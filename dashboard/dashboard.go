@@ -211,6 +211,7 @@ func (d *Dashboard) routes() []route {
 		{"GET /{$}", toWatch, d.page[indexFile].serve},
 		{"GET " + mqttPath, toConnect, d.mqtt},
 		{"GET /cam/{id}/snapshot.jpg", toCommand, d.snapshot},
+		{"GET /cam/{id}/preview.jpg", toSee, d.preview},
 		{"GET /cam/{id}/stream.mjpg", toCommand, d.stream},
 		{"GET /api/cameras", toWatch, d.cameras},
 		{"GET /healthz", nothing, func(w http.ResponseWriter, _ *http.Request) { refuse(w, http.StatusOK, "ok") }},

@@ -25,6 +25,9 @@ type fakeViewer struct {
 	mu   sync.Mutex
 	cams []viewer.Camera
 
+	kept    map[wire.ID]viewer.Picture
+	keptErr error
+
 	snap   func(context.Context, wire.ID, viewer.Ask) (viewer.Picture, error)
 	watch  func(context.Context, wire.ID, viewer.Live, func(viewer.Picture) error) error
 	snaps  atomic.Int64
@@ -32,7 +35,14 @@ type fakeViewer struct {
 	asked  atomic.Pointer[viewer.Live]
 }
 
-func (f *fakeViewer) Snap(ctx context.Context, id wire.ID, a viewer.Ask) (viewer.Picture, error) {
+func (f *fakeViewer) Kept(_ context.Context, id wire.ID) (viewer.Picture, bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p, found := f.kept[id]
+	return p, found, f.keptErr
+}
+
+func (f *fakeViewer) Still(ctx context.Context, id wire.ID, a viewer.Ask) (viewer.Picture, error) {
 	f.snaps.Add(1)
 	return f.snap(ctx, id, a)
 }
@@ -81,6 +91,8 @@ func newFake() *fakeViewer {
 	f.snap = func(context.Context, wire.ID, viewer.Ask) (viewer.Picture, error) {
 		return viewer.Picture{JPEG: []byte("\xff\xd8picture\xff\xd9"), At: time.Now().Add(-1500 * time.Millisecond), Meta: wire.Meta{Seq: 7}}, nil
 	}
+	kept := viewer.Picture{JPEG: []byte("\xff\xd8kept\xff\xd9"), At: time.Now()}
+	f.kept = map[wire.ID]viewer.Picture{"porch": kept, "garden": kept}
 	f.watch = func(ctx context.Context, _ wire.ID, _ viewer.Live, _ func(viewer.Picture) error) error {
 		<-ctx.Done()
 		return nil

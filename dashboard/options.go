@@ -21,8 +21,11 @@ type Attach func(ctx context.Context, c net.Conn) error
 
 // Pictures is where pictures come from.
 type Pictures interface {
-	// Snap returns one picture. Its errors are those of [viewer.Viewer.Snap].
-	Snap(ctx context.Context, id wire.ID, a viewer.Ask) (viewer.Picture, error)
+	// Still takes one picture that is no snapshot, where the camera can. Its errors are
+	// those of [viewer.Viewer.Still].
+	Still(ctx context.Context, id wire.ID, a viewer.Ask) (viewer.Picture, error)
+	// Kept returns the newest picture there is, if there is one, and takes none.
+	Kept(ctx context.Context, id wire.ID) (viewer.Picture, bool, error)
 	// Watch holds a lease and shows pictures until ctx is done, as
 	// [viewer.Viewer.Watch] does.
 	Watch(ctx context.Context, id wire.ID, want viewer.Live, show func(viewer.Picture) error) error

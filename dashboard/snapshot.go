@@ -44,13 +44,20 @@ func (d *Dashboard) snapshot(w http.ResponseWriter, r *http.Request) {
 		d.refusePicture(w, r, id, err)
 		return
 	}
+	d.answerPicture(w, p)
+}
+
+// answerPicture sends a picture with what is known of it.
+func (d *Dashboard) answerPicture(w http.ResponseWriter, p viewer.Picture) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d.opts.Limits.WriteTimeout))
 	h := w.Header()
 	pictureHeader(h)
 	h.Set("Content-Length", strconv.Itoa(len(p.JPEG)))
 	h.Set("Last-Modified", p.At.UTC().Format(http.TimeFormat))
 	h.Set("X-Camqtt-Age-Ms", strconv.FormatInt(max(time.Since(p.At).Milliseconds(), 0), 10))
-	h.Set("X-Camqtt-Seq", strconv.FormatUint(p.Meta.Seq, 10))
+	if p.Meta.Seq > 0 {
+		h.Set("X-Camqtt-Seq", strconv.FormatUint(p.Meta.Seq, 10))
+	}
 	_, _ = w.Write(p.JPEG) // who has gone needs no picture
 }
 
@@ -62,7 +69,7 @@ func pictureHeader(h http.Header) {
 // take is one capture.
 func (d *Dashboard) take(ctx context.Context, k captureKey) (p viewer.Picture, err error) {
 	defer caught(&err)
-	return d.opts.Viewer.Snap(ctx, k.id, k.ask)
+	return d.opts.Viewer.Still(ctx, k.id, k.ask)
 }
 
 // caught turns a panic into an error, where it would otherwise end the program.
@@ -72,28 +79,33 @@ func caught(err *error) {
 	}
 }
 
-// camera finds out which camera is meant. false: it has answered.
+// camera finds out which camera is meant that can be asked. false: it has answered.
 func (d *Dashboard) camera(w http.ResponseWriter, r *http.Request) (wire.ID, bool) {
+	c, ok := d.known(w, r)
+	if ok && c.Status == wire.Offline {
+		refuse(w, http.StatusGatewayTimeout, "camera %s is offline", c.ID)
+		return "", false
+	}
+	return c.ID, ok
+}
+
+// known finds out which camera is meant. false: it has answered.
+func (d *Dashboard) known(w http.ResponseWriter, r *http.Request) (viewer.Camera, bool) {
 	id, err := wire.ParseID(r.PathValue("id"))
 	if err != nil {
 		refuse(w, http.StatusBadRequest, "%s", err)
-		return "", false
+		return viewer.Camera{}, false
 	}
 	if !d.opts.Ready() {
 		w.Header().Set("Retry-After", "2")
 		refuse(w, http.StatusServiceUnavailable, "not connected to the broker")
-		return "", false
+		return viewer.Camera{}, false
 	}
 	c, known := d.opts.Viewer.Camera(id)
-	switch {
-	case !known:
+	if !known {
 		refuse(w, http.StatusNotFound, "no camera %s on the broker; there is %s", id, theIDs(d.seen(visitorOf(r).Principal)))
-		return "", false
-	case c.Status == wire.Offline:
-		refuse(w, http.StatusGatewayTimeout, "camera %s is offline", id)
-		return "", false
 	}
-	return id, true
+	return c, known
 }
 
 // theIDs lists cameras for people who mistyped one.

@@ -4,6 +4,8 @@ import { plain, readEvent, readInfo, readState, readStats, readStatus } from './
 
 const ID = /^[a-z0-9][a-z0-9_-]{0,31}$/;
 const EVERY = 30_000; // ms between stats, until a camera says otherwise
+const RETAINED = 300; // ms for a broker to tell of the cameras that it knows
+const ASK_EVERY = 30_000; // ms between questions to one camera that does not say what it is
 const MISSED = 3; // stats missed make a camera lost. topics.md: stats
 const MOST = 1000; // a page with more would be of no use, and a hostile publisher has no end
 const KINDS = /** @type {const} */ (['status', 'info', 'state', 'stats', 'event']);
@@ -30,6 +32,9 @@ const KINDS = /** @type {const} */ (['status', 'info', 'state', 'stats', 'event'
 export class Cameras extends EventTarget {
 	/** @type {Map<string, Camera>} */
 	#all = new Map();
+	/** When cameras were asked to report, ms since the epoch. @type {Map<string, number>} */
+	#asked = new Map();
+	#told = false; // whether the broker has told of a camera since the connection is up
 	#client;
 	#base;
 
@@ -43,7 +48,7 @@ export class Cameras extends EventTarget {
 		this.#base = base;
 	}
 
-	/** open subscribes, now and on every connect, and asks the cameras to report. */
+	/** open subscribes, now and on every connect, and asks cameras to report that are not known. */
 	open() {
 		for (const kind of KINDS) {
 			const qos = kind === 'stats' || kind === 'event' ? 0 : 1;
@@ -53,13 +58,22 @@ export class Cameras extends EventTarget {
 				refused: (filter) => this.dispatchEvent(new CustomEvent('refused', { detail: filter })),
 			});
 		}
-		const hello = () => {
-			if (!this.#client.up) return;
-			// Not every broker has retained messages, or sends them for a wildcard.
-			this.#client.publish(`${this.#base}/_all/cmd`, 'hello').catch(() => {}); // asked again on the next connect
+		/** @type {ReturnType<typeof setTimeout> | undefined} */
+		let waiting;
+		const connected = () => {
+			clearTimeout(waiting);
+			this.#told = false;
+			if (this.#client.up) waiting = setTimeout(() => this.#askAll(), RETAINED);
 		};
-		this.#client.addEventListener('change', hello);
-		hello();
+		this.#client.addEventListener('change', connected);
+		connected();
+	}
+
+	/** askAll has every camera report where the broker has told of none. */
+	#askAll() {
+		if (this.#told) return;
+		// Not every broker has retained messages, or sends them for a wildcard.
+		this.#client.publish(`${this.#base}/_all/cmd`, 'hello').catch(() => {}); // asked again on the next connect
 	}
 
 	/** @param {string} id */
@@ -86,12 +100,26 @@ export class Cameras extends EventTarget {
 	#take({ topic, payload, retain }) {
 		const [id, kind] = topic.slice(this.#base.length + 1).split('/');
 		if (!ID.test(id)) return;
+		this.#told ||= retain;
 		const c = this.#all.get(id) ?? this.#create(id);
 		if (!c) return;
 		this.#read(c, kind, payload);
 		// A retained message is old news: it opens the wait for a heartbeat, no more.
 		if (!retain || c.heard === 0) c.heard = Date.now();
 		this.#settle(c);
+		if (!retain && payload.length > 0 && c.status === null && c.info === null) this.#ask(id);
+	}
+
+	/**
+	 * ask has a camera report that is heard of but not known: what the broker kept of it
+	 * was cleared.
+	 * @param {string} id
+	 */
+	#ask(id) {
+		const now = Date.now();
+		if (now - (this.#asked.get(id) ?? 0) < ASK_EVERY || this.#asked.size >= MOST) return;
+		this.#asked.set(id, now);
+		this.#client.publish(`${this.#base}/${id}/cmd`, 'hello').catch(() => {}); // asked again when it is next heard
 	}
 
 	/** @param {string} id */
@@ -156,7 +184,7 @@ export class Cameras extends EventTarget {
 		const known = c.status !== null || c.info !== null;
 		const kind = known ? (c.shown ? 'changed' : 'added') : 'removed';
 		if (!known && !c.shown) {
-			if (!c.state && !c.stats) this.#all.delete(c.id);
+			if (!c.state && !c.stats && !c.event) this.#all.delete(c.id);
 			return;
 		}
 		c.shown = known;

@@ -5,7 +5,9 @@ import { FakeClient } from './fake_test.js';
 
 const json = (/** @type {unknown} */ v) => JSON.stringify(v);
 
-function open() {
+/** @param {import('node:test').TestContext} [t] plays with its time */
+function open(t) {
+	t?.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_800_000_000_000 });
 	const client = new FakeClient();
 	const cameras = new Cameras(client, 'cam');
 	const log = [];
@@ -15,16 +17,54 @@ function open() {
 	return { client, cameras, log };
 }
 
-test('subscribes to what cameras report and says hello on every connect', () => {
+test('subscribes to what cameras report', () => {
 	const { client } = open();
 	assert.deepEqual(
 		[...client.subscriptions.keys()],
 		['status', 'info', 'state', 'stats', 'event'].map((k) => `cam/+/${k}`),
 	);
+	assert.deepEqual(client.sent, []);
+});
+
+test('where the broker tells of no camera all are asked, on every connect', (t) => {
+	const { client } = open(t);
+	t.mock.timers.tick(300);
 	assert.deepEqual(client.sent, [['cam/_all/cmd', 'hello']]);
 	client.set('down');
+	t.mock.timers.tick(300);
 	client.set('up');
+	t.mock.timers.tick(300);
 	assert.equal(client.sent.length, 2);
+});
+
+test('where the broker tells of cameras none is asked', (t) => {
+	const { client } = open(t);
+	client.deliver('cam/a/status', 'online', true);
+	t.mock.timers.tick(10_000);
+	assert.deepEqual(client.sent, []);
+});
+
+test('a camera that is heard but not known is asked, now and then', (t) => {
+	const { client, log } = open(t);
+	client.deliver('cam/x/status', 'online', true); // the broker tells of others
+	client.deliver('cam/a/event', json({ event_type: 'snapshot' }));
+	client.deliver('cam/a/stats', json({ every: 30 }));
+	assert.deepEqual(client.sent, [['cam/a/cmd', 'hello']]);
+	t.mock.timers.tick(30_000);
+	client.deliver('cam/a/stats', json({ every: 30 }));
+	assert.equal(client.sent.length, 2);
+	client.deliver('cam/a/info', json({ name: 'A' }));
+	t.mock.timers.tick(30_000);
+	client.deliver('cam/a/stats', json({ every: 30 }));
+	assert.deepEqual([client.sent.length, log.at(-1)], [2, 'changed a']);
+});
+
+test('what is retained of a camera that is not known asks nothing: it may be long gone', (t) => {
+	const { client } = open(t);
+	client.deliver('cam/a/state', json({ streaming: true }), true);
+	client.deliver('cam/b/state', '');
+	t.mock.timers.tick(10_000);
+	assert.deepEqual(client.sent, []);
 });
 
 test('a camera is added by status or info, never by state alone', () => {

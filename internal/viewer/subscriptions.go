@@ -27,6 +27,7 @@ type topic struct {
 	answered  chan struct{} // closed when the broker has answered
 	err       error         // the broker's answer, once it has come
 	idle      *time.Timer   // runs while there is no listener; nil before
+	newest    []byte        // of a preview, what came last; nil before
 }
 
 // subscriptions shares the topics of one link among those who listen.
@@ -141,11 +142,47 @@ func (s *subscriptions) expire(name string, t *topic) {
 	}
 }
 
-// listeners returns who hears a topic.
-func (s *subscriptions) listeners(name string) (all []*listener) {
+// answered is closed when the broker has answered the subscription to a topic.
+func (s *subscriptions) answered(name string) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t := s.topics[name]; t != nil {
+		return t.answered
+	}
+	return nil
+}
+
+// newest returns what came last on the topic of a preview; false before anything came.
+func (s *subscriptions) newest(name string) (jpg []byte, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.topics[name]
+	if t == nil || t.newest == nil {
+		return nil, false
+	}
+	return t.newest, true
+}
+
+// forget drops what came before the link was lost: it may have been cleared meanwhile.
+func (s *subscriptions) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.topics {
+		t.newest = nil
+	}
+}
+
+// receivers notes a message and returns who hears its topic.
+func (s *subscriptions) receivers(kind wire.Kind, m wire.Message) (all []*listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.topics[m.Topic]; t != nil {
+		if kind == wire.KindPreview {
+			t.newest = m.Payload
+			if t.newest == nil {
+				t.newest = []byte{} // it has come, and says that there is none
+			}
+		}
 		for e := range t.listeners {
 			all = append(all, e)
 		}

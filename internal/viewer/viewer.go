@@ -116,6 +116,7 @@ func (v *Viewer) LinkUp() {
 	relink := make(chan struct{})
 	v.relink, v.retained = relink, false
 	v.mu.Unlock()
+	v.topics.forget()
 	if v.opts.Camera != "" {
 		return
 	}
@@ -164,7 +165,7 @@ func (v *Viewer) Receive(m wire.Message) {
 	v.mu.Lock()
 	v.learn(id, kind, m)
 	v.mu.Unlock()
-	for _, e := range v.topics.listeners(m.Topic) {
+	for _, e := range v.topics.receivers(kind, m) {
 		e.hear(kind, m)
 	}
 }
