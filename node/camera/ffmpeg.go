@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/url"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -59,8 +58,12 @@ func openFFmpeg(rest string, o Options) (Source, error) {
 		if !slices.Contains(ffmpegSchemes(), s.scheme) {
 			return nil, configError("source %s: unknown protocol %q: want one of %s, or the path of a file", show, clean(s.scheme), strings.Join(ffmpegSchemes(), ", "))
 		}
-		if u, err := url.Parse(s.input); err != nil || u.Host == "" && s.scheme != "file" {
-			return nil, configError("source %s: not a URL: want such as ffmpeg:rtsp://user:password@host/path, with %%40 for an @ in the password and %%23 for a #", show)
+		u, err := parseAddress(s.input)
+		if err != nil || u.Host == "" && s.scheme != "file" {
+			return nil, configError("source %s: not a URL: want such as ffmpeg:rtsp://user:password@host/path; %s", show, passwordForms)
+		}
+		if u.User != nil {
+			s.input = u.String()
 		}
 	}
 	switch {
@@ -85,8 +88,12 @@ func openFFmpeg(rest string, o Options) (Source, error) {
 // may have a "#" in its name if what follows looks like no option.
 func cutFragment(s string) (input, options string) {
 	i := strings.LastIndexByte(s, '#')
-	if i < 0 || !strings.Contains(s, "://") && !strings.Contains(s[i:], "=") {
+	if i < 0 {
 		return s, ""
+	}
+	_, rest, isURL := strings.Cut(s[:i], "://")
+	if !isURL && !strings.Contains(s[i:], "=") || isURL && !strings.Contains(rest, "/") && strings.Contains(s[i:], "@") {
+		return s, "" // it belongs to the name of the file, or to the password
 	}
 	return s[:i], s[i+1:]
 }

@@ -37,7 +37,7 @@ const (
 // answers tell. Options of ours stand behind a # and never go to the server.
 type httpSource struct {
 	url    *url.URL // without user, password and fragment
-	user   *url.Userinfo
+	login  login
 	option httpOption
 	bare   bool              // the address is only a host: what is there has to be found out
 	base   http.RoundTripper // nil: one of its own for each Stream
@@ -93,10 +93,10 @@ func asSource(s *httpSource, err error) (Source, error) {
 
 func openURL(source string, o Options) (*httpSource, error) {
 	show := clean(redact.Address(source))
-	u, err := url.Parse(source)
+	u, err := parseAddress(source)
 	if err != nil {
 		// The parser's own text repeats the source, password and all.
-		return nil, configError("source %s: not a URL: want http://user:password@host:port/path, with %%40 for an @ in a password", show)
+		return nil, configError("source %s: not a URL: want http://user:password@host:port/path; %s", show, passwordForms)
 	}
 	if u.Hostname() == "" {
 		return nil, configError("source %s: no host: want %s://host/path", show, u.Scheme)
@@ -104,7 +104,7 @@ func openURL(source string, o Options) (*httpSource, error) {
 	if strings.Contains(source, redact.Mask) {
 		return nil, configError("source %s: *** stands for something secret that was hidden: want the password or value itself", show)
 	}
-	s := &httpSource{user: u.User, max: o.MaxPicture, redact: newRedactor(source), log: o.Log}
+	s := &httpSource{login: login{user: u.User}, max: o.MaxPicture, redact: newRedactor(source), log: o.Log}
 	if strings.Contains(redact.Address(source), u.Host) {
 		s.host = u.Host
 	}
@@ -229,7 +229,7 @@ func (s *httpSource) visit(ctx context.Context, emit func(Frame)) (v *visit, don
 		d.unmeasured = func() bool { return s.facts().unmeasured }
 		base, end = d.transport(s.option.tls()), d.close
 	}
-	auth := &authTransport{base: base, user: s.user}
+	auth := &authTransport{base: base, login: &s.login}
 	v = &visit{httpSource: s, client: &http.Client{Transport: auth, CheckRedirect: sameHost}, emit: emit, began: time.Now(), at: s.url.String()}
 	return v, func() {
 		v.client.CloseIdleConnections()

@@ -2,12 +2,16 @@ package camera
 
 import (
 	"crypto/md5"
+	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 )
@@ -84,6 +88,119 @@ func TestHTTPDigest(t *testing.T) {
 	}
 	if e, _ := fails(t, open(t, "http://admin:wrong@"+at+"/snap.cgi?channel=1", Options{}), Mode{}); e.Code != Config || !strings.Contains(e.Text, "refuses this user") {
 		t.Errorf("wrong password: %s: %q", e.Code, e.Text)
+	}
+}
+
+// digester is a camera that offers challenges, in as many lines as it is given, and
+// lets in who answers the Digest one with the password "geheim".
+type digester struct {
+	pic       []byte
+	lines     []string
+	algorithm string
+	sum       func(string) string
+	offered   atomic.Int32 // times it asked
+	wrong     atomic.Int32 // times it was answered wrongly
+	seen      sync.Map     // nonce counts
+}
+
+func (d *digester) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	auth := r.Header.Get("Authorization")
+	f := map[string]string{}
+	for _, m := range regexp.MustCompile(`(\w+)="?([^",]*)"?`).FindAllStringSubmatch(auth, -1) {
+		f[m[1]] = m[2]
+	}
+	key := d.sum("admin:r:geheim")
+	if strings.HasSuffix(strings.ToLower(d.algorithm), "-sess") {
+		key = d.sum(key + ":n1:" + f["cnonce"])
+	}
+	want := d.sum(strings.Join([]string{key, "n1", f["nc"], f["cnonce"], "auth", d.sum("GET:" + r.URL.RequestURI())}, ":"))
+	_, again := d.seen.LoadOrStore(f["nc"], true)
+	if auth != "" && !again && f["response"] == want && f["algorithm"] == d.algorithm {
+		w.Header().Set("Content-Type", "image/jpeg")
+		_, _ = w.Write(d.pic)
+		return
+	}
+	if auth != "" {
+		d.wrong.Add(1)
+	}
+	d.offered.Add(1)
+	for _, l := range d.lines {
+		w.Header().Add("WWW-Authenticate", l)
+	}
+	w.WriteHeader(http.StatusUnauthorized)
+}
+
+// Every kind of Digest is answered, however the challenges are written; the nonce is
+// used on, also when the camera was closed in between.
+func TestHTTPDigestKinds(t *testing.T) {
+	hexed := func(h func() hash.Hash) func(string) string {
+		return func(s string) string {
+			sum := h()
+			sum.Write([]byte(s))
+			return hex.EncodeToString(sum.Sum(nil))
+		}
+	}
+	const d = `Digest realm="r", nonce="n1", qop="auth"`
+	for name, tt := range map[string]struct {
+		lines     []string
+		algorithm string
+		hash      func() hash.Hash
+	}{
+		"plain":               {[]string{d}, "", md5.New},
+		"MD5-sess":            {[]string{d + ", algorithm=MD5-sess"}, "MD5-sess", md5.New},
+		"small letters":       {[]string{d + `, algorithm="md5-SESS"`}, "md5-SESS", md5.New},
+		"SHA-256":             {[]string{d + ", algorithm=SHA-256"}, "SHA-256", sha256.New},
+		"SHA-256-sess":        {[]string{d + ", algorithm=SHA-256-sess"}, "SHA-256-sess", sha256.New},
+		"SHA-512-256":         {[]string{d + ", algorithm=SHA-512-256"}, "SHA-512-256", sha512.New512_256},
+		"the first":           {[]string{d + ", algorithm=SHA-256", d + ", algorithm=MD5"}, "SHA-256", sha256.New},
+		"the first known":     {[]string{d + ", algorithm=X-9", d + ", algorithm=MD5"}, "MD5", md5.New},
+		"two in a line":       {[]string{d + ", algorithm=SHA-256, " + d + ", algorithm=MD5"}, "SHA-256", sha256.New},
+		"Basic behind":        {[]string{d + `, Basic realm="r"`}, "", md5.New},
+		"Basic first":         {[]string{`Basic realm="r", ` + d}, "", md5.New},
+		"Basic in its line":   {[]string{`Basic realm="r"`, d}, "", md5.New},
+		"others as well":      {[]string{"Negotiate, NTLM, " + d}, "", md5.New},
+		"several qop":         {[]string{`Digest qop="auth-int, auth", realm="r", nonce="n1"`}, "", md5.New},
+		"blanks around the =": {[]string{`digest realm = "r" , nonce = "n1" , qop = "auth"`}, "", md5.New},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cam := &digester{pic: drawn(t, 1), lines: tt.lines, algorithm: tt.algorithm, sum: hexed(tt.hash)}
+			srv := serve(t, cam.ServeHTTP)
+			at := strings.TrimPrefix(srv.URL, "http://")
+			s := open(t, "http://admin:geheim@"+at+"/snap.cgi?channel=1", Options{})
+			for range 3 {
+				take(t, s, Mode{FPS: 50}, 2)
+			}
+			if n := cam.offered.Load(); n != 1 {
+				t.Errorf("the camera asked %d times for 6 pictures, want once", n)
+			}
+		})
+	}
+}
+
+// A wrong password is tried once each time the camera is opened, and is never sent
+// by Basic where Digest is offered, known here or not.
+func TestHTTPDigestWrong(t *testing.T) {
+	for name, lines := range map[string][]string{
+		"known":   {`Basic realm="r"`, `Digest realm="r", nonce="n1", qop="auth"`},
+		"unknown": {`Basic realm="r", Digest realm="r", nonce="n1", qop="auth", algorithm=X-9`},
+	} {
+		cam := &digester{lines: lines, sum: func(s string) string { return s }}
+		srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.Header.Get("Authorization"), "Basic") {
+				t.Errorf("%s: the password was sent", name)
+			}
+			cam.ServeHTTP(w, r)
+		})
+		s := open(t, "http://admin:wrong@"+strings.TrimPrefix(srv.URL, "http://")+"/snap.cgi", Options{})
+		for range 3 {
+			e, _ := fails(t, s, Mode{})
+			if e.Code != Config || !e.Denied || strings.Contains(e.Text, "wrong") || strings.Contains(e.Text, "no password was sent") != (name == "unknown") {
+				t.Errorf("%s: %s: %q", name, e.Code, e.Text)
+			}
+		}
+		if n := cam.wrong.Load(); n > 3 {
+			t.Errorf("%s: 3 attempts were %d wrong answers", name, n)
+		}
 	}
 }
 

@@ -28,7 +28,7 @@ func (v *visit) requestError(err error) *Error {
 	e := &Error{Code: NoCamera, Text: fmt.Sprintf("connect to camera %s: %s", v.name(), v.redact.line(inner.Error())), Err: err}
 	if bad, ok := errors.AsType[*tls.CertificateVerificationError](err); ok && len(bad.UnverifiedCertificates) > 0 {
 		e.Code = Config
-		e.Text = fmt.Sprintf("camera %s: its certificate is not trusted: %s: compare with the camera's own page that its key is %s, then write that behind the source as #pin=%[3]s, or name its authority by #ca=/path.pem",
+		e.Text = fmt.Sprintf("camera %s: its certificate is not trusted: %s: compare with the camera's own page that its key is %s, then write that behind the https:// address as #pin=%[3]s, or name its authority by #ca=/path.pem",
 			v.name(), v.redact.line(bad.Err.Error()), cert.PinOf(bad.UnverifiedCertificates[0]))
 		return e
 	}
@@ -37,11 +37,27 @@ func (v *visit) requestError(err error) *Error {
 		e.Text = fmt.Sprintf("camera %s: its key is %s, not the one that pin= says: somebody may be in between, or the camera has a new certificate", v.name(), other.got)
 		return e
 	}
-	if errors.Is(err, http.ErrSchemeMismatch) {
+	switch {
+	case errors.Is(err, http.ErrSchemeMismatch):
 		e.Code = Config
 		e.Text = fmt.Sprintf("camera %s does not speak https: want http://", v.name())
+	case isOldTLS(err) && !v.option.legacy && v.option.pin == nil:
+		e.Code = Config
+		e.Text = fmt.Sprintf("camera %s speaks only TLS that is not safe any more (%s): write #tls=legacy behind the https:// address to allow it, better with pin=",
+			v.name(), v.redact.line(inner.Error()))
 	}
 	return e
+}
+
+// isOldTLS recognises that there is no version or cipher suite that both sides have.
+func isOldTLS(err error) bool {
+	if alert, ok := errors.AsType[tls.AlertError](err); ok {
+		const handshakeFailure, protocolVersion, insufficientSecurity = 40, 70, 71 // RFC 8446, 6.2
+		return alert == handshakeFailure || alert == protocolVersion || alert == insufficientSecurity
+	}
+	text := err.Error() // of crypto/tls, which exports no other errors for these
+	return strings.Contains(text, "tls: handshake failure") || strings.Contains(text, "tls: protocol version not supported") ||
+		strings.Contains(text, "tls: server selected unsupported protocol version")
 }
 
 // unanswered says that a camera was connected and sent no answer in time.
@@ -70,8 +86,10 @@ func (v *visit) refusal(a *answer) error {
 	switch code := a.StatusCode; {
 	case busy, code == http.StatusServiceUnavailable, code == http.StatusTooManyRequests, code == http.StatusLocked:
 		return &Error{Code: CameraBusy, Text: text}
-	case code == http.StatusUnauthorized && v.user == nil:
+	case code == http.StatusUnauthorized && v.login.user == nil:
 		return &Error{Code: Config, Denied: true, Text: text + ": it wants a user and a password: http://user:password@host/path"}
+	case code == http.StatusUnauthorized && v.login.strange():
+		return &Error{Code: Config, Denied: true, Text: text + ": it wants a login of a kind that is not known here, so no password was sent: want Basic or Digest"}
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return &Error{Code: Config, Denied: true, Text: text + ": it refuses this user and password, or this user may not see it"}
 	case code >= 300 && code < 400:

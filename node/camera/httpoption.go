@@ -21,13 +21,14 @@ type httpOption struct {
 	discard int        // pictures thrown away before the one that counts; below 0: found out
 	pin     *cert.Pin  // the only public key trusted; nil: none
 	roots   *x509.CertPool
+	legacy  bool          // TLS as old cameras speak it
 	timeout time.Duration // for the head of an answer; 0: as usual
 	given   string        // all of it, as written
 }
 
 const (
 	maxDiscard = 10
-	optionList = "kind=, discard=, pin=, ca= or timeout="
+	optionList = "kind=, discard=, pin=, ca=, tls= or timeout="
 )
 
 // parseHTTPOption reads the fragment.
@@ -44,8 +45,8 @@ func parseHTTPOption(u *url.URL) (o httpOption, err error) {
 	}); err != nil {
 		return o, err
 	}
-	if (o.pin != nil || o.roots != nil) && u.Scheme != "https" {
-		return o, errors.New("options pin= and ca= are about certificates: want https:// with them")
+	if (o.pin != nil || o.roots != nil || o.legacy) && u.Scheme != "https" {
+		return o, errors.New("options pin=, ca= and tls= are for https://: a camera that redirects http:// to https:// is given by its https:// address")
 	}
 	return o, nil
 }
@@ -68,6 +69,11 @@ func (o *httpOption) set(name, value string) (err error) {
 		o.pin, err = parsePin(value)
 	case "ca":
 		o.roots, err = readRoots(value)
+	case "tls":
+		if value != "legacy" {
+			return fmt.Errorf("option tls=%q: want legacy, for a camera that speaks no newer TLS than 1.1 or knows no forward secrecy", value)
+		}
+		o.legacy = true
 	case "timeout":
 		o.timeout, err = parseTimeout(value)
 	default:
@@ -106,12 +112,17 @@ type pinError struct{ got cert.Pin }
 
 func (e *pinError) Error() string { return "its key is another than the pinned one: " + e.got.String() }
 
-// tls is how the camera's certificate is judged; nil: as the system does.
+// tls is how the camera's certificate is judged; nil: as the system does. A camera
+// whose key is pinned may speak the TLS of its time: the key says that it is the
+// camera, and there is no other way to reach it.
 func (o httpOption) tls() *tls.Config {
-	if o.pin == nil && o.roots == nil {
+	if o.pin == nil && o.roots == nil && !o.legacy {
 		return nil
 	}
 	c := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.roots}
+	if o.legacy || o.pin != nil {
+		c.MinVersion, c.CipherSuites = tls.VersionTLS10, allSuites() //nolint:gosec // asked for
+	}
 	if o.pin != nil {
 		// A pinned key needs neither authority nor name nor date, which cameras
 		// seldom have right; with an authority as well, both must hold.
@@ -119,6 +130,14 @@ func (o httpOption) tls() *tls.Config {
 		c.VerifyConnection = o.checkPin
 	}
 	return c
+}
+
+// allSuites are all cipher suites there are, those without forward secrecy too.
+func allSuites() (ids []uint16) {
+	for _, s := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
+		ids = append(ids, s.ID)
+	}
+	return ids
 }
 
 func (o httpOption) checkPin(s tls.ConnectionState) error {

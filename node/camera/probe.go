@@ -173,7 +173,7 @@ func (s *httpSource) shown(addr string) string {
 	if err != nil {
 		return s.redact.line(addr)
 	}
-	if u.User = s.user; u.Path == "" {
+	if u.User = s.login.user; u.Path == "" {
 		u.Path = "/"
 	}
 	out := u.String()
