@@ -48,6 +48,7 @@ type conn struct {
 	session    *session
 	commands   *commandLine // nil: commands are not slowed
 	connecting atomic.Bool  // CONNECT has come
+	lingers    atomic.Bool  // it is read on after its end, see linger
 	// Read by publishers once the session is established.
 	established atomic.Bool
 
@@ -204,6 +205,9 @@ func (c *conn) readBy(t time.Time) {
 // kick ends the connection with a reason, which MQTT 5 clients are told.
 func (c *conn) kick(why packets.Code) {
 	c.kicked.CompareAndSwap(nil, &why)
+	if c.established.Load() {
+		c.explains(why)
+	}
 	if c.established.Load() && c.version == 5 {
 		p := []byte{packets.Disconnect << 4, 1, why.Code}
 		c.push(item{head: p}, needed)

@@ -74,6 +74,7 @@ func noEntry(err error) packets.Code {
 
 // refuse answers CONNECT with a reason.
 func (c *conn) refuse(code packets.Code, why error) error {
+	c.explains(code)
 	c.b.log.client(c, "connection refused", "why", why)
 	if c.version < 5 { // the engine does not tell a wrong password from a missing right
 		c.push(item{head: []byte{packets.Connack << 4, 2, 0, v3Code(code.Code)}}, needed)
@@ -236,11 +237,12 @@ func v3Code(code byte) byte {
 // unacceptable answers a CONNECT that breaks the protocol, where MQTT has an answer.
 // [MQTT-3.1.4-1], [MQTT-3.2.2-7]
 func (c *conn) unacceptable(version byte, v *violation) error {
+	c.explains(v.code)
 	switch {
 	case v.code.Code == 0:
-	case version == 5, version > 0 && v.code == packets.ErrUnsupportedProtocolVersion:
+	case version >= 5:
 		c.push(item{head: []byte{packets.Connack << 4, 3, 0, v.code.Code, 0}}, needed)
-	case v.code == packets.ErrClientIdentifierNotValid:
+	case version > 0 && v.code == packets.ErrUnsupportedProtocolVersion, v.code == packets.ErrClientIdentifierNotValid:
 		c.push(item{head: []byte{packets.Connack << 4, 2, 0, v3Code(v.code.Code)}}, needed)
 	}
 	return fmt.Errorf("read CONNECT: %w", v)

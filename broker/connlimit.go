@@ -95,11 +95,15 @@ func (c *conn) connAccount() connAccount {
 	return a
 }
 
-// evictPending ends the connection that has been open for longest without sending
-// CONNECT. false: there is none.
+// evictPending ends a connection that is over and only read on, or the one that has been
+// open for longest without sending CONNECT. false: there is none.
 func (b *Broker) evictPending() bool {
 	var oldest *conn
 	for _, c := range b.connections() {
+		if c.lingers.Load() {
+			_ = c.raw.Close()
+			return true
+		}
 		if !c.connecting.Load() && c.kicked.Load() == nil && (oldest == nil || c.opened.Before(oldest.opened)) {
 			oldest = c
 		}

@@ -103,6 +103,7 @@ func (b *Broker) serve(ctx context.Context, raw net.Conn, from net.Addr) error {
 	close(c.over)
 	c.dump.senders.Wait()
 	c.out.writers.Wait()
+	c.linger(ctx)
 	if !stop() {
 		<-kicked
 	}

@@ -2,7 +2,8 @@ package broker
 
 import "github.com/mochi-mqtt/server/v2/packets"
 
-// vetConnect checks a CONNECT and gives its version; 0 if it is not MQTT at all. MQTT
+// vetConnect checks a CONNECT and gives its version, of an unknown one that in whose form
+// it is to be answered; 0 if it is not MQTT at all. MQTT
 // 3.1 gives a bit that later versions reserve no meaning; it is cleared.
 func vetConnect(first byte, body []byte) (version byte, bad *violation) {
 	f := fields{b: body}
@@ -13,6 +14,9 @@ func vetConnect(first byte, body []byte) (version byte, bad *violation) {
 	case f.bad != nil || name != "MQTT" && name != "MQIsdp":
 		return 0, malformed("not MQTT [MQTT-3.1.2-1]")
 	case version < 3, version > 5, (name == "MQIsdp") != (version == 3):
+		if version = max(version, 1); name == "MQIsdp" { // is answered in the form of MQTT 3
+			version = min(version, 4)
+		}
 		return version, &violation{packets.ErrUnsupportedProtocolVersion, "unknown version of MQTT [MQTT-3.1.2-2]"}
 	case version == 3:
 		body[len(name)+3] &^= 1

@@ -240,7 +240,9 @@ func (c *conn) fail(err error) {
 func (c *conn) hangUp() {
 	if !c.out.hungUp {
 		c.out.hungUp = true
-		_ = c.raw.Close()
+		if !c.halfClose() {
+			_ = c.raw.Close()
+		}
 	}
 }
 
