@@ -200,7 +200,7 @@ func TestPageLoginOverTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if k := resp.Cookies(); len(k) != 1 || k[0].Name != "__Host-camqtt" || !k[0].Secure || !k[0].HttpOnly {
+	if k := resp.Cookies(); len(k) != 2 || k[0].Name != "__Host-camqtt" || !k[0].Secure || !k[0].HttpOnly {
 		t.Errorf("cookies %v", k)
 	}
 	r, err := http.NewRequest(http.MethodGet, "https://"+s.https+"/login", nil)

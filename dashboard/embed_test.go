@@ -60,7 +60,7 @@ func TestCookieInAFrame(t *testing.T) {
 	} {
 		s := serveClosed(t, access.AnonymousNever, Options{Embed: c.embed})
 		resp, _ := post(t, s.url+"/login", "user=ann&password="+s.tokens["ann"], "X-Forwarded-Proto", c.proto, "Content-Type", "application/x-www-form-urlencoded")
-		if len(resp.Cookies()) != 1 {
+		if len(resp.Cookies()) != 2 {
 			t.Fatalf("%s: cookies %v", name, resp.Cookies())
 		}
 		if k := resp.Cookies()[0]; k.SameSite != c.site || k.Partitioned != c.part || !k.HttpOnly {

@@ -65,7 +65,8 @@ func (d *Dashboard) logIn(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "the form with user and password cannot be read: want application/x-www-form-urlencoded of at most %d bytes", maxForm)
 		return
 	}
-	at := access.Attempt{User: r.PostForm.Get("user"), Secret: r.PostForm.Get("password"), From: d.proxies.client(r), Web: true}
+	device, keep := d.deviceOf(r)
+	at := access.Attempt{User: r.PostForm.Get("user"), Secret: r.PostForm.Get("password"), From: d.proxies.client(r), Web: true, Device: device}
 	if at.User == "" || at.Secret == "" {
 		refuse(w, http.StatusUnauthorized, "a user name and a password are needed")
 		return
@@ -84,6 +85,7 @@ func (d *Dashboard) logIn(w http.ResponseWriter, r *http.Request) {
 	}
 	if p.Name != "" { // else there are no accounts, and none is needed
 		http.SetCookie(w, d.cookie(r, d.sessions.begin(p)))
+		http.SetCookie(w, keep)
 		d.opts.Log.Info("logged in", "user", p.Name, "from", d.proxies.client(r).String())
 	}
 	d.sendBack(w, r, "./")

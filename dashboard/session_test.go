@@ -63,7 +63,7 @@ func credentials(user, password string) string {
 func (c *closed) logIn(t testing.TB, user, password string) []string {
 	t.Helper()
 	resp, body := post(t, c.url+"/login", credentials(user, password))
-	if resp.StatusCode != http.StatusSeeOther || len(resp.Cookies()) != 1 {
+	if resp.StatusCode != http.StatusSeeOther || len(resp.Cookies()) != 2 {
 		t.Fatalf("logging in as %s: %d %q, %d cookies", user, resp.StatusCode, body, len(resp.Cookies()))
 	}
 	return []string{"Cookie", resp.Cookies()[0].Name + "=" + resp.Cookies()[0].Value}
@@ -88,7 +88,7 @@ func (c *closed) status(t testing.TB, path string, header ...string) int {
 func TestSession(t *testing.T) {
 	c := serveClosed(t, access.AnonymousNever, Options{})
 	resp, _ := post(t, c.url+"/login", credentials("annie", annPassword), "Cookie", "camqtt=chosen-by-somebody")
-	if len(resp.Cookies()) != 1 {
+	if len(resp.Cookies()) != 2 {
 		t.Fatalf("%d %v", resp.StatusCode, resp.Header)
 	}
 	k := resp.Cookies()[0]
@@ -115,7 +115,7 @@ func TestSession(t *testing.T) {
 	}
 	// Logging in again gives another session, and ends the one before.
 	resp, _ = post(t, c.url+"/login", credentials("annie", annPassword), mine...)
-	if len(resp.Cookies()) != 1 || resp.Cookies()[0].Value == k.Value || c.status(t, "/", mine...) != 401 {
+	if len(resp.Cookies()) != 2 || resp.Cookies()[0].Value == k.Value || c.status(t, "/", mine...) != 401 {
 		t.Error("a session survives logging in again")
 	}
 	for name := range map[string]bool{"": true, "camqtt=": true, "camqtt=" + strings.Repeat("x", 4000): true, "camqtt=" + k.Value[:42]: true, "other=" + k.Value: true} {
