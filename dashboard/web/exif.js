@@ -156,8 +156,8 @@ class Tiff {
 }
 
 /**
- * moment joins the three EXIF texts of a time. Without an offset the camera is
- * taken to live in the page's time zone.
+ * moment joins the three EXIF texts of a time. Without an offset it is null: nobody
+ * knows in which zone the camera is.
  * @param {string} date such as 2026:01:31 12:00:00
  * @param {string} fraction decimal digits of the second
  * @param {string} offset such as +01:00
@@ -169,7 +169,7 @@ export function moment(date, fraction, offset) {
 	if (y < 1970 || mo < 1 || mo > 12 || day < 1 || day > 31 || h > 23 || mi > 59 || s > 60) return null;
 	const ms = /^\d+$/.test(fraction) ? Math.floor(Number(`0.${fraction}`) * 1000) : 0;
 	const o = /^([+-])(\d\d):(\d\d)$/.exec(offset);
-	if (!o && offset !== 'Z') return new Date(y, mo - 1, day, h, mi, s, ms).getTime();
+	if (!o && offset !== 'Z') return null;
 	const minutes = o ? (o[1] === '-' ? -1 : 1) * (Number(o[2]) * 60 + Number(o[3])) : 0;
 	return Date.UTC(y, mo - 1, day, h, mi, s, ms) - minutes * 60_000;
 }

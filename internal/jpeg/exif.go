@@ -17,7 +17,8 @@ type EXIF struct {
 	Make, Model string
 	// ID is the picture's own identifier: exactly 32 hexadecimal digits.
 	ID string
-	// Orientation is 1 to 8 as in EXIF 2.32 table 6; anything else means 1.
+	// Orientation is 1 to 8 as in EXIF 2.32 table 6; anything else leaves that of the
+	// picture, which is 1 where it has none.
 	Orientation int
 }
 
@@ -41,33 +42,70 @@ const (
 	stampForm = "2006:01:02 15:04:05"
 )
 
-// Dress returns a new picture, made of b and what it lacks: an EXIF block right
-// after the start of image unless the picture has one of its own, and the
-// standard Huffman tables (T.81 K.3) before the first scan when it has none.
-// The picture data is copied unchanged; bytes of b past in.Len are left behind.
-// in must be what Scan said of b; if it is not, the result is a plain copy. One
-// allocation.
+// Dress returns a new picture, made of b and what it lacks: an EXIF block with e
+// right after the start of image, and the standard Huffman tables (T.81 K.3) before
+// the first scan when it has none. An EXIF block of its own is kept, with the time,
+// ID and, unless 0, the orientation of e in it. The picture data is copied unchanged;
+// bytes of b past in.Len are left behind. in must be what Scan said of b; if it is
+// not, the result is a plain copy.
 func Dress(b []byte, in Info, e EXIF) []byte {
-	if in.Len > len(b) || in.sos < 2 || in.sos > in.Len {
+	if !in.fits(b) {
 		return append(make([]byte, 0, len(b)), b...)
 	}
-	b = b[:in.Len]
-	room := len(b)
-	if !in.HasEXIF {
-		room += exifBound
+	out := appendHead(make([]byte, 0, in.Len+in.headRoom()-in.sos), b, in, e)
+	return append(out, in.Body(b)...)
+}
+
+// Head is the part of Dress(b, in, e) before [Info.Body], for senders that need not
+// copy the rest. It is nil where in is not what Scan said of b.
+func Head(b []byte, in Info, e EXIF) []byte {
+	if !in.fits(b) {
+		return nil
 	}
+	return appendHead(make([]byte, 0, in.headRoom()), b, in, e)
+}
+
+// Body is the part of b from the first scan on, which Dress leaves as it is.
+func (in Info) Body(b []byte) []byte {
+	if !in.fits(b) {
+		return b
+	}
+	return b[in.sos:in.Len]
+}
+
+func (in Info) fits(b []byte) bool {
+	return in.Len <= len(b) && in.sos >= 2 && in.sos <= in.Len && in.exnd <= in.sos
+}
+
+// headRoom is how long a head is at most, but for an EXIF block that is rewritten.
+func (in Info) headRoom() int {
+	room := in.sos + exifBound
 	if in.needsTables() {
 		room += len(stdTables)
 	}
-	out := append(make([]byte, 0, room), b[:2]...)
-	if !in.HasEXIF {
-		out = appendEXIF(out, in, e)
+	return room
+}
+
+func appendHead(out, b []byte, in Info, e EXIF) []byte {
+	out = append(out, b[:2]...)
+	rest := b[2:in.sos]
+	merged, ok := out, false
+	if in.HasEXIF {
+		merged, ok = mergeEXIF(out, b[in.exif:in.exnd], e)
 	}
-	out = append(out, b[2:in.sos]...)
+	if !ok {
+		merged = appendEXIF(out, in, e)
+	}
+	out = merged
+	if in.HasEXIF {
+		out = append(out, b[2:in.exif-len(exifHead)-4]...)
+		rest = b[in.exnd:in.sos]
+	}
+	out = append(out, rest...)
 	if in.needsTables() {
 		out = append(out, stdTables...)
 	}
-	return append(out, b[in.sos:]...)
+	return out
 }
 
 // ifd writes one image file directory (TIFF 6.0 section 2) at the end of out.

@@ -8,11 +8,9 @@ import (
 
 // CaptureTime reads when a picture was taken from its EXIF block, written by any
 // camera in either byte order: DateTimeOriginal, SubSecTimeOriginal and
-// OffsetTimeOriginal. Without an offset the time is taken to be in this
-// machine's zone (time.Local), because EXIF then means the camera's local time
-// and cameras without the tag usually stand in the same building. It is false
-// when there is no such time in b. Only the headers are looked at, so a
-// truncated picture will do.
+// OffsetTimeOriginal. Without an offset it is no time: nobody knows in which zone
+// the camera is. It is false when there is no such time in b. Only the headers are
+// looked at, so a truncated picture will do.
 func CaptureTime(b []byte) (time.Time, bool) {
 	t, dir, ok := exifDirectory(b)
 	if !ok {
@@ -22,9 +20,10 @@ func CaptureTime(b []byte) (time.Time, bool) {
 	if !ok {
 		return time.Time{}, false
 	}
-	zone := time.Local
-	if s, ok := t.text(dir, 0x9011); ok {
-		zone = parseOffset(s, zone)
+	s, _ := t.text(dir, 0x9011)
+	zone, ok := parseOffset(s)
+	if !ok {
+		return time.Time{}, false
 	}
 	when, err := time.ParseInLocation(stampForm, stamp, zone)
 	if err != nil {
@@ -117,12 +116,10 @@ func (t tiff) text(dir uint32, tag uint16) (string, bool) {
 	return strings.TrimSpace(s), true
 }
 
-// parseOffset reads "+01:00", "-05:30" or "Z"; anything else leaves the zone.
-func parseOffset(s string, zone *time.Location) *time.Location {
-	if t, err := time.Parse("Z07:00", s); err == nil {
-		return t.Location()
-	}
-	return zone
+// parseOffset reads "+01:00", "-05:30" or "Z".
+func parseOffset(s string) (*time.Location, bool) {
+	t, err := time.Parse("Z07:00", s)
+	return t.Location(), err == nil
 }
 
 // parseFraction reads the digits after a decimal point of seconds.
