@@ -6,6 +6,9 @@ import (
 	"camqtt/internal/wire"
 )
 
+// StoreFailing reports whether the last write of retained messages failed.
+func (b *Broker) StoreFailing() bool { return b.storeFailing.Load() }
+
 // Online returns the cameras that are online or asleep, in the order of their ids.
 func (b *Broker) Online() []wire.ID {
 	var ids []wire.ID

@@ -262,6 +262,10 @@ func (d *Dashboard) mux() *http.ServeMux {
 }
 
 func (d *Dashboard) readyz(w http.ResponseWriter, _ *http.Request) {
+	if err := d.opts.Disk(); err != nil {
+		refuse(w, http.StatusServiceUnavailable, "%s", err)
+		return
+	}
 	if !d.opts.Ready() {
 		refuse(w, http.StatusServiceUnavailable, "not connected to the broker")
 		return

@@ -94,6 +94,8 @@ type Options struct {
 	TrustedProxies []string
 	// Ready says whether the broker can be reached, for /readyz; nil is always.
 	Ready func() bool
+	// Disk reports, for /readyz, that nothing more can be kept; nil is never.
+	Disk func() error
 	// Access says who a visitor is, by what he logs in with, by what HTTP's
 	// Authorization or ?token= says or by where he comes from; nil lets everybody do everything. Rights are those over
 	// MQTT.
@@ -188,6 +190,9 @@ func (o Options) check() (Options, error) {
 	o.Limits, err = o.Limits.withDefaults()
 	if o.Named == nil {
 		o.Named = func(string) bool { return false }
+	}
+	if o.Disk == nil {
+		o.Disk = func() error { return nil }
 	}
 	if o.Ready == nil {
 		o.Ready = func() bool { return true }

@@ -3,6 +3,7 @@ package dashboard
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"runtime"
@@ -115,7 +116,13 @@ func TestServeSaysWhenItsListenerFails(t *testing.T) {
 
 func TestHealth(t *testing.T) {
 	var ready atomic.Bool
-	s := serve(t, Options{Ready: ready.Load})
+	var full atomic.Bool
+	s := serve(t, Options{Ready: ready.Load, Disk: func() error {
+		if full.Load() {
+			return errors.New("the disk is full")
+		}
+		return nil
+	}})
 	resp, body := ask(t, "GET", s.url+"/healthz")
 	wantAnswer(t, resp, body, 200, "ok")
 	resp, body = ask(t, "GET", s.url+"/readyz")
@@ -124,6 +131,11 @@ func TestHealth(t *testing.T) {
 	wantAnswer(t, resp, body, 503, "not connected")
 	ready.Store(true)
 	resp, body = ask(t, "GET", s.url+"/readyz")
+	wantAnswer(t, resp, body, 200, "ok")
+	full.Store(true)
+	resp, body = ask(t, "GET", s.url+"/readyz")
+	wantAnswer(t, resp, body, 503, "the disk is full")
+	resp, body = ask(t, "GET", s.url+"/healthz")
 	wantAnswer(t, resp, body, 200, "ok")
 }
 

@@ -216,7 +216,7 @@ func (b *plant) addDashboard(p ports) error {
 	o := dashboard.Options{
 		Listener: listener, Base: b.cfg.Base, Viewer: v, Origins: c.Origins, Hosts: b.hosts(),
 		TrustedProxies: c.TrustedProxies, Embed: c.Embed,
-		Ready: l.Connected, Version: number, Log: log, Discovery: b.cfg.HomeAssistant.Prefix,
+		Ready: l.Connected, Disk: b.disk, Version: number, Log: log, Discovery: b.cfg.HomeAssistant.Prefix,
 		Protocols: b.protocols(), Enrol: b.enroller(), Limits: dashboard.Limits{Connections: dashboardConnections()},
 	}
 	if b.accounts != nil { // the zero pointer would be an Access too
