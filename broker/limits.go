@@ -10,6 +10,10 @@ import (
 // Limits bounds what clients may cost. The zero value of a field is its default;
 // sizes are bytes.
 type Limits struct {
+	// Memory is what this process may use; bounds below that are not given are made to
+	// fit. 0 is plenty.
+	Memory int64
+
 	// Connections is how many are open, over all listeners and Attach. A tenth of them is
 	// for cameras only. When all are open, the oldest one that has not sent CONNECT makes
 	// room. Default 2000.
@@ -26,7 +30,7 @@ type Limits struct {
 	Packet        int           // size of a PUBLISH; announced to MQTT 5 clients; default 2 MiB
 	ControlPacket int           // size of any other packet; default 256 KiB
 	PropertyBytes int           // topic and properties of a PUBLISH; default 16 KiB
-	InboundBytes  int           // packets over 64 KiB being received, over all connections; default 256 MiB
+	InboundBytes  int           // packets over 64 KiB being received, over all connections; default 256 MiB, of Memory an eighth at most
 	PacketTime    time.Duration // from a packet's first byte to its last; default 60 s
 	// PacketRate is how many packets per second are taken from one connection, and from
 	// all of one account four times as many; who sends more is read more slowly. Packets
@@ -53,14 +57,14 @@ type Limits struct {
 	SessionExpiry time.Duration
 	Window        int // unacknowledged QoS 1 and 2 messages on their way to one client; default 256
 	Queue         int // messages waiting behind the window, per session; default 1000
-	QueueBytes    int // size of those messages, and of those in the window; default 8 MiB
+	QueueBytes    int // size of those messages, and of those in the window; default 8 MiB, of Memory a 32nd at most
 
-	SendBytes    int           // ordinary packets waiting for one connection; default 1 MiB
+	SendBytes    int           // ordinary packets waiting for one connection; default 1 MiB, of Memory a 128th at most
 	Pictures     int           // picture topics waiting for one connection, one picture each; default 1024
 	WriteTimeout time.Duration // a connection that takes no 64 KiB in this time is closed; default 20 s
 
 	RetainedMessages int // retained messages; default 20000
-	RetainedBytes    int // their size; default 128 MiB
+	RetainedBytes    int // their size; default 128 MiB, of Memory a fifth at most: a picture may take up to twice its size
 	RetainedMessage  int // size of one retained message that is no picture; default 256 KiB
 
 	// StoreEvery is the shortest pause between writes of retained messages; default 2 s.
@@ -107,6 +111,16 @@ func (l Limits) withDefaults() (Limits, error) {
 	return l, nil
 }
 
+// part is a bound in bytes: n, or a part of the memory where that is less, but never less
+// than what a small hub needs.
+func (l *Limits) part(of int64, n int) int {
+	const least = 256 << 10
+	if l.Memory <= 0 {
+		return n
+	}
+	return int(min(int64(n), max(l.Memory/of, least)))
+}
+
 func (l *Limits) numbers() error {
 	for _, f := range []struct {
 		name string
@@ -121,7 +135,7 @@ func (l *Limits) numbers() error {
 		{"Packet", &l.Packet, 2 << 20},
 		{"ControlPacket", &l.ControlPacket, 256 << 10},
 		{"PropertyBytes", &l.PropertyBytes, 16 << 10},
-		{"InboundBytes", &l.InboundBytes, 256 << 20},
+		{"InboundBytes", &l.InboundBytes, l.part(8, 256<<20)},
 		{"PacketRate", &l.PacketRate, 5000},
 		{"CommandRate", &l.CommandRate, 50},
 		{"CommandBurst", &l.CommandBurst, 200},
@@ -132,11 +146,11 @@ func (l *Limits) numbers() error {
 		{"Sessions", &l.Sessions, 1000},
 		{"Window", &l.Window, 256},
 		{"Queue", &l.Queue, 1000},
-		{"QueueBytes", &l.QueueBytes, 8 << 20},
-		{"SendBytes", &l.SendBytes, 1 << 20},
+		{"QueueBytes", &l.QueueBytes, l.part(32, 8<<20)},
+		{"SendBytes", &l.SendBytes, l.part(128, 1<<20)},
 		{"Pictures", &l.Pictures, 1024},
 		{"RetainedMessages", &l.RetainedMessages, 20000},
-		{"RetainedBytes", &l.RetainedBytes, 128 << 20},
+		{"RetainedBytes", &l.RetainedBytes, l.part(5, 128<<20)},
 		{"RetainedMessage", &l.RetainedMessage, defaultRetainedMessage},
 	} {
 		switch {

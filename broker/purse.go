@@ -68,7 +68,7 @@ func (l *Limits) share() int { return max(l.InboundBytes/accountPart, l.Packet) 
 
 // spent reports whether n more bytes are too much for the account. The caller holds mu.
 func (s *session) spent(n int) bool {
-	if s.purse == nil || s.purse.waiting.Load()+int64(n) <= int64(accountQueues*s.b.limits.QueueBytes) {
+	if s.purse == nil || s.purse.waiting.Load()+int64(n) <= accountQueues*int64(s.b.limits.QueueBytes) {
 		return false
 	}
 	return s.conn == nil || s.waiting.bytes+s.flying > 0 || n > smallMessage

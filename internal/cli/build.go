@@ -17,6 +17,7 @@ import (
 	"camqtt/internal/config"
 	"camqtt/internal/enrol"
 	"camqtt/internal/link"
+	"camqtt/internal/memlimit"
 	"camqtt/internal/run"
 	"camqtt/internal/viewer"
 	"camqtt/node/camera/push"
@@ -46,6 +47,7 @@ type ports struct{ mqtt, http string }
 
 // build makes the plant. When something is wrong nothing stays bound.
 func (e *env) build(cfg *config.Config, log *slog.Logger, p ports) (_ *plant, err error) {
+	memlimit.Limit(log)
 	b := &plant{cfg: cfg, log: log, memory: e.memory(cfg, log)}
 	defer func() {
 		if err != nil {
@@ -155,9 +157,18 @@ func (b *plant) addBroker(p ports) error {
 	return nil
 }
 
-// brokerLimits turns the configuration's limits into the broker's.
+// brokerLimits turns the configuration's limits into the broker's. What has its default
+// is made to fit the memory.
 func brokerLimits(c config.BrokerLimits) broker.Limits {
+	def := broker.DefaultLimits()
+	if c.RetainedBytes == def.RetainedBytes {
+		c.RetainedBytes = 0
+	}
+	if c.QueueBytes == def.QueueBytes {
+		c.QueueBytes = 0
+	}
 	return broker.Limits{
+		Memory:      memlimit.Available(),
 		Connections: c.Connections, PerListener: c.ConnectionsPerPort, PerAddress: c.ConnectionsPerAddress, PerAccount: c.ConnectionsPerAccount,
 		ConnectTime: c.ConnectTime, ConnectPacket: c.ConnectBytes, Packet: c.PacketBytes, ControlPacket: c.ControlBytes, PacketRate: c.PacketsPerSecond,
 		TopicBytes: c.TopicBytes, TopicLevels: c.TopicLevels, Subscriptions: c.Subscriptions, Keepalive: c.Keepalive,

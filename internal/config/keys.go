@@ -88,7 +88,7 @@ func limitKeys() []Key {
 		{Name: "broker.limits.queue_messages", Default: "1000", Meaning: "QoS 1 and 2 messages that wait for one client", parse: whole(1, most)},
 		{Name: "broker.limits.queue_bytes", Default: "8388608", Meaning: "their size; of all of one account's clients together four times that", parse: whole(4096, mostBytes)},
 		{Name: "broker.limits.retained_messages", Default: "20000", Meaning: "retained messages, pictures included", parse: whole(1, most)},
-		{Name: "broker.limits.retained_bytes", Default: "134217728", Meaning: "their size", parse: whole(4096, 1<<30)},
+		{Name: "broker.limits.retained_bytes", Default: "134217728", Meaning: "their size; by default a fifth of the memory at most", parse: whole(4096, 1<<30)},
 		{Name: "broker.limits.retained_message_bytes", Default: "262144", Meaning: "largest retained message that is no picture", parse: whole(64, mostBytes)},
 		{Name: "broker.limits.store_every", Default: "2s", Meaning: "shortest pause between writes of retained messages, and what a crash can lose", parse: span},
 		{Name: "broker.limits.store_slow", Default: "1m", Meaning: "the same for a topic that changes often; longer spares an SD card", parse: span},
