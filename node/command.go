@@ -26,12 +26,17 @@ func (l *loop) receive(x note) {
 		l.sawInfo(m)
 	case kind == wire.KindCmd:
 		l.command(x, false)
-	case kind != wire.KindSet && !strings.HasPrefix(string(kind), "set/"):
+	case !isSet(kind):
 	case l.presence.standby: // the other node of this id answers
 		l.follow(x, kind)
 	default:
 		l.set(x, kind)
 	}
+}
+
+// isSet reports whether a kind of topic is of settings.
+func isSet(kind wire.Kind) bool {
+	return kind == wire.KindSet || strings.HasPrefix(string(kind), "set/")
 }
 
 // command carries out one message on cmd. An empty payload is no command: it is
@@ -42,7 +47,11 @@ func (l *loop) command(x note, all bool) {
 	}
 	l.count.commands.Add(1)
 	c, err := wire.ParseCommand(x.msg.Payload, x.at)
-	if x.msg.Retained {
+	switch {
+	case !l.outbox.room():
+		l.flood.add(string(c.Verb), c.ID)
+		return
+	case x.msg.Retained:
 		l.ignoreRetained(string(c.Verb), c.ID)
 		return
 	}
@@ -64,20 +73,6 @@ func (l *loop) command(x note, all bool) {
 	case wire.Hello:
 		l.hello(c, x.at, all)
 	}
-}
-
-// hello publishes status, info and state again; after a moment when every
-// camera was asked at once.
-func (l *loop) hello(c wire.Command, at time.Time, all bool) {
-	do := func() {
-		l.assert()
-		l.answer(c, at, wire.OK, "")
-	}
-	if all {
-		l.later(0, helloSpread, do)
-		return
-	}
-	do()
 }
 
 // refuse publishes the result of what could not be understood.

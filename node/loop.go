@@ -44,7 +44,8 @@ type loop struct {
 	asleep   bool // status says sleeping
 	stated   stated
 	first    firstLook
-	replies  []reply   // hellos to answer later
+	replies  []reply // to do later
+	hellos   helloAll
 	told     wire.Info // as last published
 	onClosed []func()  // what to say when the camera has been closed
 	sensors  []string  // what stats will have
@@ -156,6 +157,10 @@ func (l *loop) wake() time.Time {
 		at(l.backoff.until)
 	}
 	at(l.dozesAt())
+	at(l.hellos.due)
+	if !l.flood.empty() {
+		at(time.Now().Add(floodAgain))
+	}
 	at(l.secrecy.late())
 	at(l.stated.due)
 	at(l.snapNext)
@@ -173,6 +178,14 @@ func (l *loop) tick(now time.Time) {
 			l.replies = append(l.replies[:i], l.replies[i+1:]...)
 			i--
 			r.do()
+		}
+	}
+	l.greetAgain(l.hellos.take(now))
+	for l.outbox.room() && !l.flood.empty() {
+		for _, r := range l.flood.take(together) {
+			if r.TS = wire.At(now); !l.presence.standby { // else the other node answers
+				l.reply(r)
+			}
 		}
 	}
 	if !l.snapNext.IsZero() && !now.Before(l.snapNext) {

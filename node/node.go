@@ -18,7 +18,7 @@ type Node struct {
 	started  time.Time
 	inbox    chan note
 	ended    chan struct{} // closed when Serve has returned
-	missed   atomic.Uint64 // messages that found the inbox full
+	flood    flood
 	count    counters
 	limit    *sizeLimit
 	noRetain atomic.Bool // the broker keeps no retained messages
@@ -86,7 +86,7 @@ func (n *Node) Filters() []string {
 }
 
 // Handle takes one message. It never blocks: when more than a thousand wait,
-// further ones are counted and dropped.
+// further commands are not carried out, and answered so.
 func (n *Node) Handle(m wire.Message) {
 	if len(m.Payload) > wire.MaxCommandBytes { // enough to be refused, not to fill memory
 		m.Payload = m.Payload[: wire.MaxCommandBytes+1 : wire.MaxCommandBytes+1]
@@ -119,9 +119,24 @@ func (n *Node) note(x note) {
 	select {
 	case n.inbox <- x:
 	default:
-		if n.missed.Add(1) == 1 {
-			n.opts.Log.Warn("messages dropped: too many at once")
-		}
+		n.missed(x)
+	}
+}
+
+// missed notes a message that came faster than the loop reads. A command gets an answer
+// all the same; what else is missed is heard again.
+func (n *Node) missed(x note) {
+	_, kind, _ := n.opts.Base.Split(x.msg.Topic)
+	switch {
+	case len(x.msg.Payload) == 0:
+	case kind == wire.KindCmd || x.msg.Topic == n.opts.Base.AllCmd():
+		c, _ := wire.ParseCommand(x.msg.Payload, x.at)
+		n.count.commands.Add(1)
+		n.flood.add(string(c.Verb), c.ID)
+	case isSet(kind):
+		_, id, _ := parseSet(kind, x.msg.Payload)
+		n.count.commands.Add(1)
+		n.flood.add("set", id)
 	}
 }
 

@@ -73,7 +73,7 @@ const (
 	maxLeases       = 256                    // of viewers; those beyond share one
 	maxPending      = 4096                   // snaps waiting for one picture
 	maxHeldPictures = 8                      // deliberate pictures kept through an outage
-	maxHeldItems    = 256                    // results and events kept through an outage
+	maxHeldItems    = 4096                   // groups of results and events that wait or are kept through an outage
 	maxHeldSettings = 256                    // that wait for privacy to be written down
 )
 

@@ -43,11 +43,15 @@ func (l *loop) set(x note, kind wire.Kind) {
 		return
 	}
 	l.count.commands.Add(1)
-	if x.msg.Retained {
+	changes, id, err := parseSet(kind, x.msg.Payload)
+	switch {
+	case !l.outbox.room():
+		l.flood.add("set", id)
+		return
+	case x.msg.Retained:
 		l.ignoreRetained("set", "")
 		return
 	}
-	changes, id, err := parseSet(kind, x.msg.Payload)
 	if err != nil {
 		l.refuse(err)
 		return

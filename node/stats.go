@@ -31,7 +31,7 @@ func (l *loop) publishStats(now time.Time) {
 	s := wire.Stats{
 		TS: wire.At(now), Every: every.Seconds(), Uptime: int64(now.Sub(l.started).Seconds()),
 		Captured: c.captured.Load(), Sent: c.sent.Load(), Snapshots: c.snapshots.Load(), Bytes: c.bytes.Load(),
-		Replaced: c.replaced.Load(), Unsent: c.unsent.Load(), TooLarge: c.tooLarge.Load(),
+		Replaced: c.replaced.Load(), Unsent: c.unsent.Load(), TooLarge: c.tooLarge.Load(), Unanswered: l.flood.unanswered.Load(),
 		Commands: c.commands.Load(), Restarts: c.restarts.Load(), Memory: memory(), Temperature: temperature(), Signal: signal(wireless),
 	}
 	s.Broken, _ = l.broken()

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -85,7 +84,7 @@ func ParseCommand(payload []byte, now time.Time) (Command, error) {
 		return Command{}, &Refusal{Code: BadArgument, Text: fmt.Sprintf(
 			"the command has %d bytes: want at most %d", len(payload), MaxCommandBytes)}
 	}
-	payload = bytes.TrimSpace(payload)
+	payload = plainText(payload)
 	if len(payload) > 0 && payload[0] == '{' {
 		return parseJSON(payload, now)
 	}
@@ -123,8 +122,8 @@ func parseWords(s string) (Command, error) {
 }
 
 func parseJSON(payload []byte, now time.Time) (Command, error) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(payload, &fields); err != nil {
+	fields, ok := jsonObject(payload)
+	if !ok {
 		return Command{}, &Refusal{Code: BadArgument, Text: `the command is not valid JSON: want such as {"cmd":"snap","id":"a1"}`}
 	}
 	text := make(map[string]string, len(fields))

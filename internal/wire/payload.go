@@ -146,6 +146,7 @@ type Stats struct {
 	Broken         uint64   `json:"broken"`    // not whole JPEGs
 	TooLarge       uint64   `json:"too_large"` // over max_image_bytes
 	Commands       uint64   `json:"commands"`
+	Unanswered     uint64   `json:"unanswered"` // commands that were not answered, because too many came at once
 	Reconnects     uint64   `json:"reconnects"`
 	Restarts       uint64   `json:"restarts"`         // of the camera after a fault
 	Temperature    *float64 `json:"temperature"`      // of the processor, degrees Celsius; null where unknown

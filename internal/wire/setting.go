@@ -1,8 +1,6 @@
 package wire
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -117,7 +115,7 @@ func ParseSetKey(key string, payload []byte) (Change, error) {
 	if len(payload) > MaxCommandBytes {
 		return Change{}, &Refusal{Cmd: "set", Code: BadArgument, Text: fmt.Sprintf("the value has %d bytes: want at most %d", len(payload), MaxCommandBytes)}
 	}
-	c, err := ParseChange(key, string(payload))
+	c, err := ParseChange(key, string(plainText(payload)))
 	if err != nil {
 		return c, &Refusal{Cmd: "set", Code: BadArgument, Text: err.Error()}
 	}
@@ -134,8 +132,8 @@ func ParseSet(payload []byte) (changes []Change, id string, err error) {
 	if len(payload) > MaxCommandBytes {
 		return refuse(fmt.Sprintf("the settings have %d bytes: want at most %d", len(payload), MaxCommandBytes))
 	}
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(bytes.TrimSpace(payload), &fields) != nil {
+	fields, ok := jsonObject(plainText(payload))
+	if !ok || fields == nil {
 		return refuse(`the settings are not a JSON object: want such as {"fps":5,"quality":70}`)
 	}
 	if v, ok := scalar(fields["id"]); ok && validToken(v) {

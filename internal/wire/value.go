@@ -50,8 +50,8 @@ const MaxSide = 16384
 // ParseSize reads "640x480".
 func ParseSize(s string) (Size, error) {
 	w, h, ok := strings.Cut(strings.ToLower(s), "x")
-	width, err1 := strconv.Atoi(w)
-	height, err2 := strconv.Atoi(h)
+	width, err1 := parseInt(w)
+	height, err2 := parseInt(h)
 	if !ok || err1 != nil || err2 != nil || width < 1 || height < 1 || width > MaxSide || height > MaxSide {
 		return Size{}, fmt.Errorf("size %.40q: want WIDTHxHEIGHT such as 640x480, each 1 to %d", s, MaxSide)
 	}
@@ -100,9 +100,19 @@ func ParseFPS(s string) (float64, error) {
 	return f, nil
 }
 
+// parseInt reads a whole number, which may be written as a fraction: templates and some
+// libraries have no other numbers, and send 80.0.
+func parseInt(s string) (int, error) {
+	s = strings.TrimSpace(s)
+	if whole, zeros, ok := strings.Cut(s, "."); ok && whole != "" && strings.Trim(zeros, "0") == "" {
+		s = whole
+	}
+	return strconv.Atoi(s)
+}
+
 // ParseQuality reads a JPEG quality from 1 (least) to 100 (best).
 func ParseQuality(s string) (int, error) {
-	q, err := strconv.Atoi(s)
+	q, err := parseInt(s)
 	if err != nil || q < 1 || q > 100 {
 		return 0, fmt.Errorf("quality %.40q: want a whole number from 1 to 100", s)
 	}
@@ -118,7 +128,7 @@ func ParseFlash(s string) (int, error) {
 	case "off":
 		return 0, nil
 	}
-	p, err := strconv.Atoi(s)
+	p, err := parseInt(s)
 	if err != nil || p < 0 || p > 100 {
 		return 0, fmt.Errorf("flash %.40q: want 0 (off) to 100 percent, on or off", s)
 	}

@@ -76,6 +76,17 @@ func TestParseCommand(t *testing.T) {
 		"json more":   {`{"cmd":"stop","colour":{"of":["the","moon"]},"viewer":null}`, wire.Command{Verb: wire.Stop}},
 		"json number": {`{"cmd":"hello","id":17}`, wire.Command{Verb: wire.Hello, ID: "17"}},
 		"fresh ts":    {`{"cmd":"snap","ts":"2026-01-31T11:59:31.000Z"}`, wire.Command{Verb: wire.Snap}},
+		"NUL":         {"snap\x00", wire.Command{Verb: wire.Snap}},
+		"a buffer":    {"snap id=a1\x00\x00\x00\x00", wire.Command{Verb: wire.Snap, ID: "a1"}},
+		"CR LF":       {"snap\r\n", wire.Command{Verb: wire.Snap}},
+		"BOM":         {"\xef\xbb\xbfsnap", wire.Command{Verb: wire.Snap}},
+		"UTF-16LE":    {"\xff\xfes\x00n\x00a\x00p\x00\r\x00\n\x00", wire.Command{Verb: wire.Snap}},
+		"UTF-16BE":    {"\xfe\xff\x00s\x00n\x00a\x00p", wire.Command{Verb: wire.Snap}},
+		"JSON string": {`"snap id=a1"`, wire.Command{Verb: wire.Snap, ID: "a1"}},
+		"JSON twice":  {`"{\"cmd\":\"snap\"}"`, wire.Command{Verb: wire.Snap}},
+		"fraction":    {`{"cmd":"snap","quality":80.0}`, wire.Command{Verb: wire.Snap, Quality: 80}},
+		"fractions":   {"snap quality=80.0 size=640.0x480.0", wire.Command{Verb: wire.Snap, Quality: 80, Size: wire.Size{Width: 640, Height: 480}}},
+		"Python":      {"{'cmd': 'snap', 'id': None, 'quality': 80}", wire.Command{Verb: wire.Snap, Quality: 80}},
 		"future ts":   {`{"cmd":"snap","ts":"2026-01-31T13:00:00+00:00"}`, wire.Command{Verb: wire.Snap}},
 	} {
 		got, err := wire.ParseCommand([]byte(c.in), now)
@@ -95,7 +106,7 @@ func TestCommandsRefused(t *testing.T) {
 		"nothing":         {"  ", "", "", wire.UnknownCommand, "no command word"},
 		"long unknown":    {strings.Repeat("x", 500), strings.Repeat("x", 32) + "...", "", wire.UnknownCommand, "not a command"},
 		"control":         {"a\x1b[31m", "a?[31m", "", wire.UnknownCommand, `"a?[31m"`},
-		"not UTF-8":       {"\xff\xfe", "??", "", wire.UnknownCommand, "not a command"},
+		"not UTF-8":       {"\xff\xfd", "??", "", wire.UnknownCommand, "not a command"},
 		"1 MB":            {strings.Repeat("snap ", 200_000), "", "", wire.BadArgument, "at most 4096"},
 		"bad JSON":        {`{"cmd":"snap"`, "", "", wire.BadArgument, "not valid JSON"},
 		"JSON array":      {`[1]`, "[1]", "", wire.UnknownCommand, "not a command"},
@@ -173,6 +184,24 @@ func TestParseSetKey(t *testing.T) {
 	} {
 		if c, err := wire.ParseSetKey(key, []byte(value+"\n")); err != nil || string(c.Setting) != key {
 			t.Errorf("ParseSetKey(%s, %s) = %+v, %v", key, value, c, err)
+		}
+	}
+	for value, want := range map[string]wire.Change{
+		"quality 80.0":             {Setting: wire.SetQuality, Quality: 80},
+		"fps 5.0":                  {Setting: wire.SetFPS, FPS: 5},
+		"size 320x240\x00":         {Setting: wire.SetSize, Size: wire.Size{Width: 320, Height: 240}},
+		"flash 50.0\r\n":           {Setting: wire.SetFlash, Flash: 50},
+		"privacy \xef\xbb\xbfTrue": {Setting: wire.SetPrivacy, On: true},
+		"name \"Front door\"":      {Setting: wire.SetName, Name: "Front door"},
+	} {
+		key, value, _ := strings.Cut(value, " ")
+		if c, err := wire.ParseSetKey(key, []byte(value)); err != nil || c != want {
+			t.Errorf("ParseSetKey(%s, %q) = %+v, %v, want %+v", key, value, c, err, want)
+		}
+	}
+	for _, value := range []string{"80.5", "", ".0", "8 0"} {
+		if c, err := wire.ParseSetKey("quality", []byte(value)); err == nil {
+			t.Errorf("ParseSetKey(quality, %q) = %+v, want a refusal", value, c)
 		}
 	}
 	if _, err := wire.ParseSetKey("color", []byte("red")); err == nil || !strings.Contains(err.Error(), "fps size quality") {
