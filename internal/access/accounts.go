@@ -119,21 +119,33 @@ func (a *Accounts) Lookup(name string) (Principal, bool) {
 	return e.principal(), true
 }
 
-// Serve notices changes of the file until ctx is done. A file that cannot be read, or
+// Serve notices changes of the file until ctx is done, and keeps beside it where accounts
+// have logged in. A file that cannot be read, or
 // has gone, changes nothing: what was good stays in force, and the log says so.
 func (a *Accounts) Serve(ctx context.Context) error {
 	if a.file == "" {
 		<-ctx.Done()
 		return nil
 	}
+	logins := a.loginsOf()
+	if err := logins.load(time.Now()); err != nil {
+		a.log.Warn("earlier logins not known: accounts have no tries of their own before they log in again", "err", err)
+	}
+	save := func(force bool) {
+		if err := logins.save(time.Now(), force); err != nil {
+			a.often.Warn("logins not saved", "err", err)
+		}
+	}
 	tick := time.NewTicker(a.every)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			save(true)
 			return nil
 		case <-tick.C:
 			a.look()
+			save(false)
 		}
 	}
 }

@@ -19,7 +19,8 @@ const (
 	accountEvery = 30 * time.Second
 
 	maxBuckets  = 16384
-	maxDevices  = 8 // remembered of one account at one address
+	maxDevices  = 8  // remembered of one account at one address
+	deviceBytes = 16 // of the hash of a device
 	knownFor    = 30 * 24 * time.Hour
 	longestName = 64 // of an account; see nameForm
 )
@@ -30,6 +31,7 @@ type guard struct {
 	addresses map[netip.Addr]*bucket
 	accounts  map[string]*bucket
 	known     map[place]*knownAccount
+	changed   bool // known has entries that were not saved
 }
 
 // place is an account at an address.
@@ -47,6 +49,7 @@ type visit struct {
 // knownAccount is an account that has logged in from an address.
 type knownAccount struct {
 	at      time.Time // of the last login
+	saved   time.Time // at, as it was saved
 	tries   bucket
 	devices map[string]*knownDevice
 }
@@ -170,16 +173,16 @@ func (g *guard) remember(v visit, now time.Time) {
 		g.known[v.place] = k
 	}
 	k.at = now
-	if v.device != "" {
-		k.remember(v.device, now)
-	}
+	fresh := v.device != "" && k.remember(v.device, now)
+	g.changed = g.changed || fresh || now.Sub(k.saved) > loginsStale
 }
 
-// remember notes a device in place of the one that was not used for longest.
-func (k *knownAccount) remember(device string, now time.Time) {
+// remember notes a device in place of the one that was not used for longest, and reports
+// whether it is a new one.
+func (k *knownAccount) remember(device string, now time.Time) bool {
 	if d := k.devices[device]; d != nil {
 		d.at = now
-		return
+		return false
 	}
 	if k.devices == nil {
 		k.devices = map[string]*knownDevice{}
@@ -194,6 +197,7 @@ func (k *knownAccount) remember(device string, now time.Time) {
 		delete(k.devices, oldest)
 	}
 	k.devices[device] = &knownDevice{at: now, tries: full(now)}
+	return true
 }
 
 // makeRoom forgets what is too old to count, and if need be more. The caller holds mu.
@@ -232,7 +236,7 @@ func visitOf(at Attempt) visit {
 	v := visit{place: place{name: at.User}}
 	if at.Device != "" {
 		sum := sha256.Sum256([]byte(at.Device)) // of fixed length, and nothing that a dump could show
-		v.device = string(sum[:16])
+		v.device = string(sum[:deviceBytes])
 	}
 	if len(v.name) > longestName {
 		v.name = ""
