@@ -3,12 +3,12 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"camqtt/internal/access"
+	"camqtt/internal/brokerurl"
 	"camqtt/internal/config"
 	"camqtt/internal/engine"
 	"camqtt/internal/hass"
@@ -180,7 +180,7 @@ func (e *env) configured(r *rightsFlags, o *engine.Options) (all []access.Accoun
 func needed(cfg *config.Config) (all []access.Account) {
 	user := cfg.MQTT.Username
 	for _, s := range cfg.MQTT.URL {
-		if u, err := url.Parse(s); err == nil && u.User.Username() != "" {
+		if u, err := brokerurl.Parse(s); err == nil && u.User.Username() != "" {
 			user = u.User.Username() // it wins over the key
 		}
 	}

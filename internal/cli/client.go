@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"camqtt/internal/brokerurl"
 	"camqtt/internal/config"
 	"camqtt/internal/link"
 	"camqtt/internal/secret"
@@ -90,7 +91,7 @@ func (t *target) find(e *env) (config.MQTT, wire.Base, error) {
 	}
 	for _, url := range []string{t.broker, e.lookup("CAMQTT_BROKER")} {
 		if url != "" {
-			m.URL = strings.Split(url, ",")
+			m.URL = brokerurl.Words(url)
 			break
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"camqtt/internal/link"
+	"camqtt/internal/redact"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
@@ -51,7 +52,7 @@ func (e *env) lsCommand() *cobra.Command {
 				}
 				at := ""
 				if t.broker != "" {
-					at = " --broker " + t.broker
+					at = " --broker " + redact.Template(t.broker)
 				}
 				return e.printList(list, at)
 			})

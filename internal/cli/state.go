@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"camqtt/internal/brokerurl"
 	"camqtt/internal/config"
-	"camqtt/internal/link"
 	"camqtt/internal/memo"
 	"camqtt/node"
 )
@@ -71,7 +71,7 @@ func (e *env) memory(cfg *config.Config, log *slog.Logger) (m memory) {
 // programs of a user: two of them may have cameras of one id at two brokers. A host's
 // encrypted port is the same broker; on this machine each port is one.
 func brokerName(address string) string {
-	u, err := link.ParseURL(address)
+	u, err := brokerurl.Parse(address)
 	if err != nil {
 		return "broker"
 	}

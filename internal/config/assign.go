@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"camqtt/internal/brokerurl"
 	"camqtt/internal/wire"
 )
 
@@ -82,10 +83,18 @@ func (l *loader) assignList(p place, at origin, value string) {
 		return
 	}
 	var entries []entry
-	for _, word := range strings.Fields(value) {
+	for _, word := range l.shape.keys[p.name].words(value) {
 		entries = append(entries, entry{at, word})
 	}
 	l.putList(p, at, entries)
+}
+
+// words takes apart what stands in the place of a list.
+func (k Key) words(value string) []string {
+	if k.several {
+		return brokerurl.Words(value)
+	}
+	return strings.Fields(value)
 }
 
 // assignYAML takes what a file would have after the key.

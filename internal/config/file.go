@@ -7,6 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"camqtt/internal/brokerurl"
 	"camqtt/internal/wire"
 )
 
@@ -161,6 +162,10 @@ func (d doc) list(n *yaml.Node, p place, at origin) {
 			}
 			d.report(itemAt, fault)
 			return
+		case item == n && d.shape.keys[p.name].several:
+			for _, word := range brokerurl.Words(n.Value) {
+				entries = append(entries, entry{itemAt, word})
+			}
 		default:
 			entries = append(entries, entry{itemAt, item.Value})
 		}

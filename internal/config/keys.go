@@ -21,8 +21,9 @@ type Key struct {
 	// Meaning says in one line what the key is for and what it takes.
 	Meaning string
 
-	list  bool                      // takes one value or several
-	parse func(string) (any, error) // of one value; its errors hold no secret
+	list    bool                      // takes one value or several
+	several bool                      // in the place of a list there may be commas too
+	parse   func(string) (any, error) // of one value; its errors hold no secret
 }
 
 // Env is the environment variable of the key, such as CAMQTT_BROKER_LISTEN. In
@@ -116,7 +117,7 @@ func dashboardKeys() []Key {
 
 func mqttKeys() []Key {
 	return []Key{
-		{Name: "mqtt.url", Default: "[]", Meaning: "the broker, mqtt mqtts ws or wss://host:port, or a list for one cluster; [] is the embedded one", list: true, parse: brokerURL},
+		{Name: "mqtt.url", Default: "[]", Meaning: "the broker, mqtt mqtts ws or wss://host:port, or a list for one cluster; [] is the embedded one", list: true, several: true, parse: brokerURL},
 		{Name: "mqtt.username", Default: `""`, Meaning: "user at the broker, unless the URL has one", parse: text},
 		{Name: "mqtt.password", Default: `""`, Meaning: "that user's password; password_file is the better place", parse: password},
 		{Name: "mqtt.password_file", Default: `""`, Meaning: "file with the password as its only line, which nobody else may read; credential:NAME is systemd's", parse: text},

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -346,5 +347,20 @@ func TestCheckSource(t *testing.T) {
 	var one config.Problem
 	if !errors.As(err, &one) || one != problems[0] {
 		t.Errorf("errors.As finds %+v, want the first problem", one)
+	}
+}
+
+// Brokers are given as a list, or as words, and as people write them.
+func TestBrokerAddresses(t *testing.T) {
+	want := []string{"mqtt://a:1883", "mqtt://b:1884", "wss://c"}
+	for _, s := range []config.Options{
+		{Sources: []string{"dashboard=", "mqtt.url=a b:1884,wss://c"}},
+		{Sources: []string{"dashboard=", "mqtt.url=[a, 'b:1884', 'wss://c']"}},
+		{Sources: []string{"a.yaml"}, ReadFile: files{"a.yaml": "dashboard:\nmqtt:\n  url: a, b:1884 wss://c\n"}.read},
+		{Sources: []string{"a.yaml"}, ReadFile: files{"a.yaml": "dashboard:\nmqtt:\n  url:\n  - a\n  - b:1884\n  - wss://c\n"}.read},
+	} {
+		if got := load(t, s).MQTT.URL; !slices.Equal(got, want) {
+			t.Errorf("%q: got %q, want %q", s.Sources, got, want)
+		}
 	}
 }

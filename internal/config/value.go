@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"camqtt/internal/cert"
+	"camqtt/internal/brokerurl"
 	"camqtt/internal/redact"
 	"camqtt/internal/wire"
 )
@@ -141,50 +142,23 @@ func pin(s string) (any, error) {
 	return p.String(), nil
 }
 
-// brokerURL takes what the MQTT connection understands. Its errors repeat
-// nothing but the scheme, because what is not a URL may still hold a password.
+// brokerURL takes what the MQTT connection understands. A host alone becomes a URL.
 func brokerURL(s string) (any, error) {
-	const such = "such as mqtt://127.0.0.1:1883"
-	scheme, rest, ok := strings.Cut(s, "://")
-	if !ok {
-		return nil, errors.New("no scheme:// in front: want mqtt, mqtts, ws, wss or unix, " + such)
-	}
-	switch scheme {
-	case "mqtt", "tcp", "mqtts", "ssl", "tls", "ws", "wss", "unix":
-	default:
-		return nil, fmt.Errorf("unknown scheme %.20q: want mqtt, mqtts, ws, wss or unix, %s", scheme, such)
-	}
-	if strings.Contains(rest, ":"+redact.Mask+"@") {
-		return nil, errors.New("*** stands for a password that was hidden: want the password itself, or password_file")
-	}
-	u, err := url.Parse(s)
+	u, err := brokerurl.Parse(s)
 	switch {
 	case err != nil:
-		return nil, errors.New("not a URL: want " + scheme + "://host:port, with %40 for an @ in a password")
-	case scheme == "unix" && u.Path == "":
-		return nil, errors.New("no path: want such as unix:///run/mqtt.sock")
-	case scheme != "unix" && u.Hostname() == "":
-		return nil, errors.New("no host: want such as " + scheme + "://127.0.0.1")
-	case scheme != "unix" && u.Port() == "0":
-		return nil, errors.New("port 0: want 1 to 65535")
+		return nil, errors.Unwrap(err) // without the address, whose place is told
+	case strings.Contains(s, "://"):
+		return s, nil
 	}
-	if p := u.Port(); p != "" {
-		if _, err := strconv.ParseUint(p, 10, 16); err != nil {
-			return nil, errors.New("the port is not a number from 1 to 65535")
-		}
-	}
-	return s, nil
+	return u.String(), nil
 }
 
 // isTLS reports whether a URL that brokerURL has taken is of an encrypted
 // connection.
-func isTLS(brokerURL string) bool {
-	scheme, _, _ := strings.Cut(brokerURL, "://")
-	switch scheme {
-	case "mqtts", "ssl", "tls", "wss":
-		return true
-	}
-	return false
+func isTLS(address string) bool {
+	u, err := brokerurl.Parse(address)
+	return err == nil && brokerurl.Secure(u)
 }
 
 // hasUser reports whether a URL that brokerURL has taken names a user.

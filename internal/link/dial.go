@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 
+	"camqtt/internal/brokerurl"
 	"camqtt/internal/cert"
 )
 
@@ -36,7 +37,7 @@ func (l *Link) dial(ctx context.Context, turn int) (conn net.Conn, where string,
 		}
 		return newPulse(conn, l.opts.Timeout, 0), "in-process", nil
 	}
-	u, err := ParseURL(l.opts.URLs[turn%len(l.opts.URLs)])
+	u, err := brokerurl.Parse(l.opts.URLs[turn%len(l.opts.URLs)])
 	if err != nil {
 		return nil, "", err
 	}
@@ -51,7 +52,7 @@ func (l *Link) dial(ctx context.Context, turn int) (conn net.Conn, where string,
 
 func (l *Link) dialURL(ctx context.Context, u *url.URL) (net.Conn, error) {
 	var conf *tls.Config
-	if secure(u) {
+	if brokerurl.Secure(u) {
 		conf = &tls.Config{MinVersion: tls.VersionTLS12}
 		if l.opts.TLS != nil {
 			conf = l.opts.TLS.Clone()
@@ -101,7 +102,7 @@ func (l *Link) Credentials() (user, password string) {
 	if len(l.opts.URLs) == 0 {
 		return l.opts.Username, l.opts.Password
 	}
-	u, err := ParseURL(l.opts.URLs[0])
+	u, err := brokerurl.Parse(l.opts.URLs[0])
 	if err != nil {
 		return "", ""
 	}
@@ -111,7 +112,7 @@ func (l *Link) Credentials() (user, password string) {
 // credentials are those of the URL in use, else of the options.
 func (l *Link) credentials(where string) (user, password string) {
 	for _, s := range l.opts.URLs {
-		u, err := ParseURL(s)
+		u, err := brokerurl.Parse(s)
 		if err != nil || u.User == nil || (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String() != where {
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"camqtt/internal/brokerurl"
 	"camqtt/internal/wire"
 )
 
@@ -95,7 +96,7 @@ func New(o Options) (*Link, error) {
 			return nil, errors.New("link: a broker URL is needed, such as mqtt://127.0.0.1:1883")
 		}
 		for _, u := range o.URLs {
-			if _, err := ParseURL(u); err != nil {
+			if _, err := brokerurl.Parse(u); err != nil {
 				return nil, err
 			}
 		}

@@ -314,30 +314,3 @@ func TestSilentBroker(t *testing.T) {
 		t.Error("no error from a broker that never answers")
 	}
 }
-
-func TestParseURL(t *testing.T) {
-	for in, want := range map[string]string{
-		"mqtt://h":             "mqtt://h:1883",
-		"mqtts://h":            "mqtts://h:8883",
-		"ws://h":               "ws://h:80/mqtt",
-		"wss://h:1/x":          "wss://h:1/x",
-		"tcp://[::1]":          "tcp://[::1]:1883",
-		"unix:///run/a.sock":   "unix:///run/a.sock",
-		"mqtt://u:p@h:1":       "mqtt://u:p@h:1",
-		"h:1883":               "unknown scheme",
-		"http://h":             "unknown scheme",
-		"mqtt://":              "no host",
-		"unix://":              "want a path",
-		"mqtt://u:geheim@h:x1": "want such as",
-	} {
-		u, err := link.ParseURL(in)
-		switch {
-		case err == nil && u.String() != want:
-			t.Errorf("ParseURL(%q) = %s, want %s", in, u, want)
-		case err != nil && !strings.Contains(err.Error(), want):
-			t.Errorf("ParseURL(%q): %v, want a word on %s", in, err, want)
-		case err != nil && strings.Contains(err.Error(), "geheim"):
-			t.Errorf("ParseURL(%q): the error has the password: %v", in, err)
-		}
-	}
-}
