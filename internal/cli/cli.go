@@ -176,14 +176,6 @@ func (e *env) strict(parent *cobra.Command) {
 	}
 }
 
-// oneCamera is the argument of commands for one camera.
-func oneCamera(_ *cobra.Command, args []string) error {
-	if len(args) != 1 {
-		return fmt.Errorf("which camera? want one id, such as porch, but got %d", len(args))
-	}
-	return nil
-}
-
 // log returns the logger that flags and configuration ask for.
 func (e *env) log(level, format string) (*slog.Logger, error) {
 	if e.logLevel != "" {

@@ -49,9 +49,10 @@ func (e *env) startCommand() *cobra.Command {
 		holder string
 	)
 	c := &cobra.Command{
-		Use:   "start ID",
-		Short: "Start a live stream: the lease manual, or a viewer's",
-		Args:  oneCamera,
+		Use:     "start ID [KEY=VALUE...]",
+		Short:   "Start a live stream: the lease manual, or a viewer's",
+		Example: "  camqtt start porch fps=5 for=1m\n  camqtt start porch --fps 5 --for 1m",
+		Args:    cameraWith("fps", "size", "quality", "for", "viewer"),
 		RunE: func(c *cobra.Command, args []string) error {
 			id, want, err := w.read(c, args)
 			if err != nil {
@@ -81,7 +82,7 @@ func (e *env) stopCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "stop ID",
 		Short: "End every live stream of a camera, or one viewer's",
-		Args:  oneCamera,
+		Args:  cameraWith("viewer"),
 		RunE: func(c *cobra.Command, args []string) error {
 			id, err := cameraID(args[0])
 			if err != nil {

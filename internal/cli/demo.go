@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"net"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -40,9 +41,8 @@ func (e *env) demoCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p, err := e.build(cfg, log, ports{
-				mqtt: e.name + " demo --mqtt " + another(mqtt), http: e.name + " demo --http " + another(http),
-			})
+			again := fmt.Sprintf("%s demo --http %s --mqtt %s", e.name, free(http, ""), free(mqtt, free(http, "")))
+			p, err := e.build(cfg, log, ports{mqtt: again, http: again})
 			if err != nil {
 				return err
 			}
@@ -61,17 +61,25 @@ func local(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// another returns an address with another port, for hints.
-func another(addr string) string {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
+// free returns an address that nothing listens on and that is not taken: this one, or the
+// same with a port above it. It is for hints.
+func free(addr, taken string) string {
+	const tries = 50
+	host, text, err := net.SplitHostPort(addr)
+	port, numErr := strconv.Atoi(text)
+	if err != nil || numErr != nil || port == 0 {
 		return addr
 	}
-	var n int
-	if _, err := fmt.Sscan(port, &n); err != nil || n < 1 || n > 65534 {
-		return addr
+	for n := port; n < port+tries && n <= 65535; n++ {
+		try := net.JoinHostPort(host, strconv.Itoa(n))
+		if l, err := net.Listen("tcp", try); err == nil && try != taken {
+			_ = l.Close()
+			return try
+		} else if err == nil {
+			_ = l.Close()
+		}
 	}
-	return net.JoinHostPort(host, fmt.Sprint(n+1))
+	return addr
 }
 
 // welcome says where everything is and what to try.

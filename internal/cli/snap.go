@@ -71,7 +71,7 @@ func (e *env) snapCommand() *cobra.Command {
 		Short: "Ask a camera for a fresh picture and write it to a file",
 		Example: "  camqtt snap porch                 writes porch.jpg\n" +
 			"  camqtt snap porch -o - | display  writes to standard output",
-		Args: oneCamera,
+		Args: cameraWith("max_age", "size", "quality"),
 		RunE: func(c *cobra.Command, args []string) error {
 			id, want, err := w.read(c, args)
 			if err != nil {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,7 +34,7 @@ func (e *env) watchCommand() *cobra.Command {
 		Short: "Watch a camera live: MJPEG on standard output, or numbered files",
 		Example: "  camqtt watch porch | ffplay -f mpjpeg -\n" +
 			"  camqtt watch porch --fps 1 -o pictures",
-		Args: oneCamera,
+		Args: cameraWith("fps", "size", "quality"),
 		RunE: func(c *cobra.Command, args []string) error {
 			id, want, err := w.read(c, args)
 			if err != nil {
@@ -45,24 +47,24 @@ func (e *env) watchCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return t.with(c.Context(), e, id, func(ctx context.Context, v *viewer.Viewer, _ *link.Link) error {
+			ctx, stop := untilHangup(c.Context())
+			defer stop()
+			return t.with(ctx, e, id, func(ctx context.Context, v *viewer.Viewer, _ *link.Link) error {
 				if err := e.find(ctx, v, id); err != nil {
 					return err
 				}
 				n := 0
-				err := v.Watch(ctx, id, want, func(p viewer.Picture) error {
-					if err := show(n, p); err != nil {
-						return err
-					}
-					if n++; n == count {
-						return errEnough
-					}
-					return nil
-				})
-				if errors.Is(err, errEnough) {
-					return nil
-				}
-				return e.answered(err)
+				return e.answered(watched(ctx, func(ctx context.Context) error {
+					return v.Watch(ctx, id, want, func(p viewer.Picture) error {
+						if err := show(n, p); err != nil {
+							return err
+						}
+						if n++; n == count {
+							return errEnough
+						}
+						return nil
+					})
+				}))
 			})
 		},
 	}
@@ -72,6 +74,38 @@ func (e *env) watchCommand() *cobra.Command {
 	w.rateFlag(c)
 	c.Flags().IntVarP(&count, "count", "n", 0, "end after so many pictures (default never)")
 	return c
+}
+
+// untilHangup is a context that ends also when the terminal does. A player that has gone
+// is an error of writing and not the end of the program, which has a lease to end.
+func untilHangup(ctx context.Context) (context.Context, func()) {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
+	broken := make(chan os.Signal, 1)
+	signal.Notify(broken, syscall.SIGPIPE)
+	return ctx, func() { signal.Stop(broken); stop() }
+}
+
+// stuckTime is how long a reader that has stopped reading is waited for at the end.
+const stuckTime = 2 * time.Second
+
+// watched runs a watch until it ends, or its context has and its output is stuck: the lease
+// is ended by then.
+func watched(ctx context.Context, watch func(context.Context) error) error {
+	done := make(chan error, 1)
+	go func() { done <- watch(ctx) }() // ends with ctx, or with the program where its output is stuck
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		select {
+		case err = <-done:
+		case <-time.After(stuckTime):
+		}
+	}
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
 }
 
 // sink returns what writes the n-th picture.

@@ -151,7 +151,7 @@ func cameraKeys() []Key {
 	return []Key{
 		{Name: "cameras.<id>.id", Meaning: "name in topics and files: 1 to 32 of a-z 0-9 _ -, the first a letter or digit", parse: cameraID},
 		{Name: "cameras.<id>.name", Default: `""`, Meaning: "what people read; none is the id", parse: optional(displayName)},
-		{Name: "cameras.<id>.source", Meaning: "where pictures come from: " + strings.Join(sourceForms(), ", "), parse: source},
+		{Name: "cameras.<id>.source", Meaning: "where pictures come from: " + strings.Join(SourceForms(), ", "), parse: source},
 		{Name: "cameras.<id>.size", Default: `""`, Meaning: `greatest size, WIDTHxHEIGHT; "" leaves it to the camera`, parse: size},
 		{Name: "cameras.<id>.fps", Default: "10", Meaning: "most pictures per second, 0.001 to 120", parse: fps},
 		{Name: "cameras.<id>.quality", Default: "0", Meaning: "JPEG quality, 1 to 100; 0 leaves it to the camera", parse: quality},

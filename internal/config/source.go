@@ -27,8 +27,8 @@ func schemes() []scheme {
 	}
 }
 
-// sourceForms is how the sources that there are can be written.
-func sourceForms() (forms []string) {
+// SourceForms is how the sources that there are can be written.
+func SourceForms() (forms []string) {
 	for _, s := range schemes() {
 		forms = append(forms, s.form)
 	}
@@ -41,7 +41,7 @@ func source(s string) (any, error) {
 	if _, err := text(s); err != nil {
 		return nil, err
 	}
-	forms := sourceForms()
+	forms := SourceForms()
 	want := "want " + strings.Join(forms[:len(forms)-1], ", ") + " or " + forms[len(forms)-1]
 	if s == "" {
 		return nil, errors.New("is empty: " + want)

@@ -13,8 +13,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"camqtt/internal/cert"
 	"camqtt/internal/brokerurl"
+	"camqtt/internal/cert"
 	"camqtt/internal/redact"
 	"camqtt/internal/wire"
 )

@@ -44,7 +44,7 @@ func (l *Link) dial(ctx context.Context, turn int) (conn net.Conn, where string,
 	where = (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 	conn, err = l.dialURL(ctx, u)
 	if err != nil {
-		return nil, "", fmt.Errorf("connect to %s: %w", where, cert.Explain(err))
+		return nil, "", fmt.Errorf("connect to %s: %w", where, cert.Explain(explainDial(err, brokerurl.Secure(u))))
 	}
 	keepUnsentSmall(conn)
 	return conn, where, nil

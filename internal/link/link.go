@@ -49,6 +49,9 @@ type Options struct {
 
 	Will          *wire.Message
 	Subscriptions []Subscription
+	// RefusedHint is a sentence that follows the error of subscriptions that the broker
+	// does not accept.
+	RefusedHint string
 	// Receive gets every message, one at a time. It must not block.
 	Receive func(wire.Message)
 	// Up is called when every subscription has been acknowledged, Down when
@@ -153,7 +156,7 @@ func (l *Link) connectOnce(ctx context.Context, turn int) error {
 	if err != nil {
 		return err
 	}
-	s, err := l.open(ctx, conn, where)
+	s, err := l.open(ctx, &sniffConn{Conn: conn}, where)
 	if err != nil {
 		return fmt.Errorf("connect to %s: %w", where, l.limiter.refused(l.opts.Will, err))
 	}
@@ -169,7 +172,7 @@ func (l *Link) connectOnce(ctx context.Context, turn int) error {
 		err = l.subscribed(ctx, s, asked)
 	}
 	if err != nil {
-		err = fmt.Errorf("connect to %s: %w", where, err)
+		err = fmt.Errorf("connect to %s: %w", where, l.hint(err))
 		if l.current() == s {
 			l.down(s, err)
 		}
@@ -187,6 +190,15 @@ func (l *Link) connectOnce(ctx context.Context, turn int) error {
 		err = fmt.Errorf("connection to %s lost: %w", where, s.why())
 	}
 	l.down(s, err)
+	return err
+}
+
+// hint adds what to do about refused subscriptions.
+func (l *Link) hint(err error) error {
+	var refused *RefusedError
+	if l.opts.RefusedHint != "" && errors.As(err, &refused) {
+		return fmt.Errorf("%w. %s", err, l.opts.RefusedHint)
+	}
 	return err
 }
 

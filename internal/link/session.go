@@ -138,6 +138,9 @@ func connectError(err error, account bool) error {
 		return fmt.Errorf("the broker takes nobody now; it says so too after several wrong passwords, for a minute (%w)", err)
 	case strings.Contains(text, "identifier"):
 		return fmt.Errorf("the broker refused the client id (%w)", err)
+	case errors.Is(err, errSpeaksTLS), errors.Is(err, errSpeaksHTTP):
+	case strings.HasSuffix(text, "eof"), strings.Contains(text, "connection reset"):
+		return fmt.Errorf("the program there ended the connection without an answer to CONNECT: it may speak TLS on this port (mqtts://), or not MQTT (%w)", err)
 	}
 	return err
 }

@@ -21,7 +21,7 @@ type Live struct {
 // any picture has come. While show runs, newer pictures replace one another.
 func (v *Viewer) Watch(ctx context.Context, id wire.ID, want Live, show func(Picture) error) error {
 	w := &watch{
-		viewer: v, id: id, box: make(chan []byte, 1), refused: make(chan wire.Result, 1),
+		viewer: v, id: id, box: make(chan []byte, 1), refused: make(chan wire.Result, 1), kept: make(chan struct{}),
 		start: wire.Command{
 			Verb: wire.Start, Viewer: v.next(), FPS: want.FPS, Size: want.Size, Quality: want.Quality, For: v.opts.Lease,
 		},
@@ -32,7 +32,16 @@ func (v *Viewer) Watch(ctx context.Context, id wire.ID, want Live, show func(Pic
 		return err
 	}
 	defer q.end()
-	defer w.end()
+	// The lease ends with ctx, also while show is stuck.
+	ended := make(chan struct{})
+	ending := context.AfterFunc(ctx, func() { defer close(ended); w.end() })
+	defer func() {
+		if ending() {
+			w.end()
+			return
+		}
+		<-ended
+	}()
 	w.failed = q.failed
 	return w.run(ctx, show)
 }
@@ -44,6 +53,7 @@ type watch struct {
 	box     chan []byte // newest picture wins
 	refused chan wire.Result
 	failed  <-chan error
+	kept    chan struct{} // closed when the lease is not renewed any more
 }
 
 // hear is called by one goroutine, the link's.
@@ -69,12 +79,11 @@ func (w *watch) hear(kind wire.Kind, m wire.Message) {
 
 func (w *watch) run(ctx context.Context, show func(Picture) error) error {
 	ctx, cancel := context.WithCancel(ctx)
-	renewed := make(chan struct{})
-	go func() { // ends with ctx; run waits, so that no renewal follows the end of the lease
-		defer close(renewed)
+	go func() { // ends with ctx
+		defer close(w.kept)
 		w.keep(ctx)
 	}()
-	defer func() { cancel(); <-renewed }()
+	defer cancel()
 	seen := false
 	for {
 		select {
@@ -124,8 +133,10 @@ func (w *watch) renew(ctx context.Context) <-chan struct{} {
 	return relink
 }
 
-// end gives the lease back, so that the camera need not wait for it to run out.
+// end gives the lease back, so that the camera need not wait for it to run out. No renewal
+// follows.
 func (w *watch) end() {
+	<-w.kept
 	ctx, cancel := context.WithTimeoutCause(context.Background(), time.Second, errors.New("the broker took too long"))
 	defer cancel()
 	v := w.viewer

@@ -121,3 +121,31 @@ func TestWatchRefused(t *testing.T) {
 		}
 	})
 }
+
+// A lease ends with its context also while nothing takes the pictures.
+func TestWatchEndsWhileStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v, l := start(t)
+		ctx, stop := context.WithCancel(t.Context())
+		free, done := make(chan struct{}), make(chan error, 1)
+		go func() { // ends with free
+			done <- v.Watch(ctx, "porch", viewer.Live{}, func(viewer.Picture) error { <-free; return nil })
+		}()
+		synctest.Wait()
+		say(v, wire.KindFrame, testkit.JPEG(t, 32, 24, 1, 0), false)
+		synctest.Wait()
+		stop()
+		synctest.Wait()
+		if n := l.verbs(wire.Stop); n != 1 {
+			t.Errorf("%d stops while the output is stuck, want 1", n)
+		}
+		close(free)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if n := l.verbs(wire.Stop); n != 1 {
+			t.Errorf("%d stops, want 1", n)
+		}
+		idle(t, l)
+	})
+}
