@@ -30,7 +30,7 @@ var imports = map[string][]string{
 	"node/camera/vmtest/boot":        {},
 	"node/camera/vmtest/webcam":      {},
 	"broker":                         {"internal/wire", "internal/access", "internal/ratelog", "broker/internal/messagestore"},
-	"dashboard":                      {"internal/ratelog", "internal/wire", "internal/access", "internal/link", "internal/viewer", "internal/jpeg", "internal/strictjson", "internal/inuse"},
+	"dashboard":                      {"internal/ratelog", "internal/wire", "internal/access", "internal/link", "internal/viewer", "internal/jpeg", "internal/strictjson", "internal/inuse", "internal/private", "internal/secret"},
 	"broker/internal/messagestore":   {"internal/private", "internal/datadir", "internal/atomicfile"},
 	"internal/wire":                  {},
 	"internal/access":                {"internal/wire", "internal/private", "internal/ratelog", "internal/strictjson", "internal/datadir"},

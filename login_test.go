@@ -79,8 +79,7 @@ func TestPageLogin(t *testing.T) {
 		t.Errorf("scripts can read %q", kept)
 	}
 
-	// The page comes back after a restart of everything, to the login page: sessions
-	// are in memory only.
+	// Who logs out gets the login page, also by reloading.
 	b.Reload()
 	b.Wait(patience, frames+` > 3`)
 	b.Click(`#account [data-part=leave]`)

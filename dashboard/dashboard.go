@@ -66,7 +66,7 @@ func New(o Options) (*Dashboard, error) {
 		return nil, fmt.Errorf("dashboard: %w", err)
 	}
 	d.space = access.Space{Base: o.Base, Discovery: o.Discovery}
-	d.sessions = newSessions(o.Access)
+	d.sessions = newSessions(o)
 	d.public = d.publicPaths()
 	d.handler = d.guarded(d.mux())
 	return d, nil

@@ -81,7 +81,7 @@ func (d *Dashboard) logIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if old := d.session(r); old != nil {
-		old.end()
+		d.sessions.finish(old)
 	}
 	if p.Name != "" { // else there are no accounts, and none is needed
 		http.SetCookie(w, d.cookie(r, d.sessions.begin(p)))
@@ -94,7 +94,7 @@ func (d *Dashboard) logIn(w http.ResponseWriter, r *http.Request) {
 // logOut ends the session and whatever is open in it, at once.
 func (d *Dashboard) logOut(w http.ResponseWriter, r *http.Request) {
 	if x := d.session(r); x != nil {
-		x.end()
+		d.sessions.finish(x)
 		d.opts.Log.Info("logged out", "user", x.who.Name, "from", d.proxies.client(r).String())
 	}
 	http.SetCookie(w, d.cookie(r, ""))
@@ -155,6 +155,7 @@ func (d *Dashboard) whoAmI(w http.ResponseWriter, r *http.Request) {
 	}
 	out := me{CanLogIn: d.opts.Access != nil && (err != nil || v.Role == access.Reader)}
 	if err == nil && v.Watches() {
+		d.renewCookie(w, r, v.session)
 		admin := v.Role == access.Admin
 		out.Known, out.Name, out.Role, out.Session = true, v.Name, v.Role.String(), v.session != nil
 		out.Command = v.Role != access.Reader

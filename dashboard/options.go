@@ -50,6 +50,8 @@ type Access interface {
 	Identify(ctx context.Context, at access.Attempt) (access.Principal, error)
 	// Bind returns a context that is also done when p is no longer who he was.
 	Bind(ctx context.Context, p access.Principal) (context.Context, context.CancelFunc)
+	// Lookup gives who an account is, without asking for its secret.
+	Lookup(name string) (access.Principal, bool)
 }
 
 // Counter is one figure for /metrics that somebody else counts.
@@ -100,6 +102,11 @@ type Options struct {
 	// Authorization or ?token= says or by where he comes from; nil lets everybody do everything. Rights are those over
 	// MQTT.
 	Access Access
+	// SessionKey signs sessions; nil is a key of this process, with which they end.
+	SessionKey *SessionKey
+	// EndedSessions is the file in which sessions are remembered that were ended before
+	// their time; "" forgets them with the process.
+	EndedSessions string
 	// Hosts are further names under which browsers may reach the port, such as
 	// cams.example. Addresses, localhost, the name of this machine, names without a
 	// dot and names of home networks (.local, .lan, .home.arpa, .internal) are always

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -13,14 +14,15 @@ import (
 )
 
 const (
-	sessionIdle    = 24 * time.Hour      // without a request or an open connection
+	sessionTime    = 12 * time.Hour      // from its last renewal
+	renewAfter     = time.Hour           // a request renews a session that was not renewed for so long
 	sessionLife    = 30 * 24 * time.Hour // whatever happens; OWASP calls it the absolute timeout
 	maxSessions    = 1000
 	maxPerAccount  = 50
 	plainCookie    = "camqtt"        // over plain http, where browsers refuse the other one
 	secureCookie   = "__Host-camqtt" // RFC 6265bis section 4.1.3.2: from this host, over TLS, and nobody else's
 	secretBytes    = 32
-	maxCookieBytes = 64
+	maxCookieBytes = 1024
 )
 
 // mark is how a secret is kept. Of 256 random bits nothing is learnt from its SHA-256,
@@ -37,76 +39,100 @@ func newSecret() (text string, kept mark) {
 
 // session is one browser in which somebody has logged in.
 type session struct {
-	id  mark
-	who access.Principal
+	id   mark
+	who  access.Principal
+	born time.Time
 	// ctx is done when he logs out, when his account has gone or changed, or when the
 	// session has lived for long enough. What he has open ends with it.
 	ctx context.Context
 	end context.CancelFunc
 
 	// Of sessions.mu.
-	used time.Time
-	open int // requests and WebSockets under way: while there are any it is in use
+	token sessionToken // the one that runs out last
+	timer *time.Timer  // ends it then
+	used  time.Time
+	open  int // requests and WebSockets under way
 }
 
-// sessions are in memory only: a restart logs everybody out, and there is no file from
-// which a session could be stolen.
+// sessions are the browsers that are logged in. What a browser shows is signed and good by
+// itself, so a restart logs nobody out; here is what it has open, and which sessions were
+// ended before their time.
 type sessions struct {
 	access Access
+	key    *SessionKey
+	log    *slog.Logger
 
 	mu      sync.Mutex
 	all     map[mark]*session
+	ended   *endedSessions
+	closing bool // the program ends, and the sessions go on
 	tickets map[mark]*ticket
 }
 
-func newSessions(a Access) *sessions {
-	return &sessions{access: a, all: map[mark]*session{}, tickets: map[mark]*ticket{}}
+func newSessions(o Options) *sessions {
+	s := &sessions{access: o.Access, key: o.SessionKey, log: o.Log, all: map[mark]*session{}, tickets: map[mark]*ticket{}}
+	if s.key == nil {
+		s.key = newSessionKey()
+	}
+	var err error
+	if s.ended, err = openEndedSessions(o.EndedSessions, time.Now()); err != nil {
+		s.log.Warn("sessions ended", "err", err)
+	}
+	return s
 }
 
 // begin opens a session and returns what its cookie says. It is never one that a
 // browser has brought along, so nobody can be given a session that another knows. Who
 // has too many loses the one that was unused for longest.
 func (s *sessions) begin(p access.Principal) string {
-	text, id := newSecret()
-	// Bind takes a lock under which it may call nothing of ours; so not under mu.
-	life, stop := context.WithTimeout(context.Background(), sessionLife)
-	ctx, cancel := s.access.Bind(life, p)
-	one := &session{id: id, who: p, ctx: ctx, used: time.Now(), end: func() { cancel(); stop() }}
-	for _, old := range s.add(one) {
-		old.end()
-	}
-	context.AfterFunc(ctx, func() { s.forget(one) })
-	return text
+	id := make([]byte, secretBytes)
+	_, _ = rand.Read(id) // never fails: crypto/rand
+	now := time.Now()
+	t := sessionToken{ID: id, Name: p.Name, Stamp: p.Stamp(), Born: now.Unix(), Until: now.Add(sessionTime).Unix()}
+	s.resume(t, p)
+	return s.key.seal(t)
 }
 
-// add keeps a session and returns those that have to go.
-func (s *sessions) add(one *session) (out []*session) {
+// resume makes the session of a token that is in force; nil when it has just ended.
+func (s *sessions) resume(t sessionToken, p access.Principal) *session {
+	// Bind takes a lock under which it may call nothing of ours; so not under mu.
+	ctx, cancel := s.access.Bind(context.Background(), p)
+	one := &session{id: t.mark(), who: p, born: time.Unix(t.Born, 0), ctx: ctx, end: cancel, token: t, used: time.Now()}
+	kept, out := s.add(one)
+	if out != nil {
+		s.finish(out)
+	}
+	if kept != one {
+		cancel()
+		return kept
+	}
+	context.AfterFunc(ctx, func() { s.finish(one) })
+	return one
+}
+
+// add keeps a session, unless it is kept already or has ended, and returns one that has to
+// go for it.
+func (s *sessions) add(one *session) (kept, out *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
-	drop := func(x *session) {
-		delete(s.all, x.id)
-		out = append(out, x)
+	if old := s.all[one.id]; old != nil || s.ended.has(one.token) {
+		return old, nil
 	}
 	mine := 0
 	for _, x := range s.all {
-		if x.stale(now) {
-			drop(x)
-		} else if x.who.Name == one.who.Name {
+		if x.who.Name == one.who.Name {
 			mine++
 		}
 	}
 	if mine >= maxPerAccount {
-		drop(s.oldest(func(x *session) bool { return x.who.Name == one.who.Name }))
+		out = s.oldest(func(x *session) bool { return x.who.Name == one.who.Name })
 	} else if len(s.all) >= maxSessions {
-		drop(s.oldest(func(*session) bool { return true }))
+		out = s.oldest(func(*session) bool { return true })
 	}
+	one.timer = time.AfterFunc(time.Until(time.Unix(one.token.Until, 0)), one.end)
 	s.all[one.id] = one
-	return out
+	return one, out
 }
-
-// stale reports whether nobody has used a session for too long. The caller holds mu.
-func (x *session) stale(now time.Time) bool { return x.open == 0 && now.Sub(x.used) > sessionIdle }
 
 // oldest finds the session that was unused for longest, among some that there are; one
 // with something open only when all have. The caller holds mu.
@@ -121,15 +147,28 @@ func (s *sessions) oldest(among func(*session) bool) (found *session) {
 	return found
 }
 
-func (s *sessions) forget(x *session) {
-	x.end() // frees the timer and the account's hold where it was not that which ended it
+// finish ends a session for good, also after a restart. What is out of time by itself,
+// and what only ends with the program, need not be remembered.
+func (s *sessions) finish(x *session) {
+	x.end()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.all[x.id] != x {
+		return
+	}
 	delete(s.all, x.id)
+	x.timer.Stop()
 	for m, t := range s.tickets {
 		if t.of == x {
 			delete(s.tickets, m)
 		}
+	}
+	until, now := time.Unix(x.token.Until, 0), time.Now()
+	if s.closing || !now.Before(until) {
+		return
+	}
+	if err := s.ended.add(x.id, until, now); err != nil {
+		s.log.Error("session's end not kept", "user", x.who.Name, "err", err)
 	}
 }
 
@@ -144,28 +183,64 @@ func (d *Dashboard) session(r *http.Request) *session {
 	if err != nil || len(c.Value) > maxCookieBytes {
 		return nil
 	}
-	return d.sessions.find(sha256.Sum256([]byte(c.Value)))
+	return d.sessions.find(c.Value)
 }
 
-// find returns the session of an id, if it has not ended.
-func (s *sessions) find(id mark) *session {
+// find returns the session of a cookie, if it has not ended and its account is what it was
+// at login.
+func (s *sessions) find(cookie string) *session {
+	t, err := s.key.open(cookie, time.Now())
+	if err != nil {
+		return nil
+	}
+	p, known := s.access.Lookup(t.Name)
+	if !known || p.Stamp() != t.Stamp {
+		return nil
+	}
 	s.mu.Lock()
-	x := s.all[id]
-	dead := x != nil && x.stale(time.Now())
-	if x != nil && !dead {
+	ended := s.ended.has(t)
+	x := s.all[t.mark()]
+	if x != nil {
 		x.used = time.Now()
 	}
 	s.mu.Unlock()
-	switch {
-	case x == nil:
+	if ended {
 		return nil
-	case dead:
-		x.end()
-		return nil
-	case x.ctx.Err() != nil: // what it ends has not come round to it yet
+	}
+	if x == nil {
+		x = s.resume(t, p)
+	}
+	if x == nil || x.ctx.Err() != nil { // what it ends has not come round to it yet
 		return nil
 	}
 	return x
+}
+
+// renew returns what the cookie of a session is to say from now on; "" is as before.
+func (s *sessions) renew(x *session) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	until := now.Add(sessionTime)
+	if last := x.born.Add(sessionLife); until.After(last) {
+		until = last
+	}
+	if until.Sub(time.Unix(x.token.Until, 0)) < renewAfter || x.ctx.Err() != nil {
+		return ""
+	}
+	x.token.Until = until.Unix()
+	x.timer.Reset(until.Sub(now))
+	return s.key.seal(x.token)
+}
+
+// renewCookie lets a browser that is in use stay logged in.
+func (d *Dashboard) renewCookie(w http.ResponseWriter, r *http.Request, x *session) {
+	if x == nil {
+		return
+	}
+	if text := d.sessions.renew(x); text != "" {
+		http.SetCookie(w, d.cookie(r, text))
+	}
 }
 
 // hold says that a session is in use until release is called, and binds a context to
@@ -188,9 +263,10 @@ func (s *sessions) count(x *session, n int) {
 	x.used = time.Now()
 }
 
-// endAll logs everybody out.
+// endAll ends what is open in sessions. The sessions themselves go on.
 func (s *sessions) endAll() {
 	s.mu.Lock()
+	s.closing = true
 	all := make([]*session, 0, len(s.all))
 	for _, x := range s.all {
 		all = append(all, x)

@@ -177,6 +177,8 @@ func (panicky) Identify(_ context.Context, at access.Attempt) (access.Principal,
 	return access.Principal{Role: access.Anyone}, nil
 }
 
+func (panicky) Lookup(string) (access.Principal, bool) { return access.Principal{}, false }
+
 func (panicky) Bind(ctx context.Context, _ access.Principal) (context.Context, context.CancelFunc) {
 	return context.WithCancel(ctx)
 }

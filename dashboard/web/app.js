@@ -7,13 +7,14 @@ import { Feed } from './feed.js';
 import { Focus } from './focus.js';
 import { Client } from './mqtt.js';
 import { here } from './safety.js';
-import { introduce, Refused } from './session.js';
+import { ask, introduce, Refused } from './session.js';
 import { Stills } from './stills.js';
 import { clean, put } from './text.js';
 import { Tile } from './tile.js';
 
 const TICK = 500; // ms
 const AWAY = 60_000; // ms hidden until the connection is given up
+const RENEW = 30 * 60_000; // ms between requests that renew the session: a WebSocket alone does not
 const EMPTY_AFTER = 1_500; // ms: cameras answer hello within half a second
 const REST_EVERY = 10; // ticks between looks at tiles that cannot be seen
 
@@ -276,6 +277,7 @@ element('retry', HTMLElement).addEventListener('click', () => client.nudge());
 for (const host of document.querySelectorAll('[data-part="host"]')) host.textContent = location.hostname;
 
 setInterval(tick, TICK);
+setInterval(() => ask('GET', 'api/me').catch(() => {}), RENEW); // asked again when it fails
 cameras.open();
 client.resume();
 visibility();

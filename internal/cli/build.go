@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"syscall"
 
@@ -230,11 +231,8 @@ func (b *plant) addDashboard(p ports) error {
 		Ready: l.Connected, Disk: b.disk, Version: number, Log: log, Discovery: b.cfg.HomeAssistant.Prefix,
 		Protocols: b.protocols(), Enrol: b.enroller(), Limits: dashboard.Limits{Connections: dashboardConnections()},
 	}
-	if b.accounts != nil { // the zero pointer would be an Access too
-		o.Access = b.accounts
-		if file := accountsFile(b.cfg.AccountsData()); file != "" {
-			o.Users = users{file: file, accounts: b.accounts, inUse: b.inUse}
-		}
+	if err := b.giveAccounts(&o); err != nil {
+		return err
 	}
 	if shown != nil {
 		o.Named = shown.Names
@@ -256,6 +254,37 @@ func (b *plant) addDashboard(p ports) error {
 	}
 	b.add("dashboard's connection", l)
 	b.add("dashboard", d)
+	return nil
+}
+
+// giveAccounts has the dashboard ask for accounts, where there can be any.
+func (b *plant) giveAccounts(o *dashboard.Options) error {
+	if b.accounts == nil { // the zero pointer would be an Access too
+		return nil
+	}
+	o.Access = b.accounts
+	if file := accountsFile(b.cfg.AccountsData()); file != "" {
+		o.Users = users{file: file, accounts: b.accounts, inUse: b.inUse}
+	}
+	return b.keepSessions(o)
+}
+
+// keepSessions has sessions of browsers outlive a restart, where there is a folder for it.
+func (b *plant) keepSessions(o *dashboard.Options) error {
+	data, file := b.cfg.AccountsData(), b.cfg.Dashboard.SessionKeyFile
+	if file == "" && data != "" {
+		file = filepath.Join(data, "session.key")
+	}
+	if file == "" {
+		return nil
+	}
+	var err error
+	if o.SessionKey, err = dashboard.OpenSessionKey(file); err != nil {
+		return usage(err, "")
+	}
+	if data != "" {
+		o.EndedSessions = filepath.Join(data, "session.ended")
+	}
 	return nil
 }
 
