@@ -66,7 +66,7 @@ bench: setup ## every figure of docs/figures.md, beside mosquitto and the floor;
 	go test -run '^$$' -bench TLS -benchtime 1000x .
 	go test -run '^$$' -bench HTTPDelay -benchtime 60x ./node/camera
 	go test -run '^$$' -bench 'Fanout|Cameras' -benchtime 1x -timeout 30m ./broker
-	go test -run '^$$' -bench 'Stalled|Slow|Flood|Connects|Idle$$' -benchtime 1x -timeout 30m ./broker -args -stall 60s
+	go test -run '^$$' -bench 'Stalled|Slow|Flood|Connects|Visits|Idle$$' -benchtime 1x -timeout 30m ./broker -args -stall 60s
 
 bench-vm: setup ## instructions per picture on the processors of Raspberry Pis; the same on every machine
 	go test -tags vm -run '^$$' -bench Instructions -benchtime 1x ./node/camera/vmtest

@@ -88,9 +88,7 @@ type Broker struct {
 	taken    connLimit // guarded by door
 	wills    wills
 
-	gen   atomic.Int64 // of subscriptions and rights
-	fanMu sync.RWMutex
-	fans  map[string]*fan
+	fans *fanCache
 
 	loads    loads
 	inbound  atomic.Int64 // bytes of large packets being received
@@ -139,8 +137,8 @@ func New(o Options) (*Broker, error) {
 		perAddress: make(map[netip.Addr]int),
 		purses:     make(map[string]*purse),
 		conns:      make(map[*conn]struct{}),
-		fans:       make(map[string]*fan),
 	}
+	b.fans = newFanCache(b.newFan)
 	b.sessions.m = make(map[string]*session)
 	b.taken.byAccount = make(map[string]int)
 	b.wills = wills{b: b, m: make(map[string]*pendingWill)}

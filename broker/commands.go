@@ -167,7 +167,7 @@ func (l *commandLine) finish() {
 // takesCommand reports whether every camera that receives a topic can take one more
 // command of an account.
 func (b *Broker) takesCommand(topic, account string) bool {
-	f := b.fan(topic)
+	f := b.fans.get(topic)
 	for i := range f.each {
 		if !f.each[i].session.takesCommand(account) {
 			return false

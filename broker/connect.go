@@ -57,7 +57,7 @@ func (c *conn) connect(first byte, hl, n int) error {
 	}
 	c.in.limit = true
 	c.session.resume(c, c.terms)
-	c.b.changed()
+	c.b.fans.forget(filtersOf(c.client))
 	return nil
 }
 

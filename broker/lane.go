@@ -25,16 +25,12 @@ type target struct {
 	ids     []int
 }
 
-// fan is everybody who receives a topic, as of one generation of subscriptions.
+// fan is everybody who receives a topic.
 type fan struct {
-	gen    int64
 	each   []target
 	shared [][]target // one of each group gets it
 	turn   atomic.Int64
 }
-
-// maxFans bounds the remembered fans; beyond it they are found anew.
-const maxFans = 4096
 
 // publish keeps a message if it is to be retained and hands it to everybody who
 // receives its topic, in this goroutine and without waiting for any of them. false:
@@ -54,7 +50,7 @@ func (b *Broker) publish(m *message) bool {
 
 // deliver hands a message to everybody who receives its topic.
 func (b *Broker) deliver(m *message) bool {
-	f := b.fan(m.topic)
+	f := b.fans.get(m.topic)
 	h := heads{m: m}
 	for i := range f.each {
 		b.give(&f.each[i], &h)
@@ -124,32 +120,15 @@ func choose(group []target, turn int, m *message) *target {
 	return away
 }
 
-// fan finds who receives a topic. Rights are looked up here, once for each receiver
-// and generation: whatever changes them must call [Broker.changed].
-func (b *Broker) fan(topic string) *fan {
-	gen := b.gen.Load()
-	b.fanMu.RLock()
-	f := b.fans[topic]
-	b.fanMu.RUnlock()
-	if f != nil && f.gen == gen {
-		return f
-	}
-	f = b.newFan(topic, gen)
-	b.fanMu.Lock()
-	defer b.fanMu.Unlock()
-	if len(b.fans) >= maxFans {
-		clear(b.fans)
-	}
-	b.fans[strings.Clone(topic)] = f
-	return f
-}
-
 // changed makes every fan be found anew.
-func (b *Broker) changed() { b.gen.Add(1) }
+func (b *Broker) changed() { b.fans.forgetAll() }
 
-func (b *Broker) newFan(topic string, gen int64) *fan {
+// newFan finds who receives a topic. Rights are looked up here, once for each receiver:
+// whatever changes them must call [Broker.changed], and whatever changes subscriptions or
+// the connection behind them [fanCache.forget].
+func (b *Broker) newFan(topic string) *fan {
 	subs := b.engine.Topics.Subscribers(topic)
-	f := &fan{gen: gen, each: make([]target, 0, len(subs.Subscriptions))}
+	f := &fan{each: make([]target, 0, len(subs.Subscriptions))}
 	for id, s := range subs.Subscriptions {
 		if t, ok := b.target(id, topic, s); ok {
 			f.each = append(f.each, t)

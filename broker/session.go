@@ -304,6 +304,7 @@ func (b *Broker) leave(c *conn) {
 		return
 	}
 	s.park()
+	filters := filtersOf(c.client)
 	b.door.Lock()
 	defer b.door.Unlock()
 	b.taken.leave(c.counted)
@@ -315,7 +316,7 @@ func (b *Broker) leave(c *conn) {
 		}
 		b.makeRoom()
 	}
-	b.changed()
+	b.fans.forget(filters)
 }
 
 // remove ends a session and whatever the engine knows of it. The caller holds door.
@@ -324,13 +325,14 @@ func (b *Broker) remove(s *session) {
 		b.away--
 	}
 	s.end()
+	filters := filtersOf(s.client)
 	b.engine.UnsubscribeClient(s.client)
 	b.sessions.mu.Lock()
 	if b.sessions.m[s.id] == s {
 		delete(b.sessions.m, s.id)
 	}
 	b.sessions.mu.Unlock()
-	b.changed()
+	b.fans.forget(filters)
 }
 
 // makeRoom ends a session when too many are without a client: of the account that has

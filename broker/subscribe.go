@@ -67,7 +67,7 @@ func (h *hook) refuseFilter(c *conn, f *packets.Subscription, i int, code packet
 }
 
 // OnSubscribed forgets the asks whose filter was refused after all.
-func (h *hook) OnSubscribed(cl *mqtt.Client, _ packets.Packet, codes []byte) {
+func (h *hook) OnSubscribed(cl *mqtt.Client, pk packets.Packet, codes []byte) {
 	c, ok := cl.Net.Conn.(*conn)
 	if !ok {
 		return
@@ -79,7 +79,16 @@ func (h *hook) OnSubscribed(cl *mqtt.Client, _ packets.Packet, codes []byte) {
 		}
 	}
 	c.asked = kept
-	h.b.changed()
+	h.b.fans.forget(named(pk))
+}
+
+// named gives the filters of a SUBSCRIBE or UNSUBSCRIBE.
+func named(pk packets.Packet) []string {
+	filters := make([]string, len(pk.Filters))
+	for i := range pk.Filters {
+		filters[i] = pk.Filters[i].Filter
+	}
+	return filters
 }
 
 // OnUnsubscribe notes which filters the client does not hold: the engine looks at
@@ -102,5 +111,5 @@ func (h *hook) OnUnsubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet 
 	return pk
 }
 
-// OnUnsubscribed makes the receivers of every topic be found anew.
-func (h *hook) OnUnsubscribed(*mqtt.Client, packets.Packet) { h.b.changed() }
+// OnUnsubscribed makes the receivers of the filters' topics be found anew.
+func (h *hook) OnUnsubscribed(_ *mqtt.Client, pk packets.Packet) { h.b.fans.forget(named(pk)) }

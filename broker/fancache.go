@@ -1,0 +1,106 @@
+package broker
+
+import (
+	"strings"
+	"sync"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+
+	"camqtt/internal/access"
+)
+
+// maxFans bounds the remembered fans; beyond it one gives way to another.
+const maxFans = 4096
+
+// fanCache remembers who receives a topic. Whatever changes that has to say for which
+// filters: the fans of other topics stay, so that clients that come and go cost only what
+// they have to do with.
+type fanCache struct {
+	find func(topic string) *fan
+
+	mu    sync.RWMutex
+	m     map[string]*fan
+	round int64 // of forgetting: what was begun to be found in an earlier one is not remembered
+}
+
+func newFanCache(find func(topic string) *fan) *fanCache {
+	return &fanCache{find: find, m: make(map[string]*fan)}
+}
+
+// get gives who receives a topic.
+func (c *fanCache) get(topic string) *fan {
+	c.mu.RLock()
+	f, round := c.m[topic], c.round
+	c.mu.RUnlock()
+	if f != nil {
+		return f
+	}
+	f = c.find(topic)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.round != round {
+		return f
+	}
+	if len(c.m) >= maxFans {
+		for other := range c.m {
+			delete(c.m, other)
+			break
+		}
+	}
+	c.m[strings.Clone(topic)] = f
+	return f
+}
+
+// forget makes the fans of topics under filters be found anew. It is called after what
+// changes them.
+func (c *fanCache) forget(filters []string) {
+	if len(filters) == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.round++
+	var wild []string
+	for _, f := range filters {
+		if _, plain, shared := access.Share(f); shared {
+			f = plain
+		}
+		if strings.ContainsAny(f, "+#") {
+			wild = append(wild, f)
+			continue
+		}
+		delete(c.m, f)
+	}
+	if len(wild) == 0 {
+		return
+	}
+	for topic := range c.m {
+		for _, f := range wild {
+			if matches(f, topic) {
+				delete(c.m, topic)
+				break
+			}
+		}
+	}
+}
+
+// forgetAll makes every fan be found anew.
+func (c *fanCache) forgetAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.round++
+	clear(c.m)
+}
+
+// filtersOf gives the filters that a client holds.
+func filtersOf(cl *mqtt.Client) []string {
+	if cl == nil || cl.State.Subscriptions.Len() == 0 {
+		return nil
+	}
+	all := cl.State.Subscriptions.GetAll()
+	filters := make([]string, 0, len(all))
+	for f := range all {
+		filters = append(filters, f)
+	}
+	return filters
+}

@@ -1,0 +1,74 @@
+package broker
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+)
+
+// A change of a filter makes the fans of its topics be found anew, and no other.
+func TestFanCacheForgetsByTopic(t *testing.T) {
+	topics := []string{"cam/a/frame", "cam/a/status", "cam/b/frame", "cam/b/status", "other", "$SYS/x"}
+	for filter, want := range map[string]int{
+		"cam/a/frame": 1, "cam/+/frame": 2, "cam/#": 4, "#": 5, "$share/g/cam/+/status": 2, "$SHARE/g/other": 1,
+		"cam/a": 0, "": 0, "$SYS/#": 1, "+/+/+": 4,
+	} {
+		found := 0
+		c := newFanCache(func(string) *fan { found++; return new(fan) })
+		for range 2 {
+			for _, topic := range topics {
+				c.get(topic)
+			}
+		}
+		if found != len(topics) {
+			t.Fatalf("found %d times before anything changed", found)
+		}
+		c.forget([]string{filter})
+		c.forget(nil)
+		for _, topic := range topics {
+			c.get(topic)
+		}
+		if found -= len(topics); found != want {
+			t.Errorf("%q: %d found anew, wanted %d", filter, found, want)
+		}
+	}
+}
+
+// What was found while something changed is not remembered: it may be of before.
+func TestFanCacheChangesMeanwhile(t *testing.T) {
+	var c *fanCache
+	found := 0
+	c = newFanCache(func(topic string) *fan {
+		if found++; found == 1 {
+			c.forget([]string{topic})
+		}
+		return new(fan)
+	})
+	for range 3 {
+		c.get("a")
+	}
+	if found != 2 {
+		t.Errorf("found %d times, wanted 2", found)
+	}
+	c.forgetAll()
+	if c.get("a"); found != 3 {
+		t.Errorf("found %d times after everything was forgotten, wanted 3", found)
+	}
+}
+
+// It does not grow with the topics that there ever were.
+func TestFanCacheIsBounded(t *testing.T) {
+	c := newFanCache(func(string) *fan { return new(fan) })
+	var all sync.WaitGroup
+	for w := range 4 {
+		all.Go(func() { // ends by itself
+			for i := range maxFans {
+				c.get(fmt.Sprint(w, "/", i))
+			}
+		})
+	}
+	all.Wait()
+	if n := len(c.m); n > maxFans {
+		t.Errorf("%d fans are remembered, wanted at most %d", n, maxFans)
+	}
+}
