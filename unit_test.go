@@ -39,7 +39,7 @@ func TestUnits(t *testing.T) {
 			continue
 		}
 		t.Logf("%s: exposure %s", unit, level[1])
-		for _, want := range []string{"Type=notify", "WatchdogSec=", "LoadCredential=", "KillMode=control-group", "DynamicUser=yes", "StateDirectory=camqtt", "RestartPreventExitStatus=2"} {
+		for _, want := range []string{"Type=notify", "WatchdogSec=", "SupplementaryGroups=camqtt", "KillMode=control-group", "DynamicUser=yes", "StateDirectory=camqtt", "RestartPreventExitStatus=2"} {
 			if !strings.Contains(text, "\n"+want) {
 				t.Errorf("%s has no %s", unit, want)
 			}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"camqtt/internal/journal"
 	"camqtt/node/camera"
 )
 
@@ -50,6 +51,7 @@ func (e *env) execute(ctx context.Context) int {
 	if err == nil {
 		return exitOK
 	}
+	p.Stderr = e.complaints()
 	var u *usageError
 	if errors.As(err, &u) {
 		if !u.said {
@@ -73,6 +75,14 @@ func (e *env) execute(ctx context.Context) int {
 	return exitFailed
 }
 
+// complaints is where errors are written that end the program.
+func (e *env) complaints() io.Writer {
+	if journal.Stream(e.Stderr, e.lookup("JOURNAL_STREAM")) {
+		return journal.Errors(e.Stderr)
+	}
+	return e.Stderr
+}
+
 // env is what the commands share.
 type env struct {
 	Process
@@ -82,6 +92,8 @@ type env struct {
 	probe  func(ctx context.Context, host string) ([]camera.Found, error) // on another
 
 	logLevel, logFormat string
+
+	moved []movedPath // of the configuration that was read
 }
 
 // invocation returns what to type to call the program again.
@@ -189,11 +201,17 @@ func (e *env) log(level, format string) (*slog.Logger, error) {
 		return nil, usage(fmt.Errorf("log level %q: want debug, info, warn or error", level), "")
 	}
 	o := &slog.HandlerOptions{Level: l}
+	form := func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, o) }
 	switch format {
 	case "text":
-		return slog.New(slog.NewTextHandler(e.Stderr, o)), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(e.Stderr, o)), nil
+		form = func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, o) }
+	default:
+		return nil, usage(fmt.Errorf("log format %q: want text or json", format), "")
 	}
-	return nil, usage(fmt.Errorf("log format %q: want text or json", format), "")
+	if journal.Stream(e.Stderr, e.lookup("JOURNAL_STREAM")) {
+		o.ReplaceAttr = journal.WithoutTime
+		return slog.New(journal.New(e.Stderr, form)), nil
+	}
+	return slog.New(form(e.Stderr)), nil
 }

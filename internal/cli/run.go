@@ -19,6 +19,9 @@ func checkSource(source, rotate string) error {
 	return err
 }
 
+// movedPath is a relative path that is used at its old place, in the working directory.
+type movedPath struct{ key, used, now string }
+
 // load reads the configuration. Its problems are printed as they are, one to a
 // line, because editors understand file:line.
 func (e *env) load(sources []string) (*config.Config, error) {
@@ -27,10 +30,11 @@ func (e *env) load(sources []string) (*config.Config, error) {
 
 func (e *env) loadOptions(o config.Options) (*config.Config, error) {
 	o.CheckSource = checkSource
+	o.Moved = func(key, used, now string) { e.moved = append(e.moved, movedPath{key, absolute(used), now}) }
 	cfg, err := config.Load(o)
 	var problems config.Problems
 	if errors.As(err, &problems) {
-		fmt.Fprintln(e.Stderr, problems)
+		fmt.Fprintln(e.complaints(), problems)
 		return nil, &usageError{err: err, said: true}
 	}
 	return cfg, err
@@ -81,6 +85,9 @@ func (e *env) serve(ctx context.Context, cfg *config.Config) error {
 	log, err := e.log(cfg.Log.Level, cfg.Log.Format)
 	if err != nil {
 		return err
+	}
+	for _, m := range e.moved {
+		log.Warn("relative path is used as one of the working directory, where there is something already; move it, or give the whole path", "key", m.key, "used", m.used, "instead", m.now)
 	}
 	p, err := e.build(cfg, log, ports{mqtt: "another port for broker.listen", http: "another port for dashboard.listen"})
 	if err != nil {

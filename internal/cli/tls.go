@@ -144,12 +144,15 @@ func (e *env) keyCommand() *cobra.Command {
 func brokerKey(c *config.Broker) (text []byte, pin cert.Pin, err error) {
 	certFile, keyFile := c.TLS.Cert, c.TLS.Key
 	if certFile == "" {
+		if err := usable(c.Data); err != nil {
+			return nil, pin, err
+		}
 		certFile, keyFile = cert.OwnFiles(c.Data)
 	}
 	if text, err = os.ReadFile(certFile); err != nil {
 		if errors.Is(err, fs.ErrNotExist) && c.TLS.Cert == "" {
 			return nil, pin, &hinted{
-				fmt.Errorf("key: there is no %s: the broker makes its key at its first start with TLS", certFile),
+				fmt.Errorf("key: there is no %s: the broker makes its key at its first start with TLS", absolute(certFile)),
 				"camqtt run with broker.tls.listen, such as -c broker.tls.listen=127.0.0.1:8883",
 			}
 		}

@@ -114,7 +114,7 @@ func (e *env) userAdd() *cobra.Command {
 			_, missing := os.Stat(file)
 			made, err := access.Add(file, a, password)
 			if err == nil && missing != nil { // a relative folder may be another than the hub's
-				fmt.Fprintf(e.Stderr, "This is the first account in %s.\n", absolute(file))
+				fmt.Fprintf(e.Stderr, "This is the first account in %s. A hub that keeps its data elsewhere does not see it: name its configuration with -c, or its folder with --data.\n", absolute(file))
 			}
 			if err != nil {
 				return accountFailed(err, e.name+" user passwd "+a.Name+", or user set to change what it may do")

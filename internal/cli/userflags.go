@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -61,12 +62,18 @@ func (u *userFlags) file(e *env) (string, error) {
 	case cfg.AccountsData() == "":
 		return "", usage(errors.New("the configuration has no folder for accounts: want broker.data, or dashboard.data where the broker is somebody else's"), "")
 	}
+	for _, m := range e.moved {
+		fmt.Fprintf(e.Stderr, "%s: used is %s, which is in the working directory; %s does not exist\n", m.key, m.used, m.now)
+	}
 	return accountsFile(cfg.AccountsData()), usable(cfg.AccountsData())
 }
 
 // usable reports a data folder that this version must not use.
 func usable(data string) error {
-	if err := datadir.Check(data); err != nil {
+	switch err := datadir.Check(data); {
+	case errors.Is(err, fs.ErrPermission):
+		return usage(fmt.Errorf("data folder %s belongs to another user and cannot be read: %w", absolute(data), err), "the same with sudo, or as the user of the service")
+	case err != nil:
 		return usage(err, "")
 	}
 	return nil

@@ -11,40 +11,18 @@ import (
 
 // locate turns credential:NAME into files, wherever a file can be named.
 func (l *loader) locate(cfg *Config) {
-	folder := ""
-	for _, v := range l.opts.Environ {
-		if dir, ok := strings.CutPrefix(v, "CREDENTIALS_DIRECTORY="); ok {
-			folder = dir
+	folder := l.environ("CREDENTIALS_DIRECTORY")
+	for _, f := range paths(cfg) {
+		if l.opts.ClientOnly && !strings.HasPrefix(f.key, "mqtt.") {
+			continue
 		}
-	}
-	type named struct {
-		key  string
-		file *string
-	}
-	m := &cfg.MQTT
-	files := []named{
-		{"mqtt.password_file", &m.PasswordFile},
-		{"mqtt.ca_file", &m.CAFile},
-		{"mqtt.cert", &m.Cert},
-		{"mqtt.key", &m.Key},
-	}
-	if b := cfg.Broker; b != nil && !l.opts.ClientOnly {
-		t := &b.TLS
-		files = append(files, named{"broker.tls.cert", &t.Cert}, named{"broker.tls.key", &t.Key},
-			named{"broker.tls.client_ca", &t.ClientCA}, named{"broker.tls.acme.ca_file", &t.ACME.CAFile})
-	}
-	if d := cfg.Dashboard; d != nil && !l.opts.ClientOnly {
-		t := &d.TLS
-		files = append(files, named{"dashboard.tls.cert", &t.Cert}, named{"dashboard.tls.key", &t.Key}, named{"dashboard.tls.client_ca", &t.ClientCA}, named{"dashboard.session_key_file", &d.SessionKeyFile})
-	}
-	for _, f := range files {
-		path, err := secret.Locate(*f.file, folder)
+		path, err := secret.Locate(*f.path, folder)
 		if err != nil {
 			l.bad[f.key] = true
 			l.report(l.at(f.key), err.Error())
 			continue
 		}
-		*f.file = path
+		*f.path = path
 	}
 }
 

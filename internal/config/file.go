@@ -14,6 +14,7 @@ import (
 // file reads one YAML file into a new layer.
 func (l *loader) file(name string) {
 	d := doc{loader: l, file: name}
+	l.files[name] = true
 	b, err := l.opts.ReadFile(name)
 	if err != nil {
 		l.broken = true

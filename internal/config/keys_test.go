@@ -132,6 +132,7 @@ func TestFullExample(t *testing.T) {
 	}
 	got := load(t, config.Options{Sources: []string{filepath.Join(examples, "full.yaml")}})
 	want := load(t, config.Options{Sources: []string{"broker=", "dashboard=", "cameras.front.source=test:640x480"}})
+	want.Broker.Data = filepath.Join(examples, want.Broker.Data) // relative to the file
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("full.yaml is not what the defaults are:\n%+v\n%+v", got, want)
 	}

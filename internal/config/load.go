@@ -34,13 +34,17 @@ type Options struct {
 	// belongs to the commands, or were put there by an orchestrator for a
 	// service that is called camqtt.
 	Environ []string
-	// ReadFile reads configuration files, secrets and certificates; names are as
-	// given, so relative ones are relative to the working directory. nil reads
-	// the file system, up to 1 MiB, and refuses secrets that others may read.
+	// ReadFile reads configuration files, secrets and certificates; those that a
+	// file names are relative to it. nil reads the file system, up to 1 MiB, and
+	// refuses secrets that others may read.
 	ReadFile func(name string) ([]byte, error)
 	// CheckSource looks closer at a source whose scheme is known, with the
 	// camera's rotate; nil accepts all. Its errors must hold no password.
 	CheckSource func(source, rotate string) error
+	// Moved, if set, is told of a relative path that is used as one of the working
+	// directory, as it was in earlier versions, because there is something there and
+	// nothing where it leads now.
+	Moved func(key, used, now string)
 	// ClientOnly is for commands that need to reach a broker only: a
 	// configuration with nothing to run is fine, and certificates of servers
 	// are not read.
@@ -60,7 +64,7 @@ func Load(o Options) (*Config, error) {
 	}
 	l := &loader{
 		opts: o, readSecret: readSecret, shape: newShape(),
-		origins: map[string]origin{}, bad: map[string]bool{},
+		origins: map[string]origin{}, bad: map[string]bool{}, files: map[string]bool{},
 	}
 	var arguments []assignment
 	for _, s := range o.Sources {
@@ -78,6 +82,7 @@ func Load(o Options) (*Config, error) {
 		return nil, fmt.Errorf("merge the configuration: %w", err)
 	}
 	if !l.broken {
+		l.resolve(cfg)
 		l.check(cfg)
 	}
 	if len(l.problems) > 0 {
@@ -97,6 +102,7 @@ type loader struct {
 	cameras []*camera         // in the order of appearance
 	origins map[string]origin // of each key and section that was given, by shown name
 	bad     map[string]bool   // keys whose last value was refused
+	files   map[string]bool   // names of the files that were read
 
 	problems Problems
 	broken   bool // a source is missing as a whole, so nothing follows from what is not there

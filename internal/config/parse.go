@@ -65,6 +65,10 @@ func explain(b []byte, err error) *fault {
 			line = n
 		}
 	}
+	at := faultyLine(b, line)
+	if kind := bareKind(b, at); kind != "" {
+		return &fault{at, kind + ": ends with a colon, which YAML takes for a key. Try: source: " + kind}
+	}
 	switch {
 	case strings.Contains(message, "unknown anchor"):
 		message = "a * begins an alias that nothing here defines: put text that begins with * in quotes"
@@ -77,7 +81,24 @@ func explain(b []byte, err error) *fault {
 	case strings.Contains(message, "did not find expected key"):
 		message += " (is a line not indented as its neighbours are, or does a quote stand inside quotes?)"
 	}
-	return &fault{faultyLine(b, line), "not YAML: " + message}
+	return &fault{at, "not YAML: " + message}
+}
+
+// bareKindForm is a source that is a kind with a colon and nothing else.
+var bareKindForm = regexp.MustCompile(`\bsource:[ \t]+([A-Za-z0-9]+):[ \t]*(?:$|[,}#])`)
+
+// bareKind returns the kind of source that a line has with an unquoted colon behind it,
+// of those that need nothing there; "" for none.
+func bareKind(b []byte, line int) string {
+	lines := bytes.Split(b, []byte("\n"))
+	if line < 1 || line > len(lines) {
+		return ""
+	}
+	m := bareKindForm.FindSubmatch(bytes.TrimRight(lines[line-1], "\r"))
+	if m == nil || !alone(string(m[1])) {
+		return ""
+	}
+	return string(m[1])
 }
 
 // searchBytes bounds how much is parsed to find one line.
