@@ -19,9 +19,8 @@ setup: ## install what the tests need and is missing (Debian; asks for nothing)
 	@./.ci/setup
 	@./.ci/fetch "$(GOFUMPT) -version" "$(STATICCHECK) -version" "$(NODE) --version" "$(TSC) --version" "$(BIOME) --version"
 
-test: setup ## every test, with the race detector, real brokers and a real browser
-	CGO_ENABLED=1 go test -race -timeout 25m ./...
-	$(NODE) --test dashboard/web/
+test: ## every test, with the race detector, real brokers and a real browser
+	@bash .ci/test
 
 test-vm: setup ## webcams on real kernels in virtual machines; 3 minutes; downloads 200 MB once, keeps 54
 	go test -tags vm -count=1 -timeout 25m ./node/camera/vmtest

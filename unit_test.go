@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -33,12 +32,10 @@ func TestUnits(t *testing.T) {
 			t.Errorf("%s: exit %d\n%s%s", unit, status, out, stderr)
 		}
 		out, stderr, status := testkit.Run(t, patience, analyze, "security", "--offline=true", "--no-pager", "--threshold=20", path)
-		level := regexp.MustCompile(`Overall exposure level .*: ([0-9.]+)`).FindSubmatch(out)
-		if status != 0 || level == nil {
+		if status != 0 {
 			t.Errorf("%s: exit %d, want an exposure of at most 2.0\n%s%s", unit, status, out, stderr)
 			continue
 		}
-		t.Logf("%s: exposure %s", unit, level[1])
 		for _, want := range []string{"Type=notify", "WatchdogSec=", "SupplementaryGroups=camqtt", "KillMode=control-group", "DynamicUser=yes", "StateDirectory=camqtt", "RestartPreventExitStatus=2"} {
 			if !strings.Contains(text, "\n"+want) {
 				t.Errorf("%s has no %s", unit, want)
