@@ -20,22 +20,26 @@ const (
 	// time. A sender of more is not read.
 	maxParked   = 1024
 	parkedBytes = 256 << 10
-	// commandsWaiting is how many commands of one account may wait for one camera.
+	// commandsWaiting and commandsBytes are how many commands of one account may wait for
+	// one camera, and of what size. One more of any size may come when there are fewer.
 	commandsWaiting = 250
+	commandsBytes   = 256 << 10
 	// cameraRate and cameraBurst are how fast commands of all accounts together are handed
 	// to one camera: below what a node can answer, and above what people send.
 	cameraRate  = 200
 	cameraBurst = 256
-	// commandPatience is how long a sender is held up by a camera that takes no commands.
+	// commandPatience is how long a sender is held up by a camera that takes no commands. Then
+	// its command is given up and not acknowledged.
 	commandPatience = 10 * time.Second
 	commandPoll     = 20 * time.Millisecond
 )
 
-// maxCameraText is the largest payload below a camera that is no picture, in bytes.
+// maxCameraText is the largest payload of what a camera says that is no picture, in bytes.
+// Commands and settings are not bounded by it: a camera says itself that one is too long.
 const maxCameraText = 64 << 10
 
 // cameraTopic says what a topic is below a camera or below all cameras: whether it
-// carries commands or settings, and whether its payload is text.
+// carries commands or settings, or what cameras say that is no picture.
 func cameraTopic(base, topic string) (command, text bool) {
 	if len(topic) <= len(base)+1 || topic[:len(base)] != base || topic[len(base)] != '/' {
 		return false, false
@@ -45,7 +49,8 @@ func cameraTopic(base, topic string) (command, text bool) {
 		return false, false
 	}
 	_, k := picture(base, topic)
-	return rest == string(wire.KindCmd) || rest == string(wire.KindSet) || strings.HasPrefix(rest, string(wire.KindSet)+"/"), k == ordinary
+	command = rest == string(wire.KindCmd) || rest == string(wire.KindSet) || strings.HasPrefix(rest, string(wire.KindSet)+"/")
+	return command, k == ordinary && !command
 }
 
 // commandLine delivers the commands of one connection in their order, no faster than
@@ -54,7 +59,8 @@ type commandLine struct {
 	rate    *rate.Limiter
 	ready   func(*packets.Packet) bool // its receivers can take it
 	deliver func(*packets.Packet)
-	stopped func() bool // what waits is not to be delivered
+	reject  func(*packets.Packet) // no receiver took it for commandPatience
+	stopped func() bool           // what waits is not to be delivered
 
 	mu     sync.Mutex
 	parked []*packets.Packet
@@ -71,6 +77,7 @@ func newCommandLine(c *conn) *commandLine {
 	l := &commandLine{
 		ready:   func(pk *packets.Packet) bool { return c.b.takesCommand(pk.TopicName, c.account) },
 		deliver: func(pk *packets.Packet) { _ = c.published(pk) }, // an error has closed the connection
+		reject:  c.rejectCommand,
 		stopped: func() bool { return c.kicked.Load() != nil },
 	}
 	if c.purse != nil {
@@ -126,9 +133,7 @@ func (l *commandLine) run(over chan struct{}) {
 		}
 		pk := l.parked[0]
 		l.mu.Unlock()
-		if l.await(pk) {
-			l.deliver(pk)
-		}
+		l.await(pk)
 		l.mu.Lock()
 		l.parked[0] = nil
 		l.parked = l.parked[1:]
@@ -137,17 +142,31 @@ func (l *commandLine) run(over chan struct{}) {
 	}
 }
 
-// await waits until a command may be delivered. false: it is not to be delivered.
-func (l *commandLine) await(pk *packets.Packet) bool {
+// await delivers a command when its time has come and its receivers can take it.
+func (l *commandLine) await(pk *packets.Packet) {
 	for wait := reserve(l.rate, time.Now(), 1); wait > 0 && !l.stopped(); wait -= throttleStep {
 		time.Sleep(min(wait, throttleStep))
 	}
 	for end := time.Now().Add(commandPatience); !l.stopped(); time.Sleep(commandPoll) {
-		if l.ready(pk) || time.Now().After(end) {
-			return true
+		switch {
+		case l.ready(pk):
+			l.deliver(pk)
+			return
+		case time.Now().After(end):
+			l.reject(pk)
+			return
 		}
 	}
-	return false
+}
+
+// rejectCommand gives up a command, which is not acknowledged: an MQTT 5 client is told,
+// others send it again when they connect anew.
+func (c *conn) rejectCommand(pk *packets.Packet) {
+	c.b.count.dropped.Add(1)
+	c.b.log.client(c, "command given up, the camera takes none", "topic", pk.TopicName)
+	if c.version == 5 {
+		c.refusePublish(pk.FixedHeader.Qos<<1, pk.PacketID, packets.ErrQuotaExceeded)
+	}
 }
 
 // finish waits until everything that is parked was delivered, after the client's last

@@ -257,7 +257,12 @@ func TestTextOfCamerasIsBounded(t *testing.T) {
 	viewer := join(t, b.addr, "viewer", 5)
 	viewer.subscribe(t, 1, "cam/#")
 	cam := join(t, b.addr, "cam", 5)
-	for _, topic := range []string{"cam/front/event", "cam/front/result", "cam/front/info", "cam/front/set", "cam/_all/cmd"} {
+	cam.publish(t, "cam/front/cmd", make([]byte, maxCameraText+1), 1, false) // is answered by the camera
+	if pk := viewer.message(t); pk.TopicName != "cam/front/cmd" {
+		t.Errorf("%s came, want the command", pk.TopicName)
+	}
+	cam.want(t, packets.Puback)
+	for _, topic := range []string{"cam/front/event", "cam/front/result", "cam/front/info", "cam/front/snapshot/meta"} {
 		cam.publish(t, topic, make([]byte, maxCameraText+1), 1, true)
 		if code := cam.want(t, packets.Puback).ReasonCode; code != packets.ErrQuotaExceeded.Code {
 			t.Errorf("%s of 64 KiB and 1 byte: code %#x, want %#x", topic, code, packets.ErrQuotaExceeded.Code)
@@ -273,4 +278,82 @@ func TestTextOfCamerasIsBounded(t *testing.T) {
 			t.Errorf("%s of %d bytes came, want %s", pk.TopicName, len(pk.Payload), want)
 		}
 	}
+}
+
+// Large commands are held back like many: what waits for a camera that takes nothing
+// stays small.
+func TestLargeCommandsAreHeldBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHallOf(t, Limits{Window: 1}, cameraOf("front"), viewerOf("mob"))
+		defer h.stop()
+		cam := h.join("node-front", "front")
+		cam.subscribe(t, 1, "cam/front/cmd")
+		s := h.sender("mob-1", "mob")
+		go func() { // ends with the connection
+			for range 100 {
+				if s.c.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Publish}, TopicName: "cam/front/cmd", Payload: make([]byte, 100_000)}) != nil {
+					return
+				}
+			}
+		}()
+		time.Sleep(5 * time.Second)
+		waiting := 0
+		for _, one := range h.b.sessions.all() {
+			one.mu.Lock()
+			waiting += one.waiting.bytes
+			one.mu.Unlock()
+		}
+		if waiting > 2*commandsBytes {
+			t.Errorf("%d bytes wait for a camera that takes nothing", waiting)
+		}
+	})
+}
+
+// A command that no camera takes is not acknowledged: MQTT 5 clients are told.
+func TestCommandThatNoCameraTakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHallOf(t, Limits{Window: 1, CommandBurst: 1000, CommandRate: 1000}, cameraOf("front"), viewerOf("mob"))
+		defer h.stop()
+		cam := h.join("node-front", "front")
+		cam.subscribe(t, 1, "cam/front/cmd")
+		go func() { // reads and acknowledges nothing; ends with the connection
+			for {
+				if _, err := cam.recv(time.Hour); err != nil {
+					return
+				}
+			}
+		}()
+		for _, v := range []byte{4, 5} {
+			c := h.joinAs(fmt.Sprint("mob-", v), "mob", v)
+			taken, refused := make(chan int), make(chan int)
+			go func() { // ends with the connection
+				ok, no := 0, 0
+				for {
+					pk, err := c.recv(30 * time.Second)
+					if err != nil {
+						taken <- ok
+						refused <- no
+						return
+					}
+					if pk.ReasonCode < packets.ErrUnspecifiedError.Code {
+						ok++
+					} else {
+						no++
+					}
+				}
+			}()
+			for range commandsWaiting + 3 {
+				c.publish(t, "cam/front/cmd", []byte("stop"), 1, false)
+			}
+			ok, no := <-taken, <-refused
+			waiting := 0
+			for _, s := range h.b.sessions.all() {
+				waiting += s.waiting.n + len(s.flights)
+			}
+			if v == 4 && (ok != commandsWaiting+1 || waiting != ok) || v == 5 && no == 0 {
+				t.Errorf("version %d: %d commands acknowledged, %d refused, %d kept", v, ok, no, waiting)
+			}
+			_ = c.c.Close()
+		}
+	})
 }

@@ -43,6 +43,15 @@
 //   - A client identifier belongs to the account that uses it. Another account that
 //     comes with it is refused, in the place of taking over its session
 //     [MQTT-3.1.4-3], and so is one that comes with the name of another account.
+//   - A client identifier that begins with "$hub/" is refused: it belongs to a part of
+//     this program.
+//   - Commands to cameras above a rate are delivered later, and acknowledged only then;
+//     other packets of their sender overtake them. A command that no camera takes for ten
+//     seconds is not acknowledged.
+//   - Messages that wait for a client leave in turn of the accounts that published them.
+//     The messages of one account keep their order.
+//   - After the broker has ended a connection it reads on for two seconds, so that a
+//     client that is still writing can read why.
 //   - A group of shared subscriptions is one for each account.
 //   - The retain flag of who may not retain is ignored.
 //   - When an account goes or changes, its connections are closed, its sessions end

@@ -106,12 +106,10 @@ func (q *fairQueue) evict(m *message, messages, bytes int) *flight {
 	return last
 }
 
-// waitingOf returns how many messages of an account wait.
-func (q *fairQueue) waitingOf(account string) int {
-	if l := q.lines[account]; l != nil {
-		return len(l.waiting)
-	}
-	return 0
+// takesCommand reports whether another command of an account may wait.
+func (q *fairQueue) takesCommand(account string) bool {
+	l := q.lines[account]
+	return l == nil || len(l.waiting) < commandsWaiting && l.bytes < commandsBytes
 }
 
 func (q *fairQueue) add(l *fairLine, n, size int) {

@@ -88,7 +88,7 @@ func (s *session) line(m *message, d delivery) {
 func (s *session) makeRoom(m *message) bool {
 	l := &s.b.limits
 	for s.waiting.n >= l.Queue || s.waiting.n > 0 && s.waiting.bytes+m.size() > l.QueueBytes || s.spent(m.size()) {
-		if m.command && s.waiting.waitingOf(m.account) < commandsWaiting {
+		if m.command && s.waiting.takesCommand(m.account) {
 			return true // its sender is held back before it comes to more
 		}
 		f := s.waiting.evict(m, l.Queue, l.QueueBytes)
@@ -122,7 +122,7 @@ func (s *session) follow(m *message, d delivery) bool {
 func (s *session) takesCommand(account string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.conn == nil || s.waiting.waitingOf(account) < commandsWaiting && !s.conn.full()
+	return s.conn == nil || s.waiting.takesCommand(account) && !s.conn.full()
 }
 
 // drop lets go of a message that is in neither list any more. The caller holds mu.

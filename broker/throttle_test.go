@@ -78,7 +78,10 @@ type distant struct{ net.Conn }
 func (*distant) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1} }
 
 // join connects; account is "" for a part of this program, which has none.
-func (h *hall) join(id, account string) *client {
+func (h *hall) join(id, account string) *client { return h.joinAs(id, account, 4) }
+
+// joinAs is join with a version of MQTT.
+func (h *hall) joinAs(id, account string, v byte) *client {
 	near, far := net.Pipe()
 	h.ends.Go(func() { // ends with the client or the broker
 		conn := far
@@ -89,9 +92,9 @@ func (h *hall) join(id, account string) *client {
 	})
 	c := newClient(near)
 	if account == "" {
-		c.joins(h.t, id, 4)
+		c.joins(h.t, id, v)
 	} else {
-		c.joins(h.t, id, 4, password(account, h.tokens[account]))
+		c.joins(h.t, id, v, password(account, h.tokens[account]))
 	}
 	_ = near.SetDeadline(time.Time{})
 	return c
