@@ -3,6 +3,7 @@ package messagestore
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -79,8 +80,7 @@ func (s *Store) Load(each func(Message) error) error {
 		return err
 	}
 	if damage != nil {
-		s.setAside(s.log.name, damage)
-		s.log.size = 0
+		s.keepDamaged(s.log.name, damage)
 	}
 	s.log.live = s.log.size // it was not kept how much of it is; at worst it is written anew late
 	return s.loadPictures(each)
@@ -111,7 +111,20 @@ func (s *Store) loadPictures(each func(Message) error) error {
 	return nil
 }
 
-// setAside keeps a damaged file for its owner to look at.
+// keepDamaged keeps the damaged log for its owner to look at. The log itself stays, with
+// what is whole in it, until it is written anew.
+func (s *Store) keepDamaged(name string, why error) {
+	err := os.Remove(name + damagedSuffix)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err == nil {
+		err = os.Link(name, name+damagedSuffix)
+	}
+	s.o.Damaged(name+damagedSuffix, errors.Join(why, err))
+}
+
+// setAside keeps a damaged picture for its owner to look at.
 func (s *Store) setAside(name string, why error) {
 	s.o.Damaged(name+damagedSuffix, errors.Join(why, os.Rename(name, name+damagedSuffix)))
 }

@@ -219,3 +219,46 @@ func FuzzParseLine(f *testing.F) {
 		}
 	})
 }
+
+// TestDamagedLogStays reads a damaged log twice, as after a crash right behind the start:
+// the second time everything that is whole is there as well.
+func TestDamagedLogStays(t *testing.T) {
+	dir := t.TempDir()
+	s, _ := opened(t, dir)
+	for _, topic := range []string{"a", "b", "c"} {
+		write(t, s, Message{Topic: topic, Payload: []byte("x")})
+	}
+	s.Close()
+	name := filepath.Join(dir, logFile)
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(text, []byte{'\n'})
+	lines[1][0] ^= 1
+	if err := os.WriteFile(name, bytes.Join(lines, nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		damaged := 0
+		s, err := Open(dir, Options{
+			MessageBytes: 1 << 20, PictureBytes: 1 << 20,
+			Damaged: func(string, error) { damaged++ }, Foreign: func(string, error) { damaged++ },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		if err := s.Load(func(m Message) error { got = append(got, m.Topic); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, []string{"a", "c"}) || damaged != 1 || !s.Wasteful() {
+			t.Errorf("got %q and %d files damaged, to be written anew: %v; want a and c, 1, true", got, damaged, s.Wasteful())
+		}
+		kept, err := os.ReadFile(name + damagedSuffix)
+		if err != nil || !bytes.Equal(kept, bytes.Join(lines, nil)) {
+			t.Errorf("the damaged log is not kept: %v", err)
+		}
+		s.Close()
+	}
+}
