@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -109,86 +108,6 @@ func truth(b bool) float64 {
 		return 1
 	}
 	return 0
-}
-
-// cameraFigure is one figure of every camera.
-type cameraFigure struct {
-	desc  *prometheus.Desc
-	kind  prometheus.ValueType
-	value func(viewer.Camera, time.Time) (float64, bool) // false: not known
-}
-
-// cameraCollector reads the cameras anew for each scrape, so one that is forgotten
-// leaves nothing behind.
-type cameraCollector struct {
-	cameras interface{ Cameras() []viewer.Camera }
-	figures []cameraFigure
-}
-
-func newCameraCollector(cameras interface{ Cameras() []viewer.Camera }) *cameraCollector {
-	c := &cameraCollector{cameras: cameras}
-	add := func(name, help string, kind prometheus.ValueType, f func(viewer.Camera, time.Time) (float64, bool)) {
-		desc := prometheus.NewDesc("camqtt_camera_"+name, help, []string{"id"}, nil)
-		c.figures = append(c.figures, cameraFigure{desc, kind, f})
-	}
-	gauge := func(name, help string, f func(viewer.Camera) float64) {
-		add(name, help, prometheus.GaugeValue, func(c viewer.Camera, _ time.Time) (float64, bool) { return f(c), true })
-	}
-	stat := func(name, help string, kind prometheus.ValueType, f func(wire.Stats) float64) {
-		add(name, help, kind, func(c viewer.Camera, _ time.Time) (float64, bool) { return f(c.Stats), !c.Stats.TS.IsZero() })
-	}
-	add("online", "1 while the camera is online and heard of.", prometheus.GaugeValue,
-		func(c viewer.Camera, now time.Time) (float64, bool) { return truth(c.Online(now)), true })
-	gauge("streaming", "1 while the camera streams.", func(c viewer.Camera) float64 { return truth(c.State.Streaming) })
-	gauge("viewers", "Leases held.", func(c viewer.Camera) float64 { return float64(c.State.Viewers) })
-	gauge("privacy", "1 while privacy is on.", func(c viewer.Camera) float64 { return truth(c.State.Privacy) })
-	gauge("fault", "1 while the camera reports an error.", func(c viewer.Camera) float64 { return truth(c.State.Error != nil) })
-	stat("fps", "Pictures per second sent.", prometheus.GaugeValue, func(s wire.Stats) float64 { return s.FPS })
-	stat("bytes_per_second", "Bytes of pictures per second sent.", prometheus.GaugeValue, func(s wire.Stats) float64 { return float64(s.BytesPerSecond) })
-	stat("uptime_seconds", "Time since the node started.", prometheus.GaugeValue, func(s wire.Stats) float64 { return float64(s.Uptime) })
-	for _, n := range []struct {
-		name, help string
-		f          func(wire.Stats) uint64
-	}{
-		{"captured_total", "Pictures that came from the camera.", func(s wire.Stats) uint64 { return s.Captured }},
-		{"sent_total", "Pictures published.", func(s wire.Stats) uint64 { return s.Sent }},
-		{"snapshots_total", "Deliberate pictures published.", func(s wire.Stats) uint64 { return s.Snapshots }},
-		{"replaced_total", "Pictures that gave way to newer ones.", func(s wire.Stats) uint64 { return s.Replaced }},
-		{"unsent_total", "Pictures dropped because the broker was out of reach.", func(s wire.Stats) uint64 { return s.Unsent }},
-		{"broken_total", "Pictures that were not whole.", func(s wire.Stats) uint64 { return s.Broken }},
-		{"too_large_total", "Pictures over the size limit.", func(s wire.Stats) uint64 { return s.TooLarge }},
-		{"reconnects_total", "Times the node lost its broker.", func(s wire.Stats) uint64 { return s.Reconnects }},
-		{"restarts_total", "Times the camera was restarted after a fault.", func(s wire.Stats) uint64 { return s.Restarts }},
-	} {
-		stat(n.name, n.help, prometheus.CounterValue, func(s wire.Stats) float64 { return float64(n.f(s)) })
-	}
-	add("temperature_celsius", "Temperature of the node's processor.", prometheus.GaugeValue,
-		func(c viewer.Camera, _ time.Time) (float64, bool) {
-			if t := c.Stats.Temperature; t != nil {
-				return *t, true
-			}
-			return 0, false
-		})
-	return c
-}
-
-// Describe names the figures.
-func (c *cameraCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, f := range c.figures {
-		ch <- f.desc
-	}
-}
-
-// Collect reads them.
-func (c *cameraCollector) Collect(ch chan<- prometheus.Metric) {
-	now := time.Now()
-	for _, cam := range c.cameras.Cameras() {
-		for _, f := range c.figures {
-			if v, ok := f.value(cam, now); ok {
-				ch <- prometheus.MustNewConstMetric(f.desc, f.kind, v, string(cam.ID))
-			}
-		}
-	}
 }
 
 // outsideCollector shows what others count, and which program this is.

@@ -10,8 +10,12 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// subprotocol is the name of MQTT over WebSocket. [MQTT-6.0.0-3]
-const subprotocol = "mqtt"
+// subprotocol is the name of MQTT over WebSocket. [MQTT-6.0.0-3] Clients of MQTT 3.1 name
+// their own.
+const (
+	subprotocol    = "mqtt"
+	oldSubprotocol = "mqttv3.1"
+)
 
 // mqttPath is where browsers find it.
 const mqttPath = "/mqtt"
@@ -31,7 +35,7 @@ func (d *Dashboard) mqtt(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusForbidden, "%s", d.origins.refusal(r, origin))
 		return
 	}
-	if !slices.Contains(websocket.Subprotocols(r), subprotocol) {
+	if chosenSubprotocol(r) == "" {
 		refuse(w, http.StatusBadRequest, "the WebSocket sub-protocol %q is needed: want the header Sec-WebSocket-Protocol: %s", subprotocol, subprotocol)
 		return
 	}
@@ -55,6 +59,17 @@ func (d *Dashboard) mqtt(w http.ResponseWriter, r *http.Request) {
 		})()
 	}
 	d.join(r.Context(), s)
+}
+
+// chosenSubprotocol is the one that the answer names; "" where a client names none of MQTT.
+func chosenSubprotocol(r *http.Request) string {
+	names := websocket.Subprotocols(r)
+	for _, name := range []string{subprotocol, oldSubprotocol} {
+		if slices.Contains(names, name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // join serves one browser until either side ends it.

@@ -102,7 +102,6 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 func upgrade(w http.ResponseWriter, r *http.Request, from net.Addr, limit int64) (*socket, error) {
 	up := websocket.Upgrader{
 		HandshakeTimeout: 10 * time.Second,
-		Subprotocols:     []string{subprotocol},
 		ReadBufferSize:   4096,
 		WriteBufferSize:  512,                                      // it writes control frames only
 		CheckOrigin:      func(*http.Request) bool { return true }, // was checked
@@ -111,7 +110,7 @@ func upgrade(w http.ResponseWriter, r *http.Request, from net.Addr, limit int64)
 		},
 	}
 	h := &hijacker{ResponseWriter: w, gate: &gate{}}
-	ws, err := up.Upgrade(h, r, nil)
+	ws, err := up.Upgrade(h, r, http.Header{"Sec-Websocket-Protocol": {chosenSubprotocol(r)}})
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -61,7 +62,8 @@ func TestWebSocketDoor(t *testing.T) {
 		"other port":        {[]string{"Origin", "http://127.0.0.1:1"}, 403, "origins"},
 		"rebound":           {[]string{"Host", "evil.example", "Origin", "http://evil.example"}, 421, "origins"},
 		"no sub-protocol":   {[]string{"Sec-Websocket-Protocol", ""}, 400, "sub-protocol"},
-		"old sub-protocol":  {[]string{"Sec-Websocket-Protocol", "mqttv3.1"}, 400, "Sec-WebSocket-Protocol: mqtt"},
+		"MQTT 3.1":          {[]string{"Sec-Websocket-Protocol", "mqttv3.1"}, 101, "mqttv3.1"},
+		"other":             {[]string{"Sec-Websocket-Protocol", "chat"}, 400, "Sec-WebSocket-Protocol: mqtt"},
 		"several":           {[]string{"Sec-Websocket-Protocol", "mqttv3.1, mqtt"}, 101, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -78,8 +80,8 @@ func TestWebSocketDoor(t *testing.T) {
 				}
 				return
 			}
-			if ws.Subprotocol() != "mqtt" {
-				t.Errorf("sub-protocol %q, want mqtt", ws.Subprotocol())
+			if want := cmp.Or(c.text, "mqtt"); ws.Subprotocol() != want {
+				t.Errorf("sub-protocol %q, want %s", ws.Subprotocol(), want)
 			}
 			if ext := resp.Header.Get("Sec-Websocket-Extensions"); ext != "" {
 				t.Errorf("extensions %q, want none: JPEG does not compress", ext)
