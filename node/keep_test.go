@@ -21,6 +21,24 @@ type disk struct {
 	full    error // of writing
 	damaged error // of reading
 	writes  []bool
+	memory  []byte
+	saves   int // how often memory was written
+}
+
+func (d *disk) Memory() ([]byte, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.memory, d.damaged
+}
+
+func (d *disk) SetMemory(b []byte) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.full == nil {
+		d.memory = b
+		d.saves++
+	}
+	return d.full
 }
 
 func (d *disk) Private() (bool, error) {

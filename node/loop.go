@@ -22,6 +22,7 @@ type loop struct {
 	leases   map[string]lease
 	pending  []request
 	settings settings
+	kept     *keptSettings
 	secrecy  secrecy
 
 	run     *run // the open camera, nil when closed
@@ -73,6 +74,7 @@ func newLoop(n *Node) *loop {
 		shrinker: newShrinker(),
 		leases:   map[string]lease{},
 		settings: settingsOf(n.opts),
+		kept:     newKeptSettings(n.opts),
 		first:    firstLook{spread: n.opts.FirstPicture},
 		statNext: now.Add(n.opts.StatsEvery),
 		statPrev: statPoint{at: now},
@@ -81,6 +83,7 @@ func newLoop(n *Node) *loop {
 	p := l.profile()
 	l.sends, l.dozes, l.asleep = p.Unasked, p.Deliberate, p.Deliberate
 	l.sensors = sensors()
+	l.recallSettings()
 	l.schedule(now)
 	l.recall()
 	return l
@@ -158,6 +161,7 @@ func (l *loop) wake() time.Time {
 	}
 	at(l.dozesAt())
 	at(l.hellos.due)
+	at(l.kept.due)
 	if !l.flood.empty() {
 		at(time.Now().Add(floodAgain))
 	}
@@ -181,6 +185,7 @@ func (l *loop) tick(now time.Time) {
 		}
 	}
 	l.greetAgain(l.hellos.take(now))
+	l.kept.tick(now)
 	for l.outbox.room() && !l.flood.empty() {
 		for _, r := range l.flood.take(together) {
 			if r.TS = wire.At(now); !l.presence.standby { // else the other node answers

@@ -150,12 +150,14 @@ func (n *Node) Serve(ctx context.Context) error {
 	wg.Go(func() { l.live.serve(sending) })     // ends with sending, below
 	wg.Go(func() { l.outbox.serve(sending) })   // ends with sending, below
 	wg.Go(func() { l.shrinker.serve(sending) }) // ends with sending, below
+	wg.Go(func() { l.kept.serve(sending) })     // ends with sending, below
 	l.serve(ctx)
 	l.stop()
 	stop()
 	wg.Wait()
 	l.closeCamera()
 	l.endKeep()
+	l.kept.end()
 	return nil
 }
 

@@ -53,8 +53,10 @@ type Options struct {
 
 	Bridge wire.ID // goes into info; "" is none
 
-	// Keep remembers privacy, so that a restart does not end it; nil: it does.
+	// Keep remembers privacy and settings, so that a restart does not end them; nil: it does.
 	Keep Keep
+	// Given are settings that were given at this start: what is kept of them is dropped.
+	Given []wire.Setting
 
 	// Informed, if set, is told what info says whenever it is published, and nil
 	// when another node serves this id. It must not block.

@@ -121,6 +121,7 @@ func (l *loop) use(p *picture, f camera.Frame, now time.Time) {
 	l.recovered(p)
 	l.lastPic, l.lastAt = p, p.at
 	l.sized(p.info.Width, p.info.Height)
+	l.kept.picture(lastPicture{wire.At(p.at), p.info.Width, p.info.Height, l.run.mode.Quality}, now)
 	if l.dozes && l.outbox.full() {
 		f.Report(camera.ErrBusy)
 		return

@@ -6,7 +6,7 @@ import (
 	"camqtt/internal/wire"
 )
 
-// Keep remembers beyond the life of a node whether its camera is private.
+// Keep remembers beyond the life of a node whether its camera is private, and its settings.
 type Keep interface {
 	// Private returns what is remembered. An error says what to do about it, and
 	// that the camera has to be taken for private.
@@ -14,6 +14,10 @@ type Keep interface {
 	// SetPrivate remembers. When it returns nil nothing but another call changes
 	// that, power cuts included; otherwise the error says what to do.
 	SetPrivate(on bool) error
+	// Memory returns what SetMemory was given last, nil when nothing.
+	Memory() ([]byte, error)
+	// SetMemory remembers, for example settings. The error says what to do.
+	SetMemory(b []byte) error
 }
 
 // secrecy is what the node knows of its memory for privacy.

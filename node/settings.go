@@ -90,8 +90,9 @@ func (l *loop) carryOut(w *wish) {
 	for _, c := range w.changes {
 		l.apply(c)
 		names = append(names, string(c.Setting))
-		informs = informs || c.Setting == wire.SetName || c.Setting == wire.SetFPS
+		informs = informs || c.Setting == wire.SetName || c.Setting == wire.SetFPS || c.Setting == wire.SetReset
 	}
+	l.kept.set(w.changes, l.settings.values())
 	if informs { // once, when all are set
 		l.outbox.add(item{msgs: []wire.Message{l.infoMessage()}, state: true})
 	}
@@ -145,6 +146,8 @@ func (l *loop) cannot(c wire.Change) string {
 func (l *loop) apply(c wire.Change) {
 	s := &l.settings
 	switch c.Setting {
+	case wire.SetReset:
+		l.reset()
 	case wire.SetFPS:
 		s.fps = c.FPS
 	case wire.SetSize:

@@ -49,6 +49,9 @@ func (l *loop) state() wire.State {
 	if l.run != nil && l.run.mode.Quality > 0 {
 		s.Quality = l.run.mode.Quality
 	}
+	if s.Quality == 0 {
+		s.Quality = l.kept.now.Last.Quality
+	}
 	if l.settings.size != (wire.Size{}) {
 		s.Size = l.settings.size.String()
 	}
@@ -70,7 +73,7 @@ func (l *loop) state() wire.State {
 
 // warning is what people must be told while pictures come, "" when nothing.
 func (l *loop) warning() string {
-	all := []string{l.profile().Warning, l.scaling, l.caution()}
+	all := []string{l.profile().Warning, l.scaling, l.caution(), l.kept.warning()}
 	if l.noRetain.Load() {
 		all = append(all, "the broker keeps no retained messages: a new viewer sees the camera when it next sends something")
 	}

@@ -21,6 +21,7 @@ import (
 	"camqtt/internal/memlimit"
 	"camqtt/internal/run"
 	"camqtt/internal/viewer"
+	"camqtt/internal/wire"
 	"camqtt/node/camera/push"
 )
 
@@ -29,10 +30,11 @@ import (
 type plant struct {
 	cfg      *config.Config
 	log      *slog.Logger
-	broker   *broker.Broker   // nil: somebody else's
-	accounts *access.Accounts // nil: there are none, and nobody else can come in
-	memory   memory           // of cameras
-	push     *push.Server     // nil: no board sends pictures here
+	broker   *broker.Broker       // nil: somebody else's
+	accounts *access.Accounts     // nil: there are none, and nobody else can come in
+	memory   memory               // of cameras
+	given    map[wire.ID][]string // keys of cameras that are meant for this start
+	push     *push.Server         // nil: no board sends pictures here
 	services []run.Named
 	checks   []run.Check // by which systemd knows that all this is alive
 
@@ -49,7 +51,7 @@ type ports struct{ mqtt, http string }
 // build makes the plant. When something is wrong nothing stays bound.
 func (e *env) build(cfg *config.Config, log *slog.Logger, p ports) (_ *plant, err error) {
 	memlimit.Limit(log)
-	b := &plant{cfg: cfg, log: log, memory: e.memory(cfg, log)}
+	b := &plant{cfg: cfg, log: log, memory: e.memory(cfg, log), given: e.given}
 	defer func() {
 		if err != nil {
 			for _, l := range b.bound {

@@ -12,6 +12,7 @@ import (
 	"camqtt/internal/config"
 	"camqtt/internal/link"
 	"camqtt/internal/run"
+	"camqtt/internal/wire"
 	"camqtt/node"
 	"camqtt/node/camera"
 	"camqtt/node/camera/push"
@@ -63,7 +64,7 @@ func (b *plant) camera(c config.Camera, at site) (run.Service, error) {
 		Size: c.Size, FPS: c.FPS, Quality: c.Quality, Orientation: orientation(c.Rotate, source),
 		KeepWarm: orNone(c.KeepWarm), MaxStream: orNone(c.MaxStream), PreviewEvery: c.PreviewEvery, StatsEvery: c.StatsEvery,
 		SnapEvery: c.SnapEvery, MaxImageBytes: c.MaxImageBytes, ForgetPictures: !c.RetainPictures,
-		Version: number, Host: at.host, Keep: keep, FirstPicture: firstPicture,
+		Version: number, Host: at.host, Keep: keep, Given: settingsAmong(b.given[c.ID]), FirstPicture: firstPicture,
 	}
 	var a *announce.Announcer
 	if remote(c) {
@@ -136,6 +137,17 @@ func settle(s config.Settle) time.Duration {
 		return 0
 	}
 	return orNone(time.Duration(s))
+}
+
+// settingsAmong returns the keys of a camera that are settings too.
+func settingsAmong(keys []string) []wire.Setting {
+	var all []wire.Setting
+	for _, s := range wire.Settings() {
+		if slices.Contains(keys, string(s)) {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // orNone turns a configured 0, which is none, into what node and camera take for it.

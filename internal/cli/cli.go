@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"camqtt/internal/journal"
+	"camqtt/internal/wire"
 	"camqtt/node/camera"
 )
 
@@ -36,7 +37,7 @@ type Process struct {
 
 // Main runs one command and returns the exit status.
 func Main(ctx context.Context, p Process) int {
-	e := &env{Process: p, name: invocation(p.Args), detect: camera.Detect, probe: camera.Probe}
+	e := &env{Process: p, name: invocation(p.Args), detect: camera.Detect, probe: camera.Probe, given: map[wire.ID][]string{}}
 	return e.execute(ctx)
 }
 
@@ -93,7 +94,8 @@ type env struct {
 
 	logLevel, logFormat string
 
-	moved []movedPath // of the configuration that was read
+	moved []movedPath          // of the configuration that was read
+	given map[wire.ID][]string // keys of cameras that came as arguments or from the environment
 }
 
 // invocation returns what to type to call the program again.

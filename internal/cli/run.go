@@ -29,8 +29,8 @@ func (e *env) load(sources []string) (*config.Config, error) {
 }
 
 func (e *env) loadOptions(o config.Options) (*config.Config, error) {
-	o.CheckSource = checkSource
 	o.Moved = func(key, used, now string) { e.moved = append(e.moved, movedPath{key, absolute(used), now}) }
+	o.CheckSource, o.Given = checkSource, e.given
 	cfg, err := config.Load(o)
 	var problems config.Problems
 	if errors.As(err, &problems) {
@@ -43,7 +43,7 @@ func (e *env) loadOptions(o config.Options) (*config.Config, error) {
 // loadFlags makes a configuration of what flags say; flags names the flag that
 // a key came from, so that a problem names what the person has typed.
 func (e *env) loadFlags(sources []string, flags map[string]string) (*config.Config, error) {
-	cfg, err := config.Load(config.Options{Sources: sources, CheckSource: checkSource})
+	cfg, err := config.Load(config.Options{Sources: sources, CheckSource: checkSource, Given: e.given})
 	var problems config.Problems
 	if !errors.As(err, &problems) {
 		return cfg, err

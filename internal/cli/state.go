@@ -115,3 +115,11 @@ func (n nowhere) SetPrivate(on bool) error {
 	}
 	return fmt.Errorf("%w. Try: a folder, with the key state or --state", n.err)
 }
+
+// Memory knows of nothing.
+func (nowhere) Memory() ([]byte, error) { return nil, nil }
+
+// SetMemory cannot remember.
+func (n nowhere) SetMemory([]byte) error {
+	return fmt.Errorf("%w. Try: a folder, with the key state or --state", n.err)
+}

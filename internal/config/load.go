@@ -8,12 +8,14 @@ import (
 	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
 
 	"camqtt/internal/secret"
+	"camqtt/internal/wire"
 )
 
 // Options says what a configuration is made of. The zero value is one of
@@ -49,6 +51,9 @@ type Options struct {
 	// configuration with nothing to run is fine, and certificates of servers
 	// are not read.
 	ClientOnly bool
+	// Given, unless nil, gets the keys of each camera that came as arguments or from the
+	// environment: they are meant for this start.
+	Given map[wire.ID][]string
 }
 
 // maxFile is the largest file read, in bytes.
@@ -81,6 +86,7 @@ func Load(o Options) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("merge the configuration: %w", err)
 	}
+	l.noteGiven(cfg)
 	if !l.broken {
 		l.resolve(cfg)
 		l.check(cfg)
@@ -90,6 +96,23 @@ func Load(o Options) (*Config, error) {
 		return nil, l.problems
 	}
 	return cfg, nil
+}
+
+// noteGiven notes which keys of cameras came as arguments or from the environment.
+func (l *loader) noteGiven(cfg *Config) {
+	if l.opts.Given == nil {
+		return
+	}
+	for i := range cfg.Cameras {
+		id := cfg.Cameras[i].ID
+		prefix := join(camerasKey, string(id)) + "."
+		for _, shown := range slices.Sorted(maps.Keys(l.origins)) {
+			at := l.origins[shown].file
+			if key, ok := strings.CutPrefix(shown, prefix); ok && (at == fromArguments || at == fromEnvironment) {
+				l.opts.Given[id] = append(l.opts.Given[id], key)
+			}
+		}
+	}
 }
 
 // loader collects values and what is wrong with them.

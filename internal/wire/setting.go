@@ -13,9 +13,10 @@ import (
 // Setting names something of a camera that can be changed while it runs.
 type Setting string
 
-// The settings of cam/<id>/set/<key>. They last until the node restarts; what
-// its configuration says comes back then.
+// The settings of cam/<id>/set/<key>. They survive a restart of the node, unless its
+// configuration has changed.
 const (
+	SetReset          Setting = "reset"           // all: every setting but privacy returns to the configuration
 	SetFPS            Setting = "fps"             // most pictures per second
 	SetSize           Setting = "size"            // greatest size, WIDTHxHEIGHT
 	SetQuality        Setting = "quality"         // 1 to 100
@@ -33,7 +34,7 @@ const (
 // Settings returns every setting in the order of topics.md.
 func Settings() []Setting {
 	return []Setting{
-		SetFPS, SetSize, SetQuality, SetFlash, SetPrivacy, SetName, SetPreviewEvery,
+		SetReset, SetFPS, SetSize, SetQuality, SetFlash, SetPrivacy, SetName, SetPreviewEvery,
 		SetKeepWarm, SetMaxStream, SetSnapEvery, SetRetainPictures, SetMotion,
 	}
 }
@@ -60,6 +61,10 @@ func ParseChange(key, value string) (c Change, err error) {
 	c.Setting = Setting(key)
 	value = strings.TrimSpace(value)
 	switch c.Setting {
+	case SetReset:
+		if value != "all" {
+			err = fmt.Errorf("%s %q: want all", key, echo(value))
+		}
 	case SetFPS:
 		c.FPS, err = ParseFPS(value)
 	case SetSize:

@@ -1,0 +1,250 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"camqtt/internal/wire"
+	"camqtt/node/camera"
+)
+
+// lastEvery is the least time between two writes that only note the newest picture.
+const lastEvery = 10 * time.Minute
+
+// keptSetting is a setting made over MQTT. It is dropped when the configuration says
+// something else than it did then.
+type keptSetting struct {
+	Value      string `json:"value"`
+	Configured string `json:"configured"`
+}
+
+// lastPicture is what state says of the newest picture.
+type lastPicture struct {
+	At      wire.Time `json:"at"`
+	Width   int       `json:"width"`
+	Height  int       `json:"height"`
+	Quality int       `json:"quality,omitempty"`
+}
+
+// keptState is what a node keeps beyond its life, beside privacy.
+type keptState struct {
+	Settings map[wire.Setting]keptSetting `json:"settings,omitempty"`
+	Last     lastPicture                  `json:"last,omitzero"`
+}
+
+// keptSettings keeps the settings made over MQTT, and what state says of the newest
+// picture. A nil keep keeps nothing. Writing is done aside, for a disk can be slow.
+type keptSettings struct {
+	keep       Keep
+	configured map[wire.Setting]string
+	now        keptState
+	changed    bool      // now is not written down
+	due        time.Time // when it must be; zero: not at all
+	noted      time.Time // when the newest picture was last written down
+
+	box    slot[[]byte]
+	failed atomic.Pointer[string] // why the last write failed; nil: it did not
+}
+
+func newKeptSettings(o Options) *keptSettings {
+	return &keptSettings{keep: o.Keep, configured: settingsOf(o).values(), box: newSlot[[]byte]()}
+}
+
+// load returns what is still in force of what was kept. fixed are settings that were given
+// at this start and win.
+func (k *keptSettings) load(fixed []wire.Setting) (changes []wire.Change, err error) {
+	if k.keep == nil {
+		return nil, nil
+	}
+	b, err := k.keep.Memory()
+	if err != nil || len(b) == 0 {
+		return nil, err
+	}
+	if err := json.Unmarshal(b, &k.now); err != nil {
+		k.now = keptState{}
+		return nil, fmt.Errorf("kept settings are not readable: %w", err)
+	}
+	for _, s := range wire.Settings() {
+		kept, ok := k.now.Settings[s]
+		if !ok {
+			continue
+		}
+		c, err := wire.ParseChange(string(s), kept.Value)
+		if configured, known := k.configured[s]; err != nil || !known || configured != kept.Configured || slices.Contains(fixed, s) {
+			delete(k.now.Settings, s)
+			k.changed = true
+			continue
+		}
+		changes = append(changes, c)
+	}
+	if k.changed {
+		k.write()
+	}
+	return changes, nil
+}
+
+// set notes settings that were made.
+func (k *keptSettings) set(changes []wire.Change, values map[wire.Setting]string) {
+	for _, c := range changes {
+		configured, known := k.configured[c.Setting]
+		switch {
+		case c.Setting == wire.SetReset:
+			k.now.Settings = nil
+		case !known:
+			continue
+		case values[c.Setting] == configured:
+			delete(k.now.Settings, c.Setting)
+		default:
+			if k.now.Settings == nil {
+				k.now.Settings = map[wire.Setting]keptSetting{}
+			}
+			k.now.Settings[c.Setting] = keptSetting{values[c.Setting], configured}
+		}
+		k.changed = true
+	}
+	if k.changed {
+		k.write()
+	}
+}
+
+// picture notes the newest picture. It is written down every ten minutes at most.
+func (k *keptSettings) picture(p lastPicture, now time.Time) {
+	k.now.Last, k.changed = p, true
+	if k.due.IsZero() && k.keep != nil {
+		k.due = now
+		if next := k.noted.Add(lastEvery); next.After(now) {
+			k.due = next
+		}
+	}
+}
+
+// tick writes down what is due.
+func (k *keptSettings) tick(now time.Time) {
+	if !k.due.IsZero() && !now.Before(k.due) {
+		k.write()
+	}
+}
+
+func (k *keptSettings) write() {
+	k.due = time.Time{}
+	if k.keep == nil {
+		return
+	}
+	k.noted, k.changed = time.Now(), false
+	k.box.put(k.bytes())
+}
+
+func (k *keptSettings) bytes() []byte {
+	b, _ := json.Marshal(k.now) // has nothing that cannot be written
+	return b
+}
+
+// serve writes what is handed over until ctx is done.
+func (k *keptSettings) serve(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case b := <-k.box:
+			k.save(b)
+		}
+	}
+}
+
+func (k *keptSettings) save(b []byte) {
+	if err := k.keep.SetMemory(b); err != nil {
+		text := "settings will not survive a restart: " + err.Error()
+		k.failed.Store(&text)
+		return
+	}
+	k.failed.Store(nil)
+}
+
+// end writes what has not been written. serve must have returned.
+func (k *keptSettings) end() {
+	waiting := false
+	select {
+	case <-k.box:
+		waiting = true
+	default:
+	}
+	if k.keep != nil && (waiting || k.changed) {
+		k.save(k.bytes())
+	}
+}
+
+// warning lists the settings in force that the configuration does not have.
+func (k *keptSettings) warning() string {
+	var all []string
+	for _, s := range wire.Settings() {
+		if v, ok := k.now.Settings[s]; ok {
+			all = append(all, string(s)+"="+v.Value)
+		}
+	}
+	if len(all) == 0 || k.keep == nil {
+		return ""
+	}
+	if failed := k.failed.Load(); failed != nil {
+		return *failed
+	}
+	return "set over MQTT and kept: " + strings.Join(all, " ") + " (set reset=all returns to the configuration)"
+}
+
+// values writes settings as they are sent, without privacy, which is kept by itself.
+func (s settings) values() map[wire.Setting]string {
+	flash := ""
+	if s.flash != 0 {
+		flash = strconv.Itoa(max(s.flash, 0))
+	}
+	quality := ""
+	if s.quality > 0 {
+		quality = strconv.Itoa(s.quality)
+	}
+	return map[wire.Setting]string{
+		wire.SetFPS:            strconv.FormatFloat(s.fps, 'g', -1, 64),
+		wire.SetSize:           s.size.String(),
+		wire.SetQuality:        quality,
+		wire.SetFlash:          flash,
+		wire.SetName:           s.name,
+		wire.SetPreviewEvery:   s.previewEvery.String(),
+		wire.SetKeepWarm:       s.keepWarm.String(),
+		wire.SetMaxStream:      s.maxStream.String(),
+		wire.SetSnapEvery:      s.snapEvery.String(),
+		wire.SetRetainPictures: strconv.FormatBool(s.retain),
+	}
+}
+
+// recallSettings takes up the settings that an earlier run was told.
+func (l *loop) recallSettings() {
+	changes, err := l.kept.load(l.opts.Given)
+	if err != nil {
+		l.opts.Log.Warn("settings made over MQTT are lost", "err", err)
+	}
+	for _, c := range changes {
+		l.apply(c)
+	}
+	if w := l.kept.warning(); w != "" {
+		l.opts.Log.Info("settings differ from the configuration", "why", w)
+	}
+	if last := l.kept.now.Last; !last.At.IsZero() {
+		l.lastAt = last.At.Time
+		l.stated.width, l.stated.height = last.Width, last.Height
+	}
+}
+
+// reset returns all settings but privacy to the configuration.
+func (l *loop) reset() {
+	private := l.settings.privacy
+	l.settings = settingsOf(l.opts)
+	l.settings.privacy = private
+	if l.settings.flash == 0 && slices.Contains(l.profile().Caps, camera.CapFlash) {
+		l.settings.flash = camera.FlashOff
+	}
+	l.schedule(time.Now())
+}
