@@ -23,7 +23,7 @@ var imports = map[string][]string{
 	"":                               {"internal/cli"},
 	"node":                           {"internal/wire", "internal/jpeg", "node/camera", "node/camera/shrink"},
 	"node/camera/shrink":             {},
-	"node/camera":                    {"internal/redact", "internal/jpeg", "internal/cert", "node/camera/v4l2", "node/camera/board"},
+	"node/camera":                    {"internal/mdns", "internal/redact", "internal/jpeg", "internal/cert", "node/camera/v4l2", "node/camera/board"},
 	"node/camera/v4l2":               {},
 	"node/camera/push":               {"internal/jpeg", "node/camera"},
 	"node/camera/vmtest":             {},
@@ -34,8 +34,9 @@ var imports = map[string][]string{
 	"broker/internal/messagestore":   {"internal/private", "internal/datadir", "internal/atomicfile"},
 	"internal/wire":                  {},
 	"internal/access":                {"internal/wire", "internal/private", "internal/ratelog", "internal/strictjson", "internal/datadir"},
+	"internal/mdns":                  {},
 	"internal/brokerurl":             {"internal/redact"},
-	"internal/link":                  {"internal/brokerurl", "internal/wire", "internal/cert"},
+	"internal/link":                  {"internal/mdns", "internal/brokerurl", "internal/wire", "internal/cert"},
 	"internal/diskspace":             {},
 	"internal/memlimit":              {},
 	"internal/inuse":                 {"internal/wire", "internal/private"},
@@ -61,7 +62,7 @@ var imports = map[string][]string{
 	"internal/atomicfile":            {},
 	"internal/private":               {"internal/atomicfile"},
 	"internal/memo":                  {"internal/wire", "internal/private"},
-	"internal/enrol":                 {"internal/wire", "internal/access", "internal/cert", "internal/private", "internal/ratelog", "internal/secret", "internal/strictjson"},
+	"internal/enrol":                 {"internal/mdns", "internal/wire", "internal/access", "internal/cert", "internal/private", "internal/ratelog", "internal/secret", "internal/strictjson"},
 }
 
 // doors names, for each library, the one package that may import it, with the
@@ -82,6 +83,7 @@ var doors = map[string]string{
 	"github.com/icholy/digest":              "node/camera",
 	"github.com/mattn/go-shellwords":        "node/camera",
 	"golang.org/x/crypto/acme":              "internal/cert",
+	"golang.org/x/net":                      "internal/mdns",
 	"golang.org/x/sys":                      "node/camera",
 	"golang.org/x/image":                    "node/camera",
 	"golang.org/x/crypto/argon2":            "internal/access",

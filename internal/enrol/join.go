@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"camqtt/internal/cert"
+	"camqtt/internal/mdns"
 	"camqtt/internal/wire"
 )
 
@@ -84,7 +85,7 @@ func (c Client) dial(ctx context.Context, addr string, pin cert.Pin) (*tls.Conn,
 		}
 		return nil
 	}
-	raw, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	raw, err := mdns.Dial(ctx, new(net.Dialer), "tcp", addr)
 	if err != nil {
 		return nil, err
 	}

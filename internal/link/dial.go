@@ -10,6 +10,7 @@ import (
 
 	"camqtt/internal/brokerurl"
 	"camqtt/internal/cert"
+	"camqtt/internal/mdns"
 )
 
 // Dial opens a connection of its own to the broker, on which MQTT can begin at
@@ -72,7 +73,7 @@ func (l *Link) dialURL(ctx context.Context, u *url.URL) (net.Conn, error) {
 		}
 		return newPulse(conn, l.opts.Timeout, webPiece), nil // [MQTT-6.0.0-2]: packets may be split
 	}
-	conn, err := l.pulse(new(net.Dialer).DialContext(ctx, "tcp", u.Host))
+	conn, err := l.pulse(mdns.Dial(ctx, new(net.Dialer), "tcp", u.Host))
 	if err != nil || conf == nil {
 		return conn, err
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"camqtt/internal/mdns"
 )
 
 // webSocketConn carries MQTT in binary messages. [MQTT-6.0.0-1]
@@ -29,7 +31,7 @@ func dialWebSocket(ctx context.Context, address string, conf *tls.Config) (net.C
 	d := websocket.Dialer{
 		Proxy: http.ProxyFromEnvironment, TLSClientConfig: conf, Subprotocols: []string{"mqtt"},
 		NetDialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+			conn, err := mdns.Dial(ctx, new(net.Dialer), network, addr)
 			if err == nil {
 				stop = context.AfterFunc(ctx, func() { _ = conn.Close() })
 			}

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"camqtt/internal/mdns"
 )
 
 // dialer makes the connections of one Stream and can close them all, also those
@@ -91,7 +93,7 @@ func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, erro
 	ctx, cancel := context.WithTimeout(ctx, d.limit)
 	defer cancel()
 	defer context.AfterFunc(d.ctx, cancel)()
-	c, err := (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext(ctx, network, addr)
+	c, err := mdns.Dial(ctx, &net.Dialer{KeepAlive: 15 * time.Second}, network, addr)
 	if err != nil {
 		return nil, err
 	}
