@@ -14,6 +14,7 @@ import (
 func TestKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v, l := start(t)
+		say(v, wire.KindStatus, wire.Online, true) // a camera that is not known is asked what it is
 		old, young := testkit.JPEG(t, 32, 24, 1, 0), testkit.JPEG(t, 32, 24, 2, 0)
 		preview := func(jpg []byte, retained bool) {
 			v.Receive(wire.Message{Topic: "cam/porch/preview", Payload: jpg, Retained: retained})
