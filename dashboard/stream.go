@@ -21,6 +21,8 @@ const (
 	// quiet is how long a stream may bring nothing before the camera's state is
 	// looked at.
 	quiet = 20 * time.Second
+	// privacyCheck is how long a stream may go on after its camera has become private.
+	privacyCheck = time.Second
 )
 
 // stream answers with pictures until the visitor goes.
@@ -143,26 +145,42 @@ func (s *stream) run(ctx context.Context, r *http.Request) {
 func (s *stream) next(ctx context.Context, patience time.Duration) (viewer.Picture, error) {
 	late := time.NewTimer(patience)
 	defer late.Stop()
-	select {
-	case p := <-s.box:
-		return p, nil
-	case <-ctx.Done():
-		return viewer.Picture{}, ctx.Err()
-	case <-s.over:
-		if s.err == nil {
-			return viewer.Picture{}, errors.New("the camera's stream has ended")
+	look := time.NewTicker(privacyCheck)
+	defer look.Stop()
+	for {
+		select {
+		case p := <-s.box:
+			return p, nil
+		case <-ctx.Done():
+			return viewer.Picture{}, ctx.Err()
+		case <-s.over:
+			if s.err == nil {
+				return viewer.Picture{}, errors.New("the camera's stream has ended")
+			}
+			return viewer.Picture{}, s.err
+		case <-look.C:
+			if err := s.private(); err != nil {
+				return viewer.Picture{}, err
+			}
+		case <-late.C:
+			return viewer.Picture{}, fmt.Errorf("%w for %s", viewer.ErrNoAnswer, patience)
 		}
-		return viewer.Picture{}, s.err
-	case <-late.C:
-		return viewer.Picture{}, fmt.Errorf("%w for %s", viewer.ErrNoAnswer, patience)
 	}
+}
+
+// private is why a stream ends whose camera has become private; nil where it has not.
+func (s *stream) private() error {
+	if c, known := s.d.opts.Viewer.Camera(s.id); !known || !c.State.Privacy {
+		return nil
+	}
+	return &viewer.Refused{Result: wire.Result{Code: wire.Privacy, Text: "privacy is on"}}
 }
 
 // expected reports whether pictures may still come. A visitor whose stream ends can
 // ask again and is told why there is none; one that hangs cannot.
 func (s *stream) expected() bool {
 	c, known := s.d.opts.Viewer.Camera(s.id)
-	return known && c.Online(time.Now()) && !c.State.Privacy
+	return known && c.Online(time.Now())
 }
 
 func (s *stream) interval() time.Duration {
@@ -173,6 +191,7 @@ func (s *stream) interval() time.Duration {
 // and the line takes it. The camera may send more than this visitor asked for,
 // because others ask for more.
 func (s *stream) send(ctx context.Context, p viewer.Picture) error {
+	began := time.Now()
 	if s.live.FPS > 0 {
 		if err := s.pace(ctx); err != nil {
 			return err
@@ -181,6 +200,11 @@ func (s *stream) send(ctx context.Context, p viewer.Picture) error {
 	_ = s.control.SetWriteDeadline(time.Now().Add(s.d.opts.Limits.WriteTimeout))
 	if s.conn != nil {
 		if err := awaitRoom(s.conn); err != nil {
+			return err
+		}
+	}
+	if time.Since(began) >= privacyCheck { // the picture may be from before privacy
+		if err := s.private(); err != nil {
 			return err
 		}
 	}

@@ -276,6 +276,9 @@ func TestStreamEndsWithItsCamera(t *testing.T) {
 				if took, ended := time.Since(begun), ctx.Err() == nil; ended != c.ends {
 					t.Errorf("ended after %s: %t, want %t", took, ended, c.ends)
 				}
+				if took := time.Since(begun); name == "private" && took > 2*privacyCheck {
+					t.Errorf("it goes on for %s", took)
+				}
 				if n := f.leases.Load(); n != 0 {
 					t.Errorf("%d leases are still held", n)
 				}
