@@ -22,6 +22,7 @@ func TestKnownBrowserLogsIn(t *testing.T) {
 	if device.Name != "camqtt-device" || !device.HttpOnly || device.SameSite != http.SameSiteStrictMode || device.MaxAge != 30*24*3600 {
 		t.Errorf("the cookie is %v", device)
 	}
+	session := []string{"Cookie", resp.Cookies()[0].Name + "=" + resp.Cookies()[0].Value}
 	mine := []string{"Cookie", device.Name + "=" + device.Value}
 	if n := c.status(t, "/api/cameras", mine...); n != http.StatusUnauthorized {
 		t.Errorf("with the device's cookie alone: %d, want 401", n)
@@ -31,6 +32,12 @@ func TestKnownBrowserLogsIn(t *testing.T) {
 	}
 	if resp := logIn(annPassword); resp.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("another browser: %d, want 429", resp.StatusCode)
+	}
+	if n := c.status(t, "/api/cameras", session...); n != http.StatusOK {
+		t.Errorf("an open session: %d, want 200", n)
+	}
+	if n := c.status(t, "/api/cameras", "Authorization", basic("node", c.tokens["node"])); n == http.StatusTooManyRequests {
+		t.Error("a right token is held back by guesses at another account")
 	}
 	resp = logIn(annPassword, mine...)
 	if resp.StatusCode != http.StatusSeeOther {
