@@ -200,7 +200,7 @@ export class Cameras extends EventTarget {
  * @param {number} now
  */
 export function lost(c, now) {
-	return c.status !== 'sleeping' && c.status !== 'offline' && now - c.heard > MISSED * (c.stats?.every || EVERY);
+	return c.status !== 'offline' && now - c.heard > MISSED * (c.stats?.every || EVERY);
 }
 
 const collator = new Intl.Collator(undefined, { numeric: true });

@@ -158,9 +158,11 @@ test('three stats missed make an online camera lost, pictures count as life', (t
 	cameras.heard('a');
 	assert.equal(lost(a, Date.now()), false);
 	t.mock.timers.tick(60_000);
-	client.deliver('cam/a/status', 'sleeping');
-	t.mock.timers.tick(3_600_000);
+	client.deliver('cam/a/status', 'sleeping'); // its node goes on with the heartbeat
+	t.mock.timers.tick(15_000);
 	assert.equal(lost(a, Date.now()), false);
+	t.mock.timers.tick(1);
+	assert.equal(lost(a, Date.now()), true);
 });
 
 test('offline has a time only when the page saw it happen', (t) => {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -46,6 +47,7 @@ func (e *env) lsCommand() *cobra.Command {
 					return context.Cause(ctx)
 				case <-time.After(wait):
 				}
+				askClocks(ctx, v, wait)
 				list := list(v.Cameras(), time.Now())
 				if asJSON {
 					return e.writeJSON(list)
@@ -62,6 +64,35 @@ func (e *env) lsCommand() *cobra.Command {
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.Flags().DurationVar(&wait, "wait", time.Second, "how long to wait for answers")
 	return c
+}
+
+const (
+	maxClocks = 50          // cameras that are asked
+	doubtful  = time.Minute // age of a picture from which a clock may be what is wrong
+)
+
+// askClocks asks those cameras alone of which it cannot be told how old their last picture
+// is: what a broker keeps says nothing of clocks, and a picture that seems old, or of the
+// future, may be neither.
+func askClocks(ctx context.Context, v *viewer.Viewer, wait time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	var asked sync.WaitGroup
+	n := 0
+	for _, c := range v.Cameras() {
+		t := c.State.LastFrame
+		if t == nil || c.Clock.Known() || c.Status != wire.Online || n == maxClocks {
+			continue
+		}
+		if age := time.Since(t.Time); age >= 0 && age < doubtful {
+			continue
+		}
+		n++
+		asked.Go(func() { // ends with ctx; the answer is in what the viewer knows
+			_, _ = v.Do(ctx, c.ID, wire.Command{Verb: wire.Hello})
+		})
+	}
+	asked.Wait()
 }
 
 func list(all []viewer.Camera, now time.Time) []listed {

@@ -52,6 +52,9 @@ func (c *Clock) Answered(asked, heard time.Time) {
 	}
 }
 
+// Known reports whether anything is known of the clock.
+func (c *Clock) Known() bool { return !c.leastAt.IsZero() }
+
 // Ahead returns by how much the camera's clock is ahead, negative when it is behind, and 0
 // while the clocks agree as far as is known.
 func (c *Clock) Ahead() time.Duration {
