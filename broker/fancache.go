@@ -12,6 +12,10 @@ import (
 // maxFans bounds the remembered fans; beyond it one gives way to another.
 const maxFans = 4096
 
+// maxMatches is how many topics are looked at for filters with wildcards. Finding the few
+// fans anew that are asked for before the next change costs less than more of that.
+const maxMatches = 1024
+
 // fanCache remembers who receives a topic. Whatever changes that has to say for which
 // filters: the fans of other topics stay, so that clients that come and go cost only what
 // they have to do with.
@@ -71,7 +75,11 @@ func (c *fanCache) forget(filters []string) {
 		}
 		delete(c.m, f)
 	}
-	if len(wild) == 0 {
+	switch work := len(wild) * len(c.m); {
+	case work == 0:
+		return
+	case work > maxMatches:
+		clear(c.m)
 		return
 	}
 	for topic := range c.m {

@@ -56,6 +56,20 @@ func TestFanCacheChangesMeanwhile(t *testing.T) {
 	}
 }
 
+// Filters with wildcards beside very many topics make all of them be found anew.
+func TestFanCacheLooksAtFew(t *testing.T) {
+	c := newFanCache(func(string) *fan { return new(fan) })
+	for i := range maxMatches {
+		c.get(fmt.Sprint("cam/", i, "/frame"))
+	}
+	if c.forget([]string{"cam/+/status"}); len(c.m) != maxMatches {
+		t.Errorf("%d fans are left, wanted all", len(c.m))
+	}
+	if c.forget([]string{"cam/+/status", "cam/+/state"}); len(c.m) != 0 {
+		t.Errorf("%d fans are left, wanted none", len(c.m))
+	}
+}
+
 // It does not grow with the topics that there ever were.
 func TestFanCacheIsBounded(t *testing.T) {
 	c := newFanCache(func(string) *fan { return new(fan) })

@@ -245,6 +245,27 @@ func TestStoreNeedsItsFolder(t *testing.T) {
 	}
 }
 
+// The largest bounds that can be configured keep the store over a restart, also where int
+// has 32 bits.
+func TestStoreOfLargestBounds(t *testing.T) {
+	dir := t.TempDir()
+	limits := Limits{RetainedBytes: 1 << 30, RetainedMessage: 256<<20 - 1, Packet: 256<<20 - 1, QueueBytes: 1 << 30}
+	b := start(t, Options{Data: dir, Limits: limits})
+	pub := join(t, b.addr, "pub", 4)
+	pub.publish(t, "a", []byte("1"), 1, true)
+	pub.publish(t, "cam/front/snapshot", bytes.Repeat([]byte("s"), 3000), 0, true)
+	pub.want(t, packets.Puback)
+	pub.sync(t)
+	b.stop()
+	b = start(t, Options{Data: dir, Limits: limits})
+	if got := kept(t, b, "#"); len(got) != 2 {
+		t.Errorf("after the restart: %.40q, wanted both", got)
+	}
+	if n := b.Stats().StoreErrors; n != 0 {
+		t.Errorf("%d errors of the store", n)
+	}
+}
+
 // Wills of clients that are online when the broker stops are kept, also delayed ones.
 func TestShutdownKeepsWills(t *testing.T) {
 	dir := t.TempDir()
