@@ -74,6 +74,7 @@ func fault(code camera.Code) error { return &camera.Error{Code: code, Text: "no"
 
 func TestBackOffTimes(t *testing.T) {
 	gone := page{0, fault(camera.NoCamera)}
+	denied := page{0, &camera.Error{Code: camera.Config, Text: "no", Denied: true}}
 	for name, c := range map[string]struct {
 		plan []page
 		poll time.Duration
@@ -84,10 +85,16 @@ func TestBackOffTimes(t *testing.T) {
 		"busy":                            {[]page{{0, fault(camera.CameraBusy)}}, 0, []float64{5, 5, 5, 5}},
 		"configuration":                   {[]page{{0, fault(camera.Config)}}, 2 * time.Second, []float64{60, 60, 60}},
 		"stalled":                         {[]page{{0, fault(camera.Stalled)}}, 2 * time.Second, []float64{1, 2, 4, 8}},
-		"good for a minute: begins anew":  {[]page{gone, gone, gone, {90 * time.Second, fault(camera.NoCamera)}, gone}, 0, []float64{1, 2, 4, 1, 2}},
-		"good for less: goes on":          {[]page{gone, gone, gone, {30 * time.Second, fault(camera.NoCamera)}, gone}, 0, []float64{1, 2, 4, 8, 16}},
+		"good for a minute: begins anew":  {[]page{gone, gone, gone, {90 * time.Second, fault(camera.NoCamera)}, gone}, 0, []float64{1, 2, 4, 1, 1.8}},
+		"good once: soon, from then on":   {[]page{gone, gone, gone, {time.Second, fault(camera.NoCamera)}, gone}, 0, []float64{1, 2, 4, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8}},
+		"good once: busy":                 {[]page{{time.Second, fault(camera.CameraBusy)}, {0, fault(camera.CameraBusy)}}, 0, []float64{1, 1.8, 1.8, 1.8, 1.8}},
+		"good once: configuration":        {[]page{{time.Second, fault(camera.Config)}, {0, fault(camera.Config)}}, 0, []float64{1, 1.8, 1.8, 1.8, 1.8}},
+		"good once: stalled":              {[]page{{time.Second, fault(camera.Stalled)}, {0, fault(camera.Stalled)}}, 0, []float64{1, 1.8, 1.8, 1.8, 1.8}},
+		"user refused":                    {[]page{denied}, 0, []float64{1, 2, 4, 8, 16, 32, 60, 60}},
+		"good once: user refused":         {[]page{{90 * time.Second, fault(camera.NoCamera)}, denied}, 0, []float64{1, 1, 2, 4, 8, 16, 32, 60, 60}},
+		"user refused, then let in":       {[]page{denied, denied, {time.Second, fault(camera.NoCamera)}, denied}, 0, []float64{1, 2, 1.8, 1, 2, 4}},
 		"busy does not count as a step":   {[]page{gone, {0, fault(camera.CameraBusy)}, {0, fault(camera.Config)}, gone}, 0, []float64{1, 5, 60, 2, 4}},
-		"hangs after a good time":         {[]page{gone, gone, gone, {90 * time.Second, nil}, gone}, 0, []float64{1, 2, 4, 3 + 1, 2}},
+		"hangs after a good time":         {[]page{gone, gone, gone, {90 * time.Second, nil}, gone}, 0, []float64{1, 2, 4, 3 + 1, 1.8}},
 		"a slow camera is not good yet":   {[]page{gone, gone, {0, fault(camera.Stalled)}, gone}, 0, []float64{1, 2, 4, 8}},
 		"plugged in again while watching": {[]page{gone, gone, {time.Hour, nil}}, 2 * time.Second, []float64{2, 2}},
 	} {

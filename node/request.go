@@ -37,7 +37,7 @@ func (l *loop) request(r request) {
 		return
 	}
 	if f := l.fault; f != nil && l.run == nil {
-		if r.at.Sub(f.at) < time.Second { // do not hammer a broken camera
+		if r.at.Sub(f.at) < time.Second || l.backoff.locked(r.at) { // do not hammer a broken camera
 			l.answerRequest(r, f.code, f.text)
 			return
 		}

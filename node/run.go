@@ -2,8 +2,9 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"math/rand/v2"
+	"log/slog"
 	"time"
 
 	"camqtt/internal/wire"
@@ -93,41 +94,10 @@ func (r *run) saw(now time.Time, broken uint64) {
 
 // fault is why the camera cannot be used, until a picture comes.
 type fault struct {
-	code wire.Code
-	text string
-	at   time.Time
-}
-
-// backoff spaces attempts to open a broken camera.
-type backoff struct {
-	step  time.Duration // doubles with each failure in a row
-	until time.Time
-}
-
-const (
-	retryLeast  = time.Second
-	retryMost   = time.Minute
-	retryBusy   = 5 * time.Second
-	retryConfig = time.Minute // the same words will fail again: do not hammer
-	healthy     = time.Minute // of pictures, after which a failure is a new trouble
-)
-
-// fail notes a failure. poll, unless 0, is how often to look for a camera that is
-// not there instead of backing off: it may be plugged in at any time.
-func (b *backoff) fail(code wire.Code, poll time.Duration, now time.Time) {
-	var wait time.Duration
-	switch {
-	case code == wire.Config:
-		wait = retryConfig
-	case code == wire.CameraBusy:
-		wait = retryBusy
-	case code == wire.NoCamera && poll > 0:
-		wait = poll
-	default:
-		b.step = min(max(2*b.step, retryLeast), retryMost)
-		wait = b.step
-	}
-	b.until = now.Add(time.Duration((0.8 + 0.4*rand.Float64()) * float64(wait)))
+	code   wire.Code
+	text   string
+	at     time.Time
+	denied bool // the camera refused the user or the password
 }
 
 // arrange opens, closes or reopens the camera so that it suits what is wanted.
@@ -223,7 +193,11 @@ func (l *loop) openRun(now time.Time) {
 		})
 		close(r.done)
 	}()
-	l.opts.Log.Info("camera opens", "size", wire.Size{Width: r.mode.Width, Height: r.mode.Height}.String(), "fps", r.mode.FPS, "quality", r.mode.Quality)
+	level := slog.LevelInfo
+	if l.fault != nil { // it is tried every few seconds
+		level = slog.LevelDebug
+	}
+	l.opts.Log.Log(ctx, level, "camera opens", "size", wire.Size{Width: r.mode.Width, Height: r.mode.Height}.String(), "fps", r.mode.FPS, "quality", r.mode.Quality)
 	l.stated.dirty = true
 }
 
@@ -253,14 +227,14 @@ func (l *loop) stalled(now time.Time) {
 	}
 	l.closeRun()
 	l.forgive(l.run)
-	l.fail(fault{wire.Stalled, text, now})
+	l.fail(fault{code: wire.Stalled, text: text, at: now})
 }
 
 // forgive forgets earlier failures when a run has gone well: the next is a new
 // trouble.
 func (l *loop) forgive(r *run) {
-	if !r.newest.IsZero() && r.newest.Sub(r.begun) >= healthy {
-		l.backoff = backoff{}
+	if !r.newest.IsZero() {
+		l.backoff.worked(r.newest.Sub(r.begun))
 	}
 }
 
@@ -281,13 +255,17 @@ func (l *loop) cameraEnded(err error) {
 		err = &camera.Error{Code: camera.NoCamera, Text: "the camera ended"}
 	}
 	l.forgive(r)
-	l.fail(fault{wire.Code(camera.CodeOf(err)), err.Error(), now})
+	f := fault{code: wire.Code(camera.CodeOf(err)), text: err.Error(), at: now}
+	if e, ok := errors.AsType[*camera.Error](err); ok {
+		f.denied = e.Denied
+	}
+	l.fail(f)
 }
 
 // fail notes a fault, tells those who wait, and spaces the next attempt.
 func (l *loop) fail(f fault) {
 	l.count.restarts.Add(1)
-	l.backoff.fail(f.code, l.profile().Poll, f.at)
+	l.backoff.fail(f, l.profile().Poll)
 	if l.sends && f.code == wire.Stalled {
 		// It sends when it likes: who is not there then has missed a picture, and
 		// nothing is spared by it.

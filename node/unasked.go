@@ -34,7 +34,7 @@ func (r *run) expected() time.Time {
 func (l *loop) missing(now time.Time) {
 	l.run.overdue = true
 	text := fmt.Sprintf("no picture was sent, though one is expected every %s%s", l.run.every, l.lastSent(now))
-	l.trouble(fault{wire.Stalled, text, now})
+	l.trouble(fault{code: wire.Stalled, text: text, at: now})
 }
 
 // lastSent says when a camera that sends when it likes last did; "" for others.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"camqtt/internal/redact"
@@ -16,7 +17,8 @@ import (
 )
 
 const (
-	dialTimeout   = 5 * time.Second  // unless timeout= is longer
+	dialTimeout   = 5 * time.Second // unless timeout= is longer
+	dialAgain     = 2 * time.Second
 	answerTimeout = 20 * time.Second // unless timeout= says otherwise: cameras with a battery wake up first
 	boardTimeout  = 5 * time.Second  // for what a board answers at once or never
 	idleTimeout   = 5 * time.Second  // without a byte of a picture that has begun
@@ -45,6 +47,8 @@ type httpSource struct {
 	host   string // shown where it is found; "" where that may be part of a password
 	redact redactor
 	log    *slog.Logger
+
+	reached atomic.Bool // it has answered before
 
 	mu   sync.Mutex
 	fact facts
@@ -126,6 +130,19 @@ func openURL(source string, o Options) (*httpSource, error) {
 
 // timeout is how long an answer is waited for.
 func (s *httpSource) timeout() time.Duration { return cmp.Or(s.option.timeout, answerTimeout) }
+
+// dialTime is how long a connection may take. A camera that has been reached before
+// is near: one that is away is tried anew soon, and not by the ever rarer packets of
+// the first attempt.
+func (s *httpSource) dialTime() time.Duration {
+	switch {
+	case s.option.timeout > 0:
+		return max(dialTimeout, s.option.timeout)
+	case s.reached.Load():
+		return dialAgain
+	}
+	return dialTimeout
+}
 
 // begin forgets what was learnt: what remains is what the owner has said.
 func (s *httpSource) begin() {
@@ -225,7 +242,7 @@ func (s *httpSource) Stream(ctx context.Context, m Mode, emit func(Frame)) error
 func (s *httpSource) visit(ctx context.Context, emit func(Frame)) (v *visit, done func()) {
 	base, end := s.base, func() {}
 	if base == nil {
-		d := newDialer(max(dialTimeout, s.option.timeout))
+		d := newDialer(s.dialTime())
 		d.unmeasured = func() bool { return s.facts().unmeasured }
 		base, end = d.transport(s.option.tls()), d.close
 	}

@@ -167,6 +167,7 @@ func (v *visit) send(ctx context.Context, q query) (*answer, error) {
 		}
 		return nil, v.requestError(err)
 	}
+	v.reached.Store(true)
 	a.came = time.Now()
 	a.open()
 	return a, nil

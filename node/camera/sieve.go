@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"camqtt/internal/jpeg"
@@ -62,6 +63,8 @@ type sieve struct {
 	said   time.Time   // when broken pictures were last logged
 	unsaid int         // broken pictures since
 
+	good atomic.Bool // a whole picture has come before
+
 	mu     sync.Mutex // over what is below
 	broken uint64
 	why    string
@@ -105,6 +108,17 @@ func (s *sieve) Stream(ctx context.Context, m Mode, emit func(Frame)) error {
 	err := s.Source.Stream(inner, m, l.take)
 	if l.hopeless != nil && ctx.Err() == nil {
 		return l.hopeless
+	}
+	return s.temporary(err)
+}
+
+// temporary is err, which is no matter of the configuration where a camera has
+// delivered with the same before: its server may be restarting.
+func (s *sieve) temporary(err error) error {
+	if e, ok := errors.AsType[*Error](err); ok && e.Code == Config && !e.Denied && s.good.Load() {
+		soon := *e
+		soon.Code = NoCamera
+		return &soon
 	}
 	return err
 }
@@ -163,6 +177,7 @@ func (l *look) take(f Frame) {
 		}
 	}
 	f.JPEG = trimmed(f.JPEG, c.Len)
+	l.good.Store(true)
 	l.emit(f)
 }
 

@@ -12,6 +12,8 @@ type symptom struct {
 	says []string // any of these, in lower case
 	code Code
 	cure string // what to look at; "" where the program's own words are enough
+	// denied: the camera refuses the user or the password.
+	denied bool
 }
 
 // symptoms are in the order in which they are looked for: what is further up
