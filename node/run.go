@@ -212,6 +212,10 @@ func (l *loop) closeRun() {
 	}
 }
 
+// reporting is a source that can say what it has received and heard, as those of
+// package camera do.
+type reporting interface{ Report() string }
+
 func (l *loop) stalled(now time.Time) {
 	if l.run.patient {
 		l.missing(now)
@@ -224,6 +228,11 @@ func (l *loop) stalled(now time.Time) {
 	text := fmt.Sprintf("no picture from the camera for %s", waited.Round(100*time.Millisecond))
 	if n, why := l.broken(); n > l.run.broken {
 		text = fmt.Sprintf("no whole picture for %s: %d came that were broken, the last: %s", waited.Round(100*time.Millisecond), n-l.run.broken, why)
+	}
+	if r, ok := l.opts.Source.(reporting); ok {
+		if more := r.Report(); more != "" {
+			text += ": " + more
+		}
 	}
 	l.closeRun()
 	l.forgive(l.run)

@@ -49,7 +49,7 @@ func ask(ctx context.Context, argv ...string) (string, error) {
 	case limit.Err() != nil && errors.Is(limit.Err(), context.DeadlineExceeded):
 		return "", &Error{Code: NoCamera, Text: fmt.Sprintf("program %q did not answer within %s", clean(filepath.Base(argv[0])), askTimeout)}
 	case p.err != nil:
-		return "", g.endError(p, 0, 0)
+		return "", g.endError(p, 0, "")
 	}
 	return string(answer), nil
 }

@@ -21,6 +21,7 @@ var placeholder = regexp.MustCompile(`\{(width|height|fps|quality|rotate)(?::([^
 // {rotate} in an argument stand for what is asked; {width:1280} says what to put
 // there when nothing is. No shell has a part in it.
 type execSource struct {
+	report
 	argv   []string
 	caps   []string
 	rotate string
@@ -81,7 +82,7 @@ func (s *execSource) Stream(ctx context.Context, m Mode, emit func(Frame)) error
 	if err := m.check(); err != nil {
 		return err
 	}
-	return program{argv: s.command(m), max: s.max, redact: s.redact, grace: s.grace}.run(ctx, emit)
+	return program{argv: s.command(m), max: s.max, redact: s.redact, grace: s.grace, report: &s.report}.run(ctx, emit)
 }
 
 // command is the command with the placeholders filled in.

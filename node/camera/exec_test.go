@@ -217,7 +217,7 @@ func TestExecErrors(t *testing.T) {
 		"dies at once":       {"echo one >&2; printf '  last\\tline \\n\\n' >&2; exit 3", NoCamera, "ended after 0 pictures, exit status 3: last line", 0},
 		"ends":               {"cat $1 $1", NoCamera, "ended after 2 pictures, exit status 0", 2},
 		"is killed":          {"cat $1; kill -9 $$", NoCamera, "ended after 1 picture, signal: killed", 1},
-		"gives no JPEG":      {"echo hello", Config, "exit status 0: it wrote 6 bytes, but no whole JPEG", 0},
+		"gives no JPEG":      {"echo hello", Config, `exit status 0: it wrote 6 bytes that begin with "hello", but no whole JPEG`, 0},
 		"gives nothing":      {"true", NoCamera, "ended after 0 pictures, exit status 0", 0},
 		"half a picture":     {"head -c 500 $1; exit 1", NoCamera, "after 0 pictures, exit status 1", 0},
 		"busy":               {"echo 'ERROR: *** failed to acquire camera /base/soc *** ' >&2; echo bye >&2; exit 255", CameraBusy, "exit status 255: bye", 0},

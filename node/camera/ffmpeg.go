@@ -20,6 +20,7 @@ import (
 // follow a "#", which no camera ever gets to see: keyframes=on|off|auto and
 // transport=tcp|udp|udp_multicast|http.
 type ffmpegSource struct {
+	report
 	input     string // URL or path, as ffmpeg takes it
 	scheme    string // of the URL; "" for a file
 	keyframes string
@@ -152,7 +153,7 @@ func (s *ffmpegSource) Stream(ctx context.Context, m Mode, emit func(Frame)) err
 	if err != nil {
 		return err
 	}
-	err = program{argv: append([]string{path}, s.arguments(r, m)...), max: s.max, redact: s.redact}.run(ctx, emit)
+	err = program{argv: append([]string{path}, s.arguments(r, m)...), max: s.max, redact: s.redact, report: &s.report}.run(ctx, emit)
 	if e, ok := err.(*Error); ok && s.scheme == "" && e.Code == NoCamera {
 		// A file does not heal by itself.
 		for _, words := range []string{"No such file", "Permission denied", "Is a directory", "Invalid data found", "matches no streams"} {

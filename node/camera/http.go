@@ -38,6 +38,7 @@ const (
 // picture per request, or, when the address is only a host, whatever the first
 // answers tell. Options of ours stand behind a # and never go to the server.
 type httpSource struct {
+	report
 	url    *url.URL // without user, password and fragment
 	login  login
 	option httpOption

@@ -197,32 +197,41 @@ func (v *visit) name() string { return clean(redact.Address(v.at)) }
 // were.
 func (v *visit) stream(ctx context.Context, res *answer) (n int, err error) {
 	defer res.close()
-	split := jpeg.NewSplitter(res.body, jpeg.SplitterOptions{Max: v.max})
-	lost := cuts{split: split}
+	in := newPictureReader(res.body, v.max, res.got)
+	v.report.set(func() string { return fmt.Sprintf("camera %s has sent %s", v.name(), res.got.describe(v.redact.line)) })
+	defer v.report.set(nil)
 	skip := v.stale()
 	var times arrived
 	for ; ; n++ {
-		pic, err := split.Next()
+		pic, err := in.next(ctx, v.emit)
 		if ctx.Err() != nil {
 			return n, nil
 		}
-		lost.tell(v.emit)
-		if err == nil {
-			at := v.streamed(split, &times)
-			if n >= skip && at.After(v.began.Add(-oldest)) {
-				v.emit(Frame{JPEG: pic, At: at})
-			}
-			continue
+		if err != nil {
+			return n, v.streamEnd(in, n, err)
 		}
-		text := fmt.Sprintf("camera %s ended its stream after %s", v.name(), pictures(n))
-		if err != io.EOF {
-			text += ": " + v.redact.line(err.Error())
+		at := v.streamed(in.Splitter, &times)
+		if n >= skip && at.After(v.began.Add(-oldest)) {
+			v.emit(Frame{JPEG: pic, At: at})
 		}
-		if n == 0 {
-			text += "; it sent " + res.got.describe(v.redact.line) + ", but no whole JPEG"
-		}
-		return n, &Error{Code: NoCamera, Text: text, Err: err}
 	}
+}
+
+// streamEnd is why a stream has ended after n pictures.
+func (v *visit) streamEnd(in *pictureReader, n int, err error) *Error {
+	text := fmt.Sprintf("camera %s ended its stream after %s", v.name(), pictures(n))
+	code := NoCamera
+	switch {
+	case errors.Is(err, errJunk):
+		code = Stalled
+		text = fmt.Sprintf("camera %s was left after %s", v.name(), pictures(n))
+	case !errors.Is(err, io.EOF):
+		text += ": " + v.redact.line(err.Error())
+	}
+	if instead := in.broken(n, v.redact.line); instead != "" {
+		text += "; it sent " + instead
+	}
+	return &Error{Code: code, Text: text, Err: err}
 }
 
 // oldest is how long before the stream was opened its first picture may be of.

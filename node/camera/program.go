@@ -15,8 +15,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"camqtt/internal/jpeg"
 )
 
 const (
@@ -49,6 +47,8 @@ type program struct {
 	at func(first time.Time) time.Time
 	// grace stands in for stopGrace unless it is 0.
 	grace time.Duration
+	// report, unless nil, says what the program does while it runs.
+	report *report
 }
 
 // run starts the program and emits its pictures until ctx is done (nil) or it
@@ -74,12 +74,20 @@ func (g program) run(ctx context.Context, emit func(Frame)) error {
 	if g.drive != nil {
 		wg.Go(func() { g.drive(running, p) }) // ends with running, which the one above ends
 	}
-	skipped := g.read(ctx, p.stdout, func(f Frame) {
+	got := &received{}
+	if g.report != nil {
+		g.report.set(func() string { return g.doing(p, got) })
+	}
+	in := newPictureReader(got.reader(p.stdout), g.max, got)
+	failed := g.read(ctx, in, func(f Frame) {
 		if f.bad == nil {
 			taken.Add(1)
 		}
 		emit(f)
 	})
+	if errors.Is(failed, errJunk) {
+		p.stop()
+	}
 	select {
 	case <-p.exited:
 	case <-time.After(endGrace):
@@ -91,7 +99,26 @@ func (g program) run(ctx context.Context, emit func(Frame)) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	return g.endError(p, int(taken.Load()), skipped)
+	n := int(taken.Load())
+	if errors.Is(failed, errJunk) {
+		return &Error{Code: Stalled, Text: fmt.Sprintf("program %q was ended after %s: it wrote %s", g.name(), pictures(n), got.describe(g.redact.line)), Err: failed}
+	}
+	return g.endError(p, n, in.broken(n, g.redact.line))
+}
+
+// name is the program's, as it may be shown.
+func (g program) name() string { return g.redact.line(filepath.Base(g.argv[0])) }
+
+// doing is what the program has written and said so far.
+func (g program) doing(p *process, got *received) string {
+	text := fmt.Sprintf("program %q has written %s", g.name(), got.describe(g.redact.line))
+	if line := p.said.lastLine(); line != "" {
+		text += " and says: " + g.redact.line(line)
+	}
+	if found := diagnose(p.said.String()); found.cure != "" {
+		text += ": " + found.cure
+	}
+	return text
 }
 
 // supervise ends the program when ctx is done, or when it says that the camera
@@ -120,24 +147,19 @@ func (p *process) supervise(ctx context.Context, hang *hangWatch, taken *atomic.
 	}
 }
 
-// read emits pictures until the output ends and returns how many bytes belonged
-// to none. Once ctx is done it goes on reading, so that the program is not held
-// up in a write while it ends.
-func (g program) read(ctx context.Context, r io.Reader, emit func(Frame)) (skipped int64) {
-	split := jpeg.NewSplitter(r, jpeg.SplitterOptions{Max: g.max})
-	lost := cuts{split: split}
+// read emits pictures until the output ends, and returns why it did. Once ctx is
+// done it goes on reading, so that the program is not held up in a write while it
+// ends.
+func (g program) read(ctx context.Context, in *pictureReader, emit func(Frame)) error {
 	for {
-		pic, err := split.Next()
-		if ctx.Err() == nil {
-			lost.tell(emit)
-		}
+		pic, err := in.next(ctx, emit)
 		if err != nil {
-			return split.Skipped()
+			return err
 		}
 		if ctx.Err() != nil {
 			continue
 		}
-		at := split.First()
+		at := in.First()
 		if g.at != nil {
 			at = g.at(at)
 		}
@@ -156,7 +178,7 @@ func (g program) startError(err error) *Error {
 	return &Error{Code: NoCamera, Text: fmt.Sprintf("start program %q: %s", name, g.redact.line(err.Error())), Err: err}
 }
 
-func (g program) endError(p *process, n int, skipped int64) *Error {
+func (g program) endError(p *process, n int, instead string) *Error {
 	text := fmt.Sprintf("program %q ended after %s", g.redact.line(filepath.Base(g.argv[0])), pictures(n))
 	var exit *exec.ExitError
 	if errors.As(p.err, &exit) {
@@ -168,11 +190,13 @@ func (g program) endError(p *process, n int, skipped int64) *Error {
 	switch {
 	case p.hung.Load():
 		return &Error{Code: Stalled, Text: fmt.Sprintf("program %q gets no pictures from the camera: %s", g.redact.line(filepath.Base(g.argv[0])), cableCure), Err: p.err}
-	case exit == nil && n == 0 && skipped > 0:
+	case exit == nil && instead != "":
 		found = symptom{code: Config}
-		text += fmt.Sprintf(": it wrote %d bytes, but no whole JPEG", skipped)
 	case exit != nil && (exit.ExitCode() == 126 || exit.ExitCode() == 127):
 		found = symptom{code: Config} // a shell or env did not find the command, or may not run it
+	}
+	if instead != "" {
+		text += ": it wrote " + instead
 	}
 	if line := p.said.lastLine(); line != "" {
 		text += ": " + g.redact.line(line)
@@ -180,7 +204,7 @@ func (g program) endError(p *process, n int, skipped int64) *Error {
 	if found.cure != "" {
 		text += ": " + found.cure
 	}
-	return &Error{Code: found.code, Text: text, Err: p.err}
+	return &Error{Code: found.code, Denied: found.cure == loginCure, Text: text, Err: p.err}
 }
 
 // process is a started program.

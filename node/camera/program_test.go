@@ -1,16 +1,19 @@
 package camera
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -75,21 +78,50 @@ func TestExecLeftBehind(t *testing.T) {
 	}
 }
 
-// Rubbish for ever is the caller's to notice; it must cost no memory and end at once.
+// Rubbish for ever is given up early, costs no memory, and is described.
 func TestExecRubbish(t *testing.T) {
 	leaks(t)
-	s, _ := script(t, `exec cat /dev/zero`, Options{grace: unhurried})
+	s, _ := script(t, `echo no camera >&2; exec cat /dev/zero`, Options{grace: unhurried})
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	start := time.Now()
-	err := stopAfter(t, s, func(int) bool { return time.Since(start) > 300*time.Millisecond })
+	e, _ := fails(t, s, Mode{})
 	runtime.ReadMemStats(&after)
-	if err != nil {
-		t.Errorf("Stream = %v, want nil", err)
+	if e.Code != Stalled || !regexp.MustCompile(`was ended after 0 pictures: it wrote \d+ bytes that begin with 00 00`).MatchString(e.Text) {
+		t.Errorf("%s: %q", e.Code, e.Text)
 	}
 	if grown := int64(after.TotalAlloc - before.TotalAlloc); grown > 4<<20 {
 		t.Errorf("%d bytes were allocated", grown)
 	}
+}
+
+// What a program says that hangs, and what it has written, is told while it runs.
+func TestExecReport(t *testing.T) {
+	s, _ := script(t, `printf 'no picture'; echo 'sensor not found' >&2; exec sleep 1000`, Options{grace: unhurried})
+	err := stopAfter(t, s, func(int) bool {
+		text := s.(interface{ Report() string }).Report()
+		return strings.Contains(text, `has written 10 bytes that begin with "no picture" and says: sensor not found`)
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// More pictures than anybody can ask for are read more slowly.
+func TestPictureReaderPace(t *testing.T) {
+	pic := drawn(t, 1)
+	synctest.Test(t, func(t *testing.T) {
+		in := newPictureReader(bytes.NewReader(bytes.Repeat(pic, 10*fastest)), maxPicture, &received{})
+		start, n := time.Now(), 0
+		for {
+			if _, err := in.next(t.Context(), func(Frame) {}); err != nil {
+				break
+			}
+			n++
+		}
+		if took := time.Since(start); n != 10*fastest || took < 9*time.Second || took > 11*time.Second {
+			t.Errorf("%d pictures in %v, want %d in 10 s", n, took, 10*fastest)
+		}
+	})
 }
 
 // The child must live while the goroutines that started it come and go: the

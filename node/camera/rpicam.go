@@ -16,6 +16,7 @@ import (
 // a question mark options by name. It streams, or with stills=on takes pictures
 // of the sensor's full size one by one.
 type rpicam struct {
+	report
 	rpicamOptions
 	turns bool // the camera turns the picture as configured
 	max   int
@@ -148,7 +149,7 @@ func (s *rpicam) Stream(ctx context.Context, m Mode, emit func(Frame)) error {
 		return nil
 	}
 	if err == nil {
-		g := program{max: s.max, grace: s.grace, argv: append([]string{tool}, s.arguments(number, m)...)}
+		g := program{report: &s.report, max: s.max, grace: s.grace, argv: append([]string{tool}, s.arguments(number, m)...)}
 		if s.stills {
 			newStills(s.rpicamOptions, m).drives(&g)
 		} else {

@@ -112,6 +112,15 @@ func (s *sieve) Stream(ctx context.Context, m Mode, emit func(Frame)) error {
 	return s.temporary(err)
 }
 
+// Report says what the source has received and heard since it was opened, for when
+// no picture comes; "" when it cannot say.
+func (s *sieve) Report() string {
+	if r, ok := s.Source.(reporter); ok {
+		return r.Report()
+	}
+	return ""
+}
+
 // temporary is err, which is no matter of the configuration where a camera has
 // delivered with the same before: its server may be restarting.
 func (s *sieve) temporary(err error) error {

@@ -12,8 +12,6 @@ type symptom struct {
 	says []string // any of these, in lower case
 	code Code
 	cure string // what to look at; "" where the program's own words are enough
-	// denied: the camera refuses the user or the password.
-	denied bool
 }
 
 // symptoms are in the order in which they are looked for: what is further up
@@ -38,7 +36,7 @@ func symptoms() []symptom {
 			},
 			Config, "",
 		},
-		{[]string{"401 unauthorized", "403 forbidden"}, Config, "the camera wants another user or password"},
+		{[]string{"401 unauthorized", "403 forbidden"}, Config, loginCure},
 		{[]string{"404 not found", "404 stream not found"}, Config, "the camera has nothing at this path"},
 		{[]string{"connection refused"}, NoCamera, "nothing listens at this address and port"},
 		{
@@ -52,6 +50,7 @@ func symptoms() []symptom {
 }
 
 const (
+	loginCure = "the camera wants another user or password"
 	// hangWords begin what rpicam-apps say, once a second and for ever, when the
 	// sensor has stopped.
 	hangWords = "device timeout detected"
