@@ -76,6 +76,7 @@ func gives(t testing.TB, page, id string, login ...string) {
 // A hub, a camera and a person, each with an account: everything works as without, and
 // nothing works with somebody else's.
 func TestAccounts(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	token := secretOf(t, "user", "add", "porch", "--role", "camera", "--data", data)
 	ann := secretOf(t, "user", "add", "ann", "--role", "viewer", "--camera", "porch", "--data", data)
@@ -154,6 +155,7 @@ func TestPageWithAccount(t *testing.T) {
 
 // The page before a broker of somebody else has accounts of its own.
 func TestAccountsBeforeAnotherBroker(t *testing.T) {
+	t.Parallel()
 	m := testkit.StartMosquitto(t)
 	serve(t, "node", "porch", "--source", "test:", "--broker", "mqtt://"+m.Addr)
 	online(t, "mqtt://"+m.Addr, "porch")
@@ -185,6 +187,7 @@ func TestAccountsBeforeAnotherBroker(t *testing.T) {
 // The first start where others can reach it makes an admin and says so once; without
 // accounts, or with an open door, it does not start, and says what helps.
 func TestNothingOpenToOthers(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	data := filepath.Join(dir, "data")
 	args := []string{"run", "-c", "broker.listen=0.0.0.0:0", "-c", "broker.data=" + data, "-c", "dashboard.listen=127.0.0.1:0"}
@@ -257,6 +260,7 @@ func outside() string {
 
 // Accounts are managed by one command, whether the broker runs or not.
 func TestUserCommand(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	file := filepath.Join(t.TempDir(), "hub.yaml")
 	if err := os.WriteFile(file, []byte("broker:\n  data: "+data+"\n"), 0o600); err != nil {

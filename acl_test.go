@@ -53,6 +53,7 @@ func accountsIn(t *testing.T, args ...string) string {
 // Accounts come from flags, from what a configuration needs, and from the embedded
 // broker.
 func TestACLAccounts(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	if err := os.Chmod(data, 0o700); err != nil {
 		t.Fatal(err)
@@ -103,6 +104,7 @@ func TestACLSpace(t *testing.T) {
 
 // No name, id or topic gets further than a message.
 func TestACLRefuses(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ want, args string }{
 		{"engine \"\"", "--camera|front"},
 		{"engine \"vernemq\": want mosquitto, nats, emqx, rabbitmq", "--engine|vernemq|--camera|front"},
@@ -162,6 +164,7 @@ func engines(t *testing.T) map[string]string {
 // The product runs on other brokers with just the rights that it writes for them:
 // cameras serve, an operator sees and sets, a guest snaps his camera and no other.
 func TestRightsElsewhere(t *testing.T) {
+	t.Parallel()
 	for engine, addr := range engines(t) {
 		t.Run(engine, func(t *testing.T) {
 			as := func(user string) string { return "mqtt://" + user + ":" + passwordOfTests + "@" + addr }

@@ -105,6 +105,7 @@ func TestSnapStorm(t *testing.T) {
 // on those it publishes, and opens connections that speak no MQTT. The camera
 // answers, and everybody else goes on.
 func TestGarbage(t *testing.T) {
+	t.Parallel()
 	d := startDemo(t)
 	c := connect(t, d.mqtt, "porch")
 	for name, g := range map[string]struct {
@@ -191,6 +192,7 @@ func TestBadSources(t *testing.T) {
 // TestBadConfiguration checks that nothing starts on a configuration with
 // faults, and that every fault is named with its place.
 func TestBadConfiguration(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "bad.yaml")
 	text := `broker:
   listen: 127.0.0.1:1883

@@ -18,6 +18,7 @@ import (
 // TestMosquittoClients asks for pictures with nothing but mosquitto's own
 // programs, at the embedded broker and at a real mosquitto.
 func TestMosquittoClients(t *testing.T) {
+	t.Parallel()
 	brokers := map[string]func(t *testing.T) (host, port, url string){
 		"embedded": func(t *testing.T) (string, string, string) {
 			d := startDemo(t)
@@ -84,6 +85,7 @@ func sub0(t *testing.T, host, port, topic string) []byte {
 // TestFFmpegNode has ffmpeg decode a real video: its pictures are saved by
 // snap and watch, whole.
 func TestFFmpegNode(t *testing.T) {
+	t.Parallel()
 	d := startDemo(t)
 	serve(t, "node", "clip", "--broker", d.mqtt, "--source", ffmpegSource(video(t)))
 	online(t, d.mqtt, "clip")
@@ -125,6 +127,7 @@ func TestFFmpegNode(t *testing.T) {
 
 // TestSources runs the other kinds of sources through a configuration file.
 func TestSources(t *testing.T) {
+	t.Parallel()
 	d := startDemo(t)
 	folder := t.TempDir()
 	for n := range 3 {
@@ -164,6 +167,7 @@ cameras:
 }
 
 func TestCommands(t *testing.T) {
+	t.Parallel()
 	d := startDemo(t)
 	at := []string{"--broker", d.mqtt}
 	if out := must(t, append(at, "start", "porch", "--for", "1m")...); !strings.HasPrefix(out, "ok") {
@@ -233,6 +237,7 @@ func TestCommands(t *testing.T) {
 }
 
 func TestForget(t *testing.T) {
+	t.Parallel()
 	m := testkit.StartMosquitto(t)
 	url := "mqtt://" + m.Addr
 	n := serve(t, "node", "porch", "--source", "test:", "--broker", url)

@@ -33,7 +33,15 @@ func startEnrolment(t testing.TB, keys ...string) *enrolment {
 // invite is what a person does on the hub's machine.
 func (h *enrolment) invite(t testing.TB, id string) string {
 	t.Helper()
-	return secretOf(t, "user", "add", "--camera", id, "--data", h.data)
+	args, code := []string{"user", "add", "--camera", id, "--data", h.data}, ""
+	testkit.Until(t, patience, "the hub knows that the camera is not online any more", func() bool {
+		out, stderr, status := camqtt(t, args...)
+		if code = strings.TrimSpace(string(out)); status != 0 && !strings.Contains(stderr, "it is online") {
+			t.Fatalf("camqtt %v: exit %d, %s", args, status, stderr)
+		}
+		return status == 0
+	})
+	return code
 }
 
 // shows takes a picture as somebody who has an account.
@@ -60,6 +68,7 @@ func (h *enrolment) comes(t testing.TB, args ...string) *testkit.Program {
 // A camera's machine comes in by one line of text, whichever port speaks TLS, and from
 // then on by itself, until its account is removed.
 func TestJoining(t *testing.T) {
+	t.Parallel()
 	for scheme, keys := range map[string][]string{"mqtts": nil, "wss": {"broker.tls.listen=", "base=site/cam"}} {
 		t.Run(scheme, func(t *testing.T) {
 			h := startEnrolment(t, keys...)
@@ -117,6 +126,7 @@ func TestJoining(t *testing.T) {
 
 // Somebody in between, on the way of the real program.
 func TestJoiningThroughSomebodyElse(t *testing.T) {
+	t.Parallel()
 	h, other := startEnrolment(t), startEnrolment(t)
 	code := secretOf(t, "user", "add", "--camera", "front", "--data", h.data, "--address", other.mqtts, "--address", h.mqtts)
 	only := secretOf(t, "user", "add", "--camera", "yard", "--data", h.data, "--address", other.mqtts)
@@ -138,6 +148,7 @@ func TestJoiningThroughSomebodyElse(t *testing.T) {
 
 // What cannot work says so before it begins, and what helps.
 func TestJoiningRefused(t *testing.T) {
+	t.Parallel()
 	h := startEnrolment(t)
 	state := t.TempDir()
 	code := h.invite(t, "front")
@@ -200,6 +211,7 @@ func TestJoiningRefused(t *testing.T) {
 
 // Without a join string a token is carried by hand, as configuration to paste.
 func TestTokenToPaste(t *testing.T) {
+	t.Parallel()
 	h := startEnrolment(t)
 	pasted := filepath.Join(t.TempDir(), "node.yaml")
 	yaml := must(t, "user", "add", "--camera", "front", "--token", "--data", h.data) + "cameras:\n  - id: front\n    source: \"test:\"\n"
@@ -223,6 +235,7 @@ func TestTokenToPaste(t *testing.T) {
 // A hub whose certificate the system trusts may get another key, so a node that joins it
 // by its name pins none.
 func TestJoiningByAuthority(t *testing.T) {
+	t.Parallel()
 	ca := testkit.NewAuthority(t)
 	crt, key := ca.Issue("localhost", nil)
 	h := startEnrolment(t, "broker.tls.cert="+crt, "broker.tls.key="+key, "broker.tls.names=localhost")
@@ -253,6 +266,7 @@ func TestJoiningByAuthority(t *testing.T) {
 
 // A hub that asks for certificates asks for them here too.
 func TestJoiningWithCertificate(t *testing.T) {
+	t.Parallel()
 	ca := testkit.NewAuthority(t)
 	crt, key := ca.Issue("front", nil)
 	h := startEnrolment(t, "broker.tls.client_ca="+ca.File)

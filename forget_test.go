@@ -12,6 +12,7 @@ import (
 // Nothing is called forgotten that is not: not by an account that may not clear it, not by
 // one that may not see it, and not a camera that there never was.
 func TestForgetSaysWhatRemains(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	accounts := map[string]string{}
 	for name, role := range map[string]string{"porch": "camera", "attic": "camera", "op": "operator", "boss": "admin"} {
@@ -42,6 +43,7 @@ func TestForgetSaysWhatRemains(t *testing.T) {
 
 // The camera's own account may clear it, and says what it cannot see.
 func TestForgetAsTheCamera(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	porch := secretOf(t, "user", "add", "porch", "--role", "camera", "--data", data)
 	boss := secretOf(t, "user", "add", "boss", "--role", "admin", "--data", data)
@@ -60,6 +62,7 @@ func TestForgetAsTheCamera(t *testing.T) {
 
 // On a broker with rights of its own that says nothing of what it refuses, the same holds.
 func TestForgetElsewhere(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "acl")
 	if err := os.WriteFile(file, []byte("topic read #\ntopic write cam/+/cmd\nuser porch\ntopic readwrite #\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 // own is enough for it, for the hub announces it; Home Assistant's role is enough
 // for all that Home Assistant does. A name is a text there, never a template.
 func TestHomeAssistantWithAccounts(t *testing.T) {
+	t.Parallel()
 	for _, v5 := range []bool{true, false} {
 		t.Run(map[bool]string{true: "MQTT 5", false: "MQTT 3.1.1"}[v5], func(t *testing.T) {
 			data := t.TempDir()
@@ -63,6 +64,7 @@ func TestHomeAssistantWithAccounts(t *testing.T) {
 // and streams, as Generic Camera, MJPEG IP Camera and go2rtc send it, and nothing
 // works without or with a wrong one.
 func TestTokensOfStreams(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data="+data, "broker.anonymous=never", "cameras.front.source=test:", "cameras.attic.source=test:")
 	token := secretOf(t, "user", "add", "tablet", "--role", "viewer", "--camera", "front", "--token", "--data", data)

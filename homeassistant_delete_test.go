@@ -14,6 +14,7 @@ import (
 // TestDeletingADevice deletes a camera's device in Home Assistant, with the account
 // that it has there. An online camera comes again, an offline one is forgotten.
 func TestDeletingADevice(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"device", "component"} {
 		t.Run(mode, func(t *testing.T) {
 			data := t.TempDir()
@@ -48,6 +49,7 @@ func TestDeletingADevice(t *testing.T) {
 // TestForgetWhileHomeAssistantIsAway: Home Assistant remembers what it has seen, and
 // is told when it is back, also after the hub has been restarted.
 func TestForgetWhileHomeAssistantIsAway(t *testing.T) {
+	t.Parallel()
 	h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data="+t.TempDir())
 	p := &place{addr: strings.TrimPrefix(h.mqtt, "mqtt://")}
 	camera := p.camera(t, "front")

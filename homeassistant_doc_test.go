@@ -66,6 +66,7 @@ func keysOf(n *yaml.Node) (keys []string) {
 // configuration is checked by camqtt, Home Assistant's is held to what we
 // announce.
 func TestHomeAssistantPage(t *testing.T) {
+	t.Parallel()
 	p := embedded(t)
 	p.camera(t, "front")
 	home := p.home(t, true)
@@ -217,6 +218,7 @@ func TestBlueprint(t *testing.T) {
 // TestHomeAssistantStreams plays what the page gives to Home Assistant's camera
 // integrations and to go2rtc, which read as ffmpeg and a plain client do.
 func TestHomeAssistantStreams(t *testing.T) {
+	t.Parallel()
 	d := startDemo(t)
 	gives(t, d.http, "porch")
 	seen := 0
@@ -254,6 +256,7 @@ func TestHomeAssistantStreams(t *testing.T) {
 // TestHomeAssistantLink: the link on a device's page is the dashboard's, at that
 // camera; what is configured wins.
 func TestHomeAssistantLink(t *testing.T) {
+	t.Parallel()
 	for want, pairs := range map[string][]string{
 		"http://127.0.0.1:":               nil,
 		"https://cams.example/page#front": {"homeassistant.url=https://cams.example/page"},

@@ -17,8 +17,10 @@ import (
 // TestHomeAssistantModes switches modes, renames, drops entities and forgets,
 // with Home Assistant there and away: nothing stays behind.
 func TestHomeAssistantModes(t *testing.T) {
+	t.Parallel()
 	for _, h := range houses {
 		t.Run(h.name, func(t *testing.T) {
+			t.Parallel()
 			p := h.start(t)
 			camera := p.camera(t, "front")
 			home := p.home(t, h.v5)
@@ -110,6 +112,7 @@ func (p *place) onlyHubKept(t *testing.T) bool {
 // TestHubModes changes the mode of the hub, which restarts the broker: Home
 // Assistant is not there while old entities are removed.
 func TestHubModes(t *testing.T) {
+	t.Parallel()
 	data, port := t.TempDir(), testkit.FreePort(t)
 	addr := fmt.Sprintf("127.0.0.1:%d", port)
 	hub := func(mode string) *testkit.Program {
@@ -142,8 +145,10 @@ func TestHubModes(t *testing.T) {
 
 // TestHubAnnouncesBridges: several cameras that one machine fetches hang from it.
 func TestBridgesAreDevices(t *testing.T) {
+	t.Parallel()
 	for _, h := range houses[1:4] {
 		t.Run(h.name, func(t *testing.T) {
+			t.Parallel()
 			d := startDemo(t) // whose cameras are fetched over HTTP
 			p := h.start(t)
 			args := []string{"run", "-c", "mqtt.url=" + p.url()}
@@ -189,6 +194,7 @@ func TestBridgesAreDevices(t *testing.T) {
 // TestForbiddenDiscovery: an account that may do no more than a camera must is a
 // camera all the same, and is not thrown off the broker.
 func TestForbiddenDiscovery(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file, secret, rights := filepath.Join(dir, "passwords"), filepath.Join(dir, "secret"), filepath.Join(dir, "acl")
 	for _, args := range [][]string{{"-b", "-c", file, "cam", "s3cret"}, {"-b", file, "all", "s3cret"}} {

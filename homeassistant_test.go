@@ -30,8 +30,10 @@ func expect(t *testing.T, sent wire.Message, topic, payload string) {
 
 // TestHomeAssistant uses every entity of a camera, at every broker.
 func TestHomeAssistant(t *testing.T) {
+	t.Parallel()
 	for _, h := range houses {
 		t.Run(h.name, func(t *testing.T) {
+			t.Parallel()
 			p := h.start(t)
 			p.camera(t, "front")
 			home := p.home(t, h.v5)
@@ -132,6 +134,7 @@ func fired(t *testing.T, home *homeassistant.Home) {
 // TestRefusalIsSeen: what a camera refuses is an event in Home Assistant, with the
 // reason, whoever has asked.
 func TestRefusalIsSeen(t *testing.T) {
+	t.Parallel()
 	p := embedded(t)
 	p.camera(t, "front")
 	home := p.home(t, true)
@@ -148,8 +151,10 @@ func TestRefusalIsSeen(t *testing.T) {
 // TestHomeAssistantRestarts ends and starts every part, alone and together:
 // entities are unavailable while the camera is, and come back by themselves.
 func TestHomeAssistantRestarts(t *testing.T) {
+	t.Parallel()
 	for _, h := range houses {
 		t.Run(h.name, func(t *testing.T) {
+			t.Parallel()
 			p := h.start(t)
 			camera := p.camera(t, "front")
 			home := p.home(t, h.v5)
@@ -214,6 +219,7 @@ func TestHomeAssistantRestarts(t *testing.T) {
 // TestHomeAssistantCostsNothing: after the first picture, which every camera takes at
 // its start, that it is connected and shows everything does not open the camera, and its camera entity gets previews at their own rate.
 func TestHomeAssistantCostsNothing(t *testing.T) {
+	t.Parallel()
 	p := embedded(t)
 	source, dir := counting(t)
 	p.camera(t, "front", "source="+source, "fps=10")
@@ -268,6 +274,7 @@ func TestHomeAssistantCostsNothing(t *testing.T) {
 // TestPrivacyIsPrivate: while it is on no program of the camera runs and no
 // picture leaves, whatever is asked.
 func TestPrivacyIsPrivate(t *testing.T) {
+	t.Parallel()
 	p := mosquitto(t)
 	source, dir := counting(t)
 	p.camera(t, "front", "source="+source, "fps=20", "snap_every=1s")

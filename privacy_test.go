@@ -100,6 +100,7 @@ func killed(t testing.TB, p *testkit.Program) {
 // are when it starts again, before they say anything, and nothing gets a picture of
 // them: no schedule, no command, no board. The others are as they were.
 func TestPrivacySurvivesKill(t *testing.T) {
+	t.Parallel()
 	m := testkit.StartMosquitto(t)
 	w := newWorker(t, "echo $$ >> pids\nwhile cat pic.jpg; do sleep 0.05; done")
 	boards := "127.0.0.1:" + strconv.Itoa(testkit.FreePort(t))
@@ -175,6 +176,7 @@ func TestPrivacySurvivesKill(t *testing.T) {
 // TestKilledAtAnyMoment kills a node while privacy is being switched on or off. What it
 // has acknowledged is true after the next start; where it had no time for that, either.
 func TestKilledAtAnyMoment(t *testing.T) {
+	t.Parallel()
 	m := testkit.StartMosquitto(t)
 	e, c := listenTo(t, m.Addr, "cam/bed/#")
 	state := t.TempDir()
@@ -258,6 +260,7 @@ func TestPrivacyIsSeenAfterRestart(t *testing.T) {
 // the folder cannot be one, privacy works all the same, and people are told what it is
 // worth.
 func TestNowhereToRemember(t *testing.T) {
+	t.Parallel()
 	m := testkit.StartMosquitto(t)
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -300,6 +303,7 @@ func TestNowhereToRemember(t *testing.T) {
 // TestDamagedMemory: a file that nobody can make sense of keeps the camera private, and
 // the log and the state name it.
 func TestDamagedMemory(t *testing.T) {
+	t.Parallel()
 	m := testkit.StartMosquitto(t)
 	e, _ := listenTo(t, m.Addr, "cam/bed/#")
 	state := t.TempDir()
@@ -343,6 +347,7 @@ func TestDemoRemembersNothing(t *testing.T) {
 // TestTwoBridgesOneFolder: two bridges of one user, with cameras of different names,
 // keep out of each other's way.
 func TestTwoBridgesOneFolder(t *testing.T) {
+	t.Parallel()
 	m := testkit.StartMosquitto(t)
 	state := t.TempDir()
 	at := "mqtt://" + m.Addr

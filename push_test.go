@@ -18,6 +18,7 @@ import (
 // TestPushExample runs the example for boards that send, with free ports and the
 // addresses of this machine, and is the boards, with curl and a plain connection.
 func TestPushExample(t *testing.T) {
+	t.Parallel()
 	curl := testkit.Tool(t, "curl")
 	free := func() string { return "127.0.0.1:" + strconv.Itoa(testkit.FreePort(t)) }
 	mqtt, page, http, tcp := free(), free(), free(), free()

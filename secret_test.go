@@ -43,6 +43,7 @@ func tells(text string) (all []string) {
 // in everything that it says: its log at every level and in both forms, its
 // configuration, errors, pages, metrics, and what cameras publish.
 func TestNothingTells(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	passwords := filepath.Join(dir, "passwords")
 	for i, user := range []string{"url", "file"} {
@@ -99,8 +100,8 @@ func TestNothingTells(t *testing.T) {
 	}
 	note("check", string(out))
 	for _, bad := range []string{"mqtt.password=" + secretKey, "mqtt.url=mqtt://u:" + secretArgument + "@h:x", "mqtt.url=" + secretArgument + "@h", "cameras.x.source=rtsp://u:" + secretArgument + "@h", "mqtt.pasword=" + secretKey} {
-		_, stderr, _ := camqtt(t, "check", "-c", conf, "-c", bad)
-		note("check with "+bad[:12], stderr)
+		out, stderr, _ := camqtt(t, "check", "-c", conf, "-c", bad)
+		note("check with "+bad[:12], string(out)+stderr)
 	}
 
 	// At warn and error the page's address is not said, and less is.

@@ -15,6 +15,7 @@ import (
 // TestJournal runs the program with the stream of the journal as standard error: every
 // line has its priority and no time, errors that end the program included.
 func TestJournal(t *testing.T) {
+	t.Parallel()
 	stream, err := os.Create(filepath.Join(t.TempDir(), "stream"))
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +58,7 @@ func TestJournal(t *testing.T) {
 // TestPathsOfAFile starts a hub from another folder than that of its configuration: its
 // data, its secrets and the commands about them are found beside the file.
 func TestPathsOfAFile(t *testing.T) {
+	t.Parallel()
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	file := filepath.Join(dir, "hub.yaml")
 	port := testkit.FreePort(t)

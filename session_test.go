@@ -38,6 +38,7 @@ func TestPageStaysLoggedInOverARestart(t *testing.T) {
 
 // TestDamagedSessionKeyStopsTheStart leaves the file as it is and says what to do.
 func TestDamagedSessionKeyStopsTheStart(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	secretOf(t, "user", "add", "root", "--role", "admin", "--data", data)
 	file := filepath.Join(data, "session.key")

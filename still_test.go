@@ -27,6 +27,7 @@ func getPicture(t *testing.T, address string) (status int, body string) {
 // TestPollingIsNoSnapshot polls pictures over HTTP as cards and other programs do: none
 // is a snapshot, none is an event, and the last snapshot stays.
 func TestPollingIsNoSnapshot(t *testing.T) {
+	t.Parallel()
 	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source=test:")
 	must(t, "snap", "porch", "--broker", hub.mqtt, "-o", t.TempDir()+"/a.jpg")
 	e, _ := listenTo(t, strings.TrimPrefix(hub.mqtt, "mqtt://"), "cam/porch/#")
@@ -50,6 +51,7 @@ func TestPollingIsNoSnapshot(t *testing.T) {
 // TestPreviewOverHTTP asks for the kept picture of a camera that is offline, and then for
 // one that was cleared.
 func TestPreviewOverHTTP(t *testing.T) {
+	t.Parallel()
 	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source=test:")
 	jpg := string(testkit.JPEG(t, 64, 48, 1, 0))
 	publishRetained(t, hub.mqtt, "cam/shed/status", "offline")

@@ -70,6 +70,7 @@ func hostileCamera(t *testing.T, addr, id string) (say func(kind, payload string
 // B15. Nothing that a camera says is obeyed by the terminal of who asks it, or forges a
 // line of the log, whatever the form.
 func TestHostileCamera(t *testing.T) {
+	t.Parallel()
 	for _, format := range []string{"text", "json"} {
 		h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data="+t.TempDir(), "log.level=debug", "log.format="+format)
 		hostileCamera(t, strings.TrimPrefix(h.mqtt, "mqtt://"), "porch")

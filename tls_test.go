@@ -145,6 +145,7 @@ func TestPageOverTLS(t *testing.T) {
 // TestTLSRefusals has clients meet brokers that they must not trust, over TCP and
 // over WebSocket, twice each.
 func TestTLSRefusals(t *testing.T) {
+	t.Parallel()
 	ca, other := testkit.NewAuthority(t), testkit.NewAuthority(t)
 	dir := t.TempDir()
 	file := func(name, text string) string {
@@ -225,6 +226,7 @@ func shake(addr string, c *tls.Config) (tls.ConnectionState, error) {
 // TestClientCertificates asks clients for certificates on both ports: those that
 // bring none, a stranger's, or another camera's are turned away, again and again.
 func TestClientCertificates(t *testing.T) {
+	t.Parallel()
 	ca, other := testkit.NewAuthority(t), testkit.NewAuthority(t)
 	crt, key := ca.Issue("localhost", nil)
 	s := startSecured(t, "broker.data=", "broker.tls.cert="+crt, "broker.tls.key="+key, "broker.tls.client_ca="+ca.File,
@@ -276,6 +278,7 @@ func TestClientCertificates(t *testing.T) {
 
 // TestOthersTLS runs a camera at mosquitto with TLS and client certificates.
 func TestOthersTLS(t *testing.T) {
+	t.Parallel()
 	ca := testkit.NewAuthority(t)
 	crt, key := ca.Issue("localhost", nil)
 	port := testkit.FreePort(t)
@@ -298,6 +301,7 @@ func TestOthersTLS(t *testing.T) {
 
 // TestBadServerFiles starts hubs with files of no use: exit 2, and their names.
 func TestBadServerFiles(t *testing.T) {
+	t.Parallel()
 	ca := testkit.NewAuthority(t)
 	crt, key := ca.Issue("localhost", nil)
 	_, otherKey := ca.Issue("localhost", nil)
@@ -338,6 +342,7 @@ func TestBadServerFiles(t *testing.T) {
 
 // TestChangedFiles replaces the certificate of a hub that runs.
 func TestChangedFiles(t *testing.T) {
+	t.Parallel()
 	ca := testkit.NewAuthority(t)
 	dir := t.TempDir()
 	crt, key := filepath.Join(dir, "hub.crt"), filepath.Join(dir, "hub.key")
@@ -373,6 +378,7 @@ func TestChangedFiles(t *testing.T) {
 
 // TestACME has a hub get its certificate from a real authority.
 func TestACME(t *testing.T) {
+	t.Parallel()
 	port := testkit.FreePort(t)
 	ca := testkit.StartPebble(t, port)
 	s := startSecured(t, "broker.data="+t.TempDir(), "broker.tls.listen=127.0.0.1:"+strconv.Itoa(port), "dashboard.tls.shared=true",
@@ -396,6 +402,7 @@ func TestACME(t *testing.T) {
 // TestCertificateIsAnAccount has accounts whose holders show a certificate in place of
 // a password.
 func TestCertificateIsAnAccount(t *testing.T) {
+	t.Parallel()
 	ca, data := testkit.NewAuthority(t), t.TempDir()
 	crt, key := ca.Issue("localhost", nil)
 	must(t, "user", "add", "ann", "--role", "viewer", "-c", "broker.data="+data)

@@ -16,6 +16,7 @@ import (
 // TestUnits holds the systemd units to what systemd itself says of them: nothing
 // unknown in them, and an exposure of at most 2.0 of 10.
 func TestUnits(t *testing.T) {
+	t.Parallel()
 	analyze := testkit.Tool(t, "systemd-analyze")
 	units, err := filepath.Glob("configs/systemd/camqtt-*.service")
 	if err != nil || len(units) != 3 {
@@ -52,6 +53,7 @@ func TestUnits(t *testing.T) {
 // TestUnderSystemd runs a hub with a camera as systemd would, secrets included: it
 // says that it is ready and goes on saying that it is alive.
 func TestUnderSystemd(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	sock, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
 	if err != nil {
@@ -89,6 +91,7 @@ func TestUnderSystemd(t *testing.T) {
 // TestReproducible builds the program in two folders: the binaries are the same, so
 // anybody can tell whether one that he was given is made of this source.
 func TestReproducible(t *testing.T) {
+	t.Parallel()
 	build := func(src string) []byte {
 		out := filepath.Join(t.TempDir(), "camqtt")
 		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", out, ".")
