@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -260,5 +261,32 @@ func TestDamagedLogStays(t *testing.T) {
 			t.Errorf("the damaged log is not kept: %v", err)
 		}
 		s.Close()
+	}
+}
+
+// TestEarlierFile reads a file as versions before the log have written it, and goes on in
+// it.
+func TestEarlierFile(t *testing.T) {
+	dir := t.TempDir()
+	text := ""
+	for _, j := range []string{
+		`{"topic":"cam/front/status","text":"offline","qos":1}`,
+		`{"topic":"props","data":"AP8K","expiry":4102444800,"content_type":"text/plain","payload_format":1,"user":[{"k":"k","v":"v"}]}`,
+	} {
+		text += fmt.Sprintf("%08x %s\n", crc32.ChecksumIEEE([]byte(j)), j)
+	}
+	if err := os.WriteFile(filepath.Join(dir, logFile), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, all := opened(t, dir)
+	p := all["props"]
+	if len(all) != 2 || string(all["cam/front/status"].Payload) != "offline" || all["cam/front/status"].QoS != 1 ||
+		string(p.Payload) != "\x00\xff\n" || p.ContentType != "text/plain" || *p.Format != 1 || p.User[0].Value != "v" {
+		t.Errorf("got %v", all)
+	}
+	write(t, s, Message{Topic: "cam/front/status", Payload: []byte("online")})
+	s.Close()
+	if _, all = opened(t, dir); string(all["cam/front/status"].Payload) != "online" || len(all) != 2 {
+		t.Errorf("after a change: %v", all)
 	}
 }
