@@ -36,7 +36,7 @@ type target struct {
 
 func (t *target) flags(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&t.broker, "broker", "", "broker URL: mqtt, mqtts, ws or wss; a user and password may be in it (default CAMQTT_BROKER, then the configuration, then "+defaultBroker+")")
+	f.StringVar(&t.broker, "broker", "", "broker: a host, host:port, or a URL of mqtt, mqtts, ws or wss; a user and password may be in it (default CAMQTT_BROKER, then the configuration, then "+defaultBroker+")")
 	f.StringVar(&t.base, "base", "", "first part of every topic (default CAMQTT_BASE, then the configuration, then cam)")
 	f.StringArrayVarP(&t.config, "config", "c", nil, "configuration file that says where the broker is")
 	f.StringVar(&t.passwordFile, "password-file", "", "file that holds the password")

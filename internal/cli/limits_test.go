@@ -9,7 +9,7 @@ import (
 )
 
 // The defaults that the configuration documents are those of the broker, and none of
-// its limits is forgotten on the way.
+// its limits is forgotten on the way. Memory is this machine's.
 func TestBrokerLimits(t *testing.T) {
 	cfg, err := config.Load(config.Options{Sources: []string{"broker="}})
 	if err != nil {
@@ -17,7 +17,7 @@ func TestBrokerLimits(t *testing.T) {
 	}
 	got, want := reflect.ValueOf(brokerLimits(cfg.Broker.Limits)), reflect.ValueOf(broker.DefaultLimits())
 	for i := range got.NumField() {
-		if f := got.Field(i); !f.IsZero() && f.Int() != want.Field(i).Int() {
+		if f := got.Field(i); got.Type().Field(i).Name != "Memory" && !f.IsZero() && f.Int() != want.Field(i).Int() {
 			t.Errorf("%s is %d by the configuration, %d by the broker", got.Type().Field(i).Name, f.Int(), want.Field(i).Int())
 		}
 	}

@@ -242,6 +242,7 @@ func TestSnap(t *testing.T) {
 func TestSnapsShareSubscriptions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v, l := start(t)
+		say(v, wire.KindStatus, wire.Online, true)
 		var ids []string
 		l.answer = func(_ string, c wire.Command) { l.mu.Lock(); defer l.mu.Unlock(); ids = append(ids, c.ID) }
 		var wg sync.WaitGroup
@@ -328,12 +329,14 @@ func TestDoAndSet(t *testing.T) {
 		if r, err := v.Do(t.Context(), "porch", wire.Command{Verb: wire.Stop}); err != nil || r.Cmd != "stop" {
 			t.Errorf("result %+v, %v", r, err)
 		}
+		synctest.Wait() // nothing answers any more
 		l.answer = nil
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := v.Set(ctx, "porch", map[string]string{"fps": "5"}); !errors.Is(err, viewer.ErrNoAnswer) {
 			t.Errorf("set without an answer: %v", err)
 		}
+		synctest.Wait()
 		last := l.commands[len(l.commands)-1]
 		if !strings.HasPrefix(last, "cam/porch/set {") || !strings.Contains(last, `"fps":"5"`) {
 			t.Errorf("published %s", last)
