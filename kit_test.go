@@ -208,8 +208,13 @@ type hub struct {
 // startHub runs a configuration of key=value pairs with a dashboard.
 func startHub(t testing.TB, pairs ...string) *hub {
 	t.Helper()
+	return startHubAt(t, "127.0.0.1:"+strconv.Itoa(testkit.FreePort(t)), pairs...)
+}
+
+// startHubAt is startHub with the dashboard's address.
+func startHubAt(t testing.TB, listen string, pairs ...string) *hub {
+	t.Helper()
 	h := &hub{t: t}
-	listen := "127.0.0.1:" + strconv.Itoa(testkit.FreePort(t))
 	h.http = "http://" + listen
 	for _, kv := range append(pairs, "dashboard.listen="+listen) {
 		if kv == "broker.listen=127.0.0.1:0" { // the same port again after a restart
