@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 )
 
 // connections bounds the open connections of boards that have not yet said which
@@ -29,6 +30,20 @@ type unidentified struct {
 	addr  netip.Addr // grouped, see group
 	all   *connections
 	close sync.Once
+	// onTLS is called when the first bytes are those of a TLS handshake; nil looks at none.
+	onTLS func(*unidentified)
+}
+
+// Read looks at the first bytes: a record of type 22 and version 3. RFC 8446 section 5.1.
+func (c *unidentified) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if c.onTLS != nil && n > 0 {
+		if p[0] == 22 && (n == 1 || p[1] == 3) {
+			c.onTLS(c)
+		}
+		c.onTLS = nil
+	}
+	return n, err
 }
 
 // add counts a connection, and ends another one if there are too many.
@@ -95,7 +110,8 @@ func (c *unidentified) Close() error {
 // listener counts the connections it accepts.
 type listener struct {
 	net.Listener
-	all *connections
+	all   *connections
+	onTLS func(*unidentified) // of its connections
 }
 
 // Accept returns the next connection.
@@ -104,7 +120,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &unidentified{Conn: c, addr: group(address(c.RemoteAddr().String())), all: l.all}
+	u := &unidentified{Conn: c, addr: group(address(c.RemoteAddr().String())), all: l.all, onTLS: l.onTLS}
 	l.all.add(u)
 	return u, nil
 }
@@ -130,4 +146,9 @@ func group(a netip.Addr) netip.Addr {
 		return a
 	}
 	return p.Addr()
+}
+
+// tlsOnPlainPort logs and counts a board that speaks TLS to a port without it.
+func (s *Server) tlsOnPlainPort(c *unidentified) {
+	s.tell(credentials{from: c.addr, at: time.Now()}, errTLS)
 }

@@ -140,14 +140,14 @@ func (s *Server) Serve(ctx context.Context) error {
 		})
 	}
 	if l := s.opts.HTTP; l != nil {
-		limited := net.Listener(&listener{l, s.conns})
+		limited := net.Listener(&listener{l, s.conns, s.tlsOnPlainPort})
 		if s.opts.TLS != nil {
-			limited = tls.NewListener(limited, s.opts.TLS)
+			limited = tls.NewListener(&listener{l, s.conns, nil}, s.opts.TLS)
 		}
 		part("HTTP", func() error { return s.http.Serve(limited) })
 	}
 	if l := s.opts.TCP; l != nil {
-		part("TCP", func() error { return s.serveTCP(ctx, &listener{l, s.tcpConns}) })
+		part("TCP", func() error { return s.serveTCP(ctx, &listener{l, s.tcpConns, s.tlsOnPlainPort}) })
 	}
 	<-ctx.Done()
 	s.shut()

@@ -51,6 +51,7 @@ var (
 	errGuesses     = &refusal{http.StatusTooManyRequests, reasonGuesses, "refused too often from this address: want the camera's id with its token, or its address"}
 	errTooOften    = &refusal{http.StatusTooManyRequests, reasonRate, fmt.Sprintf("too many pictures: want at most %d a second", pictureRate)}
 	errIdle        = &refusal{http.StatusServiceUnavailable, reasonConnections, "too many connections wait to be identified: send the request as soon as the connection is open, or raise push.connections_per_address"}
+	errTLS         = &refusal{http.StatusBadRequest, reasonRequest, "TLS was spoken to a plain port: use http://, or set push.tls.cert"}
 	errConnections = &refusal{http.StatusServiceUnavailable, reasonConnections, "too many pictures come in at once: send again later, or raise push.connections"}
 )
 
