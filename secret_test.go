@@ -99,7 +99,7 @@ func TestNothingTells(t *testing.T) {
 		t.Fatal(stderr)
 	}
 	note("check", string(out))
-	for _, bad := range []string{"mqtt.password=" + secretKey, "mqtt.url=mqtt://u:" + secretArgument + "@h:x", "mqtt.url=" + secretArgument + "@h", "cameras.x.source=rtsp://u:" + secretArgument + "@h", "mqtt.pasword=" + secretKey} {
+	for _, bad := range []string{"mqtt.password=" + secretKey, "mqtt.url=mqtt://u:" + secretArgument + "@h:x", "mqtt.url=u:" + secretArgument + "@h", "cameras.x.source=rtsp://u:" + secretArgument + "@h", "mqtt.pasword=" + secretKey} {
 		out, stderr, _ := camqtt(t, "check", "-c", conf, "-c", bad)
 		note("check with "+bad[:12], string(out)+stderr)
 	}
