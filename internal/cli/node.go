@@ -17,10 +17,10 @@ import (
 
 // nodeFlags are what camqtt node can be told of its camera.
 type nodeFlags struct {
-	source, name, size, rotate, discovery string
-	fps                                   float64
-	quality                               int
-	every                                 time.Duration
+	source, name, size, rotate, check, discovery string
+	fps                                          float64
+	quality                                      int
+	every                                        time.Duration
 }
 
 func (n *nodeFlags) flags(c *cobra.Command) {
@@ -29,6 +29,7 @@ func (n *nodeFlags) flags(c *cobra.Command) {
 	f.StringVar(&n.name, "name", "", "what people read (default ID)")
 	f.StringVar(&n.size, "size", "", "greatest size, such as 1280x720 (default the camera's)")
 	f.StringVar(&n.rotate, "rotate", "", "90, 180, 270, hflip or vflip")
+	f.StringVar(&n.check, "check", "", "how closely pictures are looked at: full, markers or auto (default auto)")
 	f.Float64Var(&n.fps, "fps", 0, "most pictures per second (default 10)")
 	f.IntVar(&n.quality, "quality", 0, "JPEG quality, 1 to 100 (default the camera's)")
 	f.DurationVar(&n.every, "snap-every", 0, "time between scheduled snapshots (default never)")
@@ -46,6 +47,7 @@ func (n *nodeFlags) sources(id wire.ID, base wire.Base, given func(flag string) 
 	}
 	add(n.size != "", key+"size", n.size)
 	add(n.rotate != "", key+"rotate", n.rotate)
+	add(n.check != "", key+"check", n.check)
 	add(given("fps"), key+"fps", strconv.FormatFloat(n.fps, 'g', -1, 64))
 	add(given("quality"), key+"quality", strconv.Itoa(n.quality))
 	add(given("snap-every"), key+"snap_every", n.every.String())
@@ -71,7 +73,7 @@ func (e *env) nodeCommand() *cobra.Command {
 			"It also keeps whether the camera is private, which a restart does not end.",
 		Example: "  camqtt node --join - --source v4l2:\n" +
 			"  camqtt node porch --source test: --broker mqtt://192.168.1.10\n" +
-			"  camqtt node front --source rpicam: --size 1280x720\n" +
+			"  camqtt node front --source rpicam: --size 1280x720 -c cameras.front.keep_warm=1m\n" +
 			"  camqtt node yard --source ffmpeg:rtsp://viewer:password@192.168.1.30/stream1",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -91,12 +93,13 @@ func (e *env) nodeCommand() *cobra.Command {
 			if file != "" {
 				first, t.config = file, append(t.config, file)
 			}
+			own := t.takeCamera(id)
 			m, base, err := t.find(e)
 			if err != nil {
 				return err
 			}
-			cfg, err := e.loadFlags(slices.Concat([]string{first}, n.sources(id, base, c.Flags().Changed), j.sources()), map[string]string{
-				".source": "--source", ".name": "--name", ".size": "--size", ".rotate": "--rotate", ".fps": "--fps",
+			cfg, err := e.loadFlags(slices.Concat([]string{first}, n.sources(id, base, c.Flags().Changed), own, j.sources()), map[string]string{
+				".source": "--source", ".name": "--name", ".size": "--size", ".rotate": "--rotate", ".fps": "--fps", ".check": "--check",
 				".quality": "--quality", ".snap_every": "--snap-every", ".discovery": "--discovery",
 			})
 			if err != nil {
@@ -110,6 +113,19 @@ func (e *env) nodeCommand() *cobra.Command {
 	n.flags(c)
 	j.flags(c)
 	return c
+}
+
+// takeCamera takes the settings of a camera, cameras.ID.key=value, out of what -c was
+// given: they say nothing of the broker.
+func (t *target) takeCamera(id wire.ID) (own []string) {
+	t.config = slices.DeleteFunc(t.config, func(source string) bool {
+		is := strings.HasPrefix(source, "cameras."+string(id)+".") && strings.Contains(source, "=")
+		if is {
+			own = append(own, source)
+		}
+		return is
+	})
+	return own
 }
 
 // onlySource is the camera of a machine that has one.

@@ -158,6 +158,11 @@ func (p *poller) taken(a *answer) time.Time {
 		}
 	})
 	sure := p.asked(board.MaxDepth)
+	p.know(func(f *facts) {
+		if !f.clock.Check(stamp, a.came, sure) {
+			by = a.came
+		}
+	})
 	if by.Before(at) && !p.begun && !sure.IsZero() { // it holds more than was thought
 		p.know(func(f *facts) { f.depth, f.clock = board.MaxDepth, board.Clock{} })
 	}

@@ -253,6 +253,14 @@ func (v *visit) stale() int {
 // arrived is when the last pictures of a stream began to arrive, newest last.
 type arrived []time.Time
 
+// before is when the picture that many before the last began to arrive.
+func (a arrived) before(n int) (t time.Time, ok bool) {
+	if n = len(a) - 1 - n; n < 0 {
+		return t, false
+	}
+	return a[n], true
+}
+
 // streamed is a time before which the picture was not taken: when it began to
 // arrive, or, from a board in which n pictures wait, when the n-th before it did,
 // whose buffer it was taken into; and not after what its stamp says, once the
@@ -263,6 +271,8 @@ func (v *visit) streamed(split *jpeg.Splitter, times *arrived) time.Time {
 		return at
 	}
 	by, depth := at, 0
+	*times = append(*times, at)
+	sure, ok := times.before(board.MaxDepth)
 	stamp, stamped := board.ParseStamp(split.Stamp())
 	v.know(func(f *facts) {
 		switch {
@@ -277,14 +287,15 @@ func (v *visit) streamed(split *jpeg.Splitter, times *arrived) time.Time {
 			return
 		}
 		f.clock.See(stamp, at)
-		if f.clock.Trusted(at) {
+		if agrees := !ok || f.clock.Check(stamp, at, sure); agrees && f.clock.Trusted(at) {
 			by = f.clock.At(stamp, at)
 		}
 	})
-	*times = append(*times, at)
-	if n := len(*times) - 1 - depth; n >= 0 {
-		at = (*times)[n]
-		*times = (*times)[n:]
+	if t, ok := times.before(depth); ok {
+		at = t
+	}
+	if over := len(*times) - 1 - board.MaxDepth; over > 0 {
+		*times = (*times)[over:]
 	}
 	if by.Before(at) {
 		return by

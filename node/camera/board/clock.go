@@ -18,6 +18,30 @@ type Clock struct {
 	now, before span
 	last        time.Duration // of the newest picture
 	seen        int           // pictures since the clock was set
+
+	restarts time.Time // of the last one
+	wrong    int       // times in which it contradicted ours
+	refused  bool      // it is none
+}
+
+// What shows that stamps are no clock that counts from the board's start.
+const (
+	mostWrong    = 3
+	leastRunning = 3 * time.Second // a board does not restart twice in so short a time
+	doubtful     = 2 * time.Second // of difference, with stamps in whole seconds
+)
+
+// Check compares the stamp of a picture with a time before which it was surely not
+// taken by our clock. It reports whether the stamp agrees; one that says otherwise
+// several times is not believed again.
+func (c *Clock) Check(stamp time.Duration, arrived, notBefore time.Time) bool {
+	if c.seen == 0 || notBefore.IsZero() || !c.At(stamp, arrived).Before(notBefore.Add(-doubtful)) {
+		return true
+	}
+	if c.wrong++; c.wrong >= mostWrong {
+		c.refused = true
+	}
+	return false
 }
 
 // span is the least difference within some time: quartzes differ, so an old
@@ -39,9 +63,13 @@ const (
 // See takes in a picture: its stamp and when it began to arrive. It reports
 // whether the board has restarted since the last.
 func (c *Clock) See(stamp time.Duration, arrived time.Time) (restarted bool) {
-	restarted = c.seen > 0 && stamp < c.last-backwards
+	restarted = c.seen > 0 && stamp < c.last-backwards && !c.refused
+	if restarted {
+		c.refused = !c.restarts.IsZero() && arrived.Sub(c.restarts) < leastRunning
+		c.restarts = arrived
+	}
 	if restarted || c.seen > 0 && arrived.Sub(c.now.began) > 2*spanLength {
-		*c = Clock{}
+		*c = Clock{restarts: c.restarts, wrong: c.wrong, refused: c.refused}
 	}
 	if c.seen == 0 {
 		c.base = arrived
@@ -71,6 +99,9 @@ func (c *Clock) After(stamp time.Duration, t time.Time) {
 // NotBefore is a time before which a picture with this stamp was surely not taken,
 // by what was sure of others; ok is false when nothing was.
 func (c *Clock) NotBefore(stamp time.Duration) (t time.Time, ok bool) {
+	if c.refused {
+		return t, false
+	}
 	d, ok := c.now.most, c.now.sure
 	if c.before.sure && (!ok || c.before.most > d) {
 		d, ok = c.before.most, true
@@ -80,7 +111,7 @@ func (c *Clock) NotBefore(stamp time.Duration) (t time.Time, ok bool) {
 
 // Trusted says whether At means something, at a given time.
 func (c *Clock) Trusted(now time.Time) bool {
-	return c.seen > MaxDepth && now.Sub(c.now.began) <= 2*spanLength
+	return !c.refused && c.seen > MaxDepth && now.Sub(c.now.began) <= 2*spanLength
 }
 
 // At is when a picture with this stamp was taken, or later by as much as the
