@@ -22,6 +22,8 @@ func (l *loop) receive(x note) {
 	switch {
 	case kind == wire.KindStatus:
 		l.sawStatus(m)
+	case kind == wire.KindStats:
+		l.sawStats(m)
 	case kind == wire.KindInfo:
 		l.sawInfo(m)
 	case kind == wire.KindCmd:

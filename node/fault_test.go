@@ -277,44 +277,55 @@ func TestPrivacy(t *testing.T) {
 	})
 }
 
-// TestTwins lets a node meet another of its id: the older serves, the younger
-// stands by, and steps in when the older goes.
+// TestTwins lets a node meet another of its id: it serves while it is the one that is
+// heard, stands by when the other is, and steps in when the other goes.
 func TestTwins(t *testing.T) {
-	info := func(started time.Time) string {
-		b, _ := json.Marshal(wire.Info{ID: "porch", Host: "pi2", Instance: "ffffffff", Started: wire.At(started)})
+	info := func(instance string) string {
+		b, _ := json.Marshal(wire.Info{ID: "porch", Host: "pi2", Instance: instance})
 		return string(b)
 	}
 	bubble(t, func(t *testing.T) {
 		b := start(t, nil)
 		b.broker.take()
-		b.node.Handle(wire.Message{Topic: "cam/porch/info", Payload: []byte(info(time.Now().Add(-time.Hour))), Retained: true})
+		b.node.Handle(wire.Message{Topic: "cam/porch/info", Payload: []byte(info("00000000")), Retained: true})
+		b.say("porch/info", info("00000000")) // a broker that does not mark it as retained
+		b.pass(2 * time.Second)
+		got := b.broker.take()
+		b.say("porch/stats", string(of(got, wire.KindStats)[0].Payload)) // its own, as the broker gives it back
+		b.pass(5 * time.Second)
 		b.say("porch/cmd", "snap")
 		b.pass(time.Second)
-		if r := results(t, b.broker.take()); len(r) != 1 {
+		got = b.broker.take()
+		if r := results(t, got); len(r) != 1 {
 			t.Errorf("a leftover of another start silenced the node: %+v", r)
 		}
 
-		b.say("porch/info", info(time.Now().Add(time.Hour))) // a younger one
+		b.say("porch/info", info("00000000")) // one that has just started
 		b.pass(2 * time.Second)
-		got := b.broker.take()
+		got = b.broker.take()
 		if s := state(t, got); s.Error == nil || s.Error.Code != wire.Config || !strings.Contains(s.Error.Text, "pi2") {
 			t.Errorf("state %+v, want a word on the second node", s)
 		}
-		if len(of(got, wire.KindInfo)) != 2 || string(of(got, wire.KindStatus)[0].Payload) != "online" {
-			t.Errorf("published %v, want status and info again", kinds(got))
+		if len(of(got, wire.KindInfo)) != 1 || len(of(got, wire.KindStats)) != 1 || string(of(got, wire.KindStatus)[0].Payload) != "online" {
+			t.Errorf("published %v, want status, info and a heartbeat", kinds(got))
 		}
-		b.say("porch/status", "offline") // the younger one's will
+		b.say("porch/status", "offline") // the other one's will
 		b.pass(0)
 		if got := of(b.broker.take(), wire.KindStatus); len(got) != 1 || string(got[0].Payload) != "online" {
 			t.Errorf("a false offline was not corrected: %v", got)
 		}
 
-		b.say("porch/info", info(time.Now().Add(-time.Hour))) // an older one
+		b.say("porch/stats", `{"instance":"00000000","every":30}`)
 		b.broker.take()
 		b.say("porch/cmd", "snap")
-		b.pass(35 * time.Second)
-		if got := b.broker.take(); len(got) != 0 {
-			t.Errorf("standing by, the node published %v", kinds(got))
+		for range 7 {
+			b.pass(5 * time.Second)
+			b.say("porch/stats", `{"instance":"00000000","every":5}`)
+		}
+		for _, m := range b.broker.take() {
+			if kinds([]sent{m})[0] != "info" || !strings.Contains(string(m.Payload), `"standby":true`) || m.Retained {
+				t.Errorf("standing by, the node published %s %s", m.Topic, m.Payload)
+			}
 		}
 		b.say("porch/status", "offline")
 		b.say("porch/cmd", "snap")
@@ -322,6 +333,15 @@ func TestTwins(t *testing.T) {
 		got = b.broker.take()
 		if r := results(t, got); len(r) != 1 || !r[0].OK || string(got[0].Payload) != "online" {
 			t.Errorf("the node did not step in: %v", kinds(got))
+		}
+
+		b.say("porch/stats", `{"instance":"00000000","every":30}`)
+		b.broker.take()
+		b.pass(20 * time.Second) // the other one is gone without a word
+		b.say("porch/cmd", "snap")
+		b.pass(time.Second)
+		if r := results(t, b.broker.take()); len(r) != 1 || !r[0].OK {
+			t.Errorf("the node did not step in after 20 s of silence: %+v", r)
 		}
 		b.end()
 	})

@@ -40,6 +40,7 @@ type loop struct {
 	wasLive     bool      // stream_started has been said
 
 	presence presence
+	rival    rival
 	sends    bool // the camera sends when it likes
 	dozes    bool // and sleeps in between: each of its pictures is a snapshot
 	asleep   bool // status says sleeping
@@ -75,6 +76,7 @@ func newLoop(n *Node) *loop {
 		leases:   map[string]lease{},
 		settings: settingsOf(n.opts),
 		kept:     newKeptSettings(n.opts),
+		rival:    rival{instance: n.instance},
 		first:    firstLook{spread: n.opts.FirstPicture},
 		statNext: now.Add(n.opts.StatsEvery),
 		statPrev: statPoint{at: now},
@@ -162,6 +164,9 @@ func (l *loop) wake() time.Time {
 	at(l.dozesAt())
 	at(l.hellos.due)
 	at(l.kept.due)
+	if l.presence.online {
+		at(l.rival.next())
+	}
 	if !l.flood.empty() {
 		at(time.Now().Add(floodAgain))
 	}
@@ -186,6 +191,9 @@ func (l *loop) tick(now time.Time) {
 	}
 	l.greetAgain(l.hellos.take(now))
 	l.kept.tick(now)
+	if l.presence.online {
+		l.judge(l.rival.tick(now), "", "")
+	}
 	for l.outbox.room() && !l.flood.empty() {
 		for _, r := range l.flood.take(together) {
 			if r.TS = wire.At(now); !l.presence.standby { // else the other node answers

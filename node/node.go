@@ -85,6 +85,12 @@ func (n *Node) Filters() []string {
 	}
 }
 
+// OptionalFilters returns what the node subscribes to where it may: by its own heartbeat it
+// notices a second node of its id that a broker's failure has silenced.
+func (n *Node) OptionalFilters() []string {
+	return []string{n.opts.Base.Topic(n.opts.ID, wire.KindStats)}
+}
+
 // Handle takes one message. It never blocks: when more than a thousand wait,
 // further commands are not carried out, and answered so.
 func (n *Node) Handle(m wire.Message) {

@@ -12,18 +12,19 @@ import (
 )
 
 // presence is how the node stands with the broker and with a second node of
-// the same id. Of two, the one that started first serves and the other stands
-// by, so that they do not fight; it steps in when the first goes offline.
+// the same id. Of two, one serves and the other stands by; see rival.
 type presence struct {
 	online  bool   // the greeting of this connection has been given
 	standby bool   // another node serves this id
 	twin    string // what to tell people about the other node
+	seen    time.Time
 }
 
 // linkUp greets: topics.md says status, info, state, in this order.
 func (l *loop) linkUp() {
 	l.count.connects.Add(1)
 	l.presence.online, l.presence.standby = true, false
+	l.rival.connected(time.Now())
 	l.limit.begun()
 	if size := l.outbox.refuseLarge(l.limit); size > 0 {
 		l.notSent(size, time.Now())
@@ -119,30 +120,70 @@ func caps(p camera.Profile) []string {
 	return append(all, wire.CapStill)
 }
 
-// sawInfo notices a second node: an info of another instance that is not a
-// leftover kept by the broker.
+// sawInfo notices a second node by its info.
 func (l *loop) sawInfo(m wire.Message) {
 	var other wire.Info
-	if m.Retained || !l.presence.online || json.Unmarshal(m.Payload, &other) != nil ||
-		other.Instance == "" || other.Instance == l.instance {
+	if m.Retained || !l.presence.online || json.Unmarshal(m.Payload, &other) != nil {
 		return
 	}
-	theirs, mine := other.Started.UTC().Format(wire.TimeFormat), l.started.UTC().Format(wire.TimeFormat)
-	older := theirs < mine || theirs == mine && other.Instance < l.instance
-	text := fmt.Sprintf("another node with the id %s runs on %.40q (instance %.16q): give one of them another id", l.opts.ID, other.Host, other.Instance)
-	if older {
+	l.judge(l.rival.info(other, time.Now()), other.Host, other.Instance)
+}
+
+// sawStats notices a second node by its heartbeat.
+func (l *loop) sawStats(m wire.Message) {
+	var other wire.Stats
+	if m.Retained || !l.presence.online || json.Unmarshal(m.Payload, &other) != nil {
+		return
+	}
+	l.judge(l.rival.stats(other, time.Now()), "", other.Instance)
+}
+
+// judge does what has been decided about another node.
+func (l *loop) judge(v verdict, host, instance string) {
+	where := fmt.Sprintf("instance %.16q", instance)
+	if host != "" {
+		where = fmt.Sprintf("%.40q (instance %.16q)", host, instance)
+	}
+	text := fmt.Sprintf("another node with the id %s runs on %s: give one of them another id", l.opts.ID, where)
+	switch v {
+	case yield:
 		l.standBy(text)
-		return
+	case insist:
+		l.insist(text)
+	case stepIn:
+		l.stepIn("its heartbeat is not heard")
+	case ask:
+		i := l.info()
+		i.Standby = true
+		m := l.json(wire.KindInfo, i)
+		m.Retained = false // what the broker keeps is the other's
+		l.outbox.add(item{msgs: []wire.Message{m}, state: true})
+	case prove:
+		l.publishStats(time.Now())
 	}
+}
+
+// insist says that this node serves.
+func (l *loop) insist(text string) {
 	if l.presence.twin == "" {
-		l.opts.Log.Error("second node with this id; it stands by", "host", other.Host, "instance", other.Instance)
+		l.opts.Log.Error("second node with this id; it stands by", "err", text)
 		l.outbox.add(item{shot: &shot{event: &wire.Event{Type: wire.EventError, TS: wire.At(time.Now()), Code: wire.Config, Text: text}}})
 	}
-	l.presence.twin = text
-	l.presence.standby = false
+	l.presence.twin, l.presence.seen = text, time.Now()
 	l.assert()
-	l.later(time.Second, time.Second, l.assert) // the other's greeting may not have ended yet
-	l.later(time.Minute, time.Second, func() { l.presence.twin, l.stated.dirty = "", true })
+	l.publishStats(time.Now())
+	l.later(twinFor, time.Second, l.forgetTwin)
+}
+
+// twinFor is how long people are told of a second node that is not heard any more.
+const twinFor = 2 * time.Minute
+
+func (l *loop) forgetTwin() {
+	if time.Since(l.presence.seen) >= twinFor && time.Now().After(l.rival.fast) {
+		l.presence.twin, l.stated.dirty = "", true
+	} else if l.presence.twin != "" {
+		l.later(twinFor, time.Second, l.forgetTwin)
+	}
 }
 
 // assert publishes status, info and state, so that what the broker keeps is
@@ -158,6 +199,10 @@ func (l *loop) standBy(text string) {
 		return
 	}
 	l.opts.Log.Error("another node serves this id; this one stands by", "err", text)
+	if l.rival.limit == 0 {
+		l.opts.Log.Warn("this account may not read the camera's stats: the other node is followed by its status only",
+			"topic", l.opts.Base.Topic(l.opts.ID, wire.KindStats))
+	}
 	l.presence.standby = true
 	l.live.open.Store(false)
 	clear(l.leases)
@@ -175,10 +220,17 @@ func (l *loop) sawStatus(m wire.Message) {
 		return
 	}
 	if l.presence.standby {
-		l.opts.Log.Info("the other node has gone; this one serves")
-		l.presence.standby = false
-		l.greet()
+		l.stepIn("it is offline")
 		return
 	}
 	l.outbox.add(item{msgs: []wire.Message{l.status()}, state: true})
+}
+
+// stepIn serves in the place of the other node.
+func (l *loop) stepIn(why string) {
+	l.opts.Log.Info("the other node has gone; this one serves", "why", why)
+	l.presence.standby = false
+	l.rival.connected(time.Now())
+	l.greet()
+	l.publishStats(time.Now())
 }

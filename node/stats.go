@@ -18,7 +18,7 @@ type statPoint struct {
 
 // publishStats sends the heartbeat.
 func (l *loop) publishStats(now time.Time) {
-	every := l.opts.StatsEvery
+	every := l.rival.every(l.opts.StatsEvery, now)
 	l.statNext = now.Add(every)
 	l.grown()
 	if l.run != nil { // a live stream changes nothing else in state but the time of its newest picture
@@ -29,7 +29,7 @@ func (l *loop) publishStats(now time.Time) {
 	}
 	c := &l.count
 	s := wire.Stats{
-		TS: wire.At(now), Every: every.Seconds(), Uptime: int64(now.Sub(l.started).Seconds()),
+		TS: wire.At(now), Instance: l.instance, Every: every.Seconds(), Uptime: int64(now.Sub(l.started).Seconds()),
 		Captured: c.captured.Load(), Sent: c.sent.Load(), Snapshots: c.snapshots.Load(), Bytes: c.bytes.Load(),
 		Replaced: c.replaced.Load(), Unsent: c.unsent.Load(), TooLarge: c.tooLarge.Load(), Unanswered: l.flood.unanswered.Load(),
 		Commands: c.commands.Load(), Restarts: c.restarts.Load(), Memory: memory(), Temperature: temperature(), Signal: signal(wireless),

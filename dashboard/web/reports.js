@@ -77,7 +77,7 @@ export function readStatus(payload) {
  */
 export function readInfo(payload) {
 	const o = object(payload);
-	if (!o) return null;
+	if (!o || o.standby === true) return null; // another node serves
 	const sizes = (Array.isArray(o.sizes) ? o.sizes.slice(0, 64) : []).map(readSize).filter((s) => s !== null);
 	return {
 		name: clean(o.name),

@@ -170,8 +170,10 @@ func sortOf(kind string) sort {
 		return fromCamera | kept | known
 	case wire.KindState, wire.KindPreview, wire.KindSnapshot, wire.KindMeta, wire.KindMotion:
 		return fromCamera | kept
-	case wire.KindFrame, wire.KindResult, wire.KindEvent, wire.KindStats:
+	case wire.KindFrame, wire.KindResult, wire.KindEvent:
 		return fromCamera
+	case wire.KindStats:
+		return fromCamera | known
 	case wire.KindCmd:
 		return command
 	case wire.KindSet:

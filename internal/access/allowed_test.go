@@ -330,7 +330,7 @@ func oracle(p access.Principal, topic string) bool {
 	case access.Admin, access.Reader, access.Anyone:
 		return true
 	case access.Camera, access.Bridge:
-		return mine && (toCamera || l[2] == "status" || l[2] == "info") || topic == "cam/_all/cmd" || topic == "homeassistant/status"
+		return mine && (toCamera || l[2] == "status" || l[2] == "info" || l[2] == "stats") || topic == "cam/_all/cmd" || topic == "homeassistant/status"
 	case access.Viewer, access.Operator:
 		return mine && !toCamera && l[1] != "_all"
 	case access.HomeAssistant:

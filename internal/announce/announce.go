@@ -210,6 +210,9 @@ func (a *Announcer) sawInfo(id wire.ID, m wire.Message) {
 		a.opts.Log.Debug("info not understood", "cam", string(id), "bytes", len(m.Payload))
 		return
 	}
+	if i.Standby { // another node serves
+		return
+	}
 	if !a.known(id) && len(a.infos) >= maxCameras {
 		a.opts.Log.Debug("not announced: too many cameras", "cam", string(id))
 		return

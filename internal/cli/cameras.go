@@ -89,6 +89,9 @@ func (b *plant) camera(c config.Camera, at site) (run.Service, error) {
 	will := n.Will()
 	lo.ClientID, lo.Log, lo.Will = n.ClientID(), log, &will
 	lo.Subscriptions = subscriptions(n.Filters(), b.cfg.MQTT)
+	for _, f := range n.OptionalFilters() {
+		lo.Subscriptions = append(lo.Subscriptions, link.Subscription{Filter: f, Optional: true})
+	}
 	lo.RefusedHint = "The password is right, but the account is not for camera " + string(c.ID) + ": want an account for it, or the id that the account is for"
 	lo.Receive, lo.Up, lo.Down = n.Handle, n.LinkUp, n.LinkDown
 	lo.Limits = func(x link.Limits) { n.BrokerLimits(node.BrokerLimits(x)) }

@@ -99,8 +99,10 @@ func (v *Viewer) note(c *Camera, kind wire.Kind, m wire.Message) {
 	case wire.KindStatus:
 		c.Status = string(m.Payload)
 	case wire.KindInfo:
-		c.Info = wire.Info{}
-		learnJSON(m.Payload, &c.Info)
+		var i wire.Info
+		if learnJSON(m.Payload, &i); !i.Standby { // else another node serves
+			c.Info = i
+		}
 	case wire.KindState:
 		c.State = wire.State{}
 		learnJSON(m.Payload, &c.State)

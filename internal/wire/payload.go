@@ -28,6 +28,7 @@ type Info struct {
 	StatsEvery float64  `json:"stats_every,omitempty"` // seconds between heartbeats
 	Sensors    []string `json:"sensors,omitempty"`     // which of temperature and signal its stats have
 	Bridge     ID       `json:"bridge,omitempty"`      // the machine that fetches its pictures from elsewhere
+	Standby    bool     `json:"standby,omitempty"`     // the node does not serve: another of its id does
 
 	Make     string            `json:"make,omitempty"`     // who made the camera, where known
 	Serial   string            `json:"serial,omitempty"`   // of the camera, where it tells
@@ -133,6 +134,7 @@ type Event struct {
 // the node starts.
 type Stats struct {
 	TS             Time     `json:"ts"`
+	Instance       string   `json:"instance"` // as in info
 	Every          float64  `json:"every"`  // seconds until the next; three missed make a camera lost
 	Uptime         int64    `json:"uptime"` // seconds
 	FPS            float64  `json:"fps"`    // pictures per second sent since the last stats
