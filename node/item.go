@@ -58,7 +58,7 @@ func (it item) size() int {
 	case it.shot != nil:
 		return len(it.shot.jpeg)
 	case it.picture:
-		return len(it.msgs[0].Payload)
+		return it.msgs[0].Size()
 	}
 	return 0
 }

@@ -36,7 +36,9 @@ func (l *live) put(msgs []wire.Message) {
 	case old := <-l.box:
 		l.node.count.replaced.Add(1)
 		if len(old) > len(msgs) { // its preview is still to come
-			msgs = append(msgs, l.node.message(wire.KindPreview, msgs[0].Payload))
+			preview := l.node.message(wire.KindPreview, msgs[0].Payload)
+			preview.Head = msgs[0].Head
+			msgs = append(msgs, preview)
 		}
 	default:
 	}
@@ -74,7 +76,7 @@ func (l *live) send(ctx context.Context, msgs []wire.Message) {
 		l.node.count.replaced.Add(1)
 		return
 	}
-	limit, size := l.node.limit, len(msgs[0].Payload)
+	limit, size := l.node.limit, msgs[0].Size()
 	if size > limit.most() { // it waited while the limit was lowered
 		l.node.count.tooLarge.Add(1)
 		return
@@ -101,5 +103,5 @@ func (l *live) send(ctx context.Context, msgs []wire.Message) {
 		return
 	}
 	l.node.count.sent.Add(1)
-	l.node.count.bytes.Add(uint64(len(msgs[0].Payload)))
+	l.node.count.bytes.Add(uint64(msgs[0].Size()))
 }

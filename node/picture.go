@@ -13,29 +13,50 @@ import (
 	"camqtt/node/camera"
 )
 
-// picture is a whole JPEG as it came, and dressed once somebody wants it.
+// picture is a whole JPEG as it came. It gets a head of ours once it is to be sent.
 type picture struct {
 	at      time.Time
-	raw     []byte
+	raw     []byte // as it came; nil when dressed
 	info    jpeg.Info
-	dressed []byte
-	id      string // ImageUniqueID, once dressed
+	head    []byte // takes the place of what is before info.Body
+	dressed []byte // all of it in one piece, once that is needed
+	id      string // ImageUniqueID, once there is a head
 }
 
 // size is that of the picture in bytes, without what is added to it when it is sent.
 func (p *picture) size() int { return max(len(p.raw), len(p.dressed)) }
 
-// bytes returns the picture with EXIF and Huffman tables.
+// dress gives the picture its head, with EXIF and Huffman tables.
+func (l *loop) dress(p *picture) {
+	if p.head != nil {
+		return
+	}
+	prof := l.profile()
+	p.id = l.imageID(p.at)
+	p.head = jpeg.Head(p.raw, p.info, jpeg.EXIF{
+		Time: p.at, Make: prof.Make, Model: prof.Model, ID: p.id, Orientation: l.opts.Orientation,
+	})
+}
+
+// bytes returns the picture with its head in one piece.
 func (l *loop) bytes(p *picture) []byte {
 	if p.dressed == nil {
-		prof := l.profile()
-		p.id = l.imageID(p.at)
-		p.dressed = jpeg.Dress(p.raw, p.info, jpeg.EXIF{
-			Time: p.at, Make: prof.Make, Model: prof.Model, ID: p.id, Orientation: l.opts.Orientation,
-		})
+		l.dress(p)
+		p.dressed = slices.Concat(p.head, p.info.Body(p.raw))
 		p.raw = nil
 	}
 	return p.dressed
+}
+
+// liveMessage returns the message of a kind with the picture, which is not copied for it.
+func (l *loop) liveMessage(k wire.Kind, p *picture) wire.Message {
+	if p.dressed != nil {
+		return l.Node.message(k, p.dressed)
+	}
+	l.dress(p)
+	m := l.Node.message(k, p.info.Body(p.raw))
+	m.Head = p.head
+	return m
 }
 
 // imageID makes the 32 hexadecimal digits of an EXIF ImageUniqueID: the time in
@@ -57,7 +78,10 @@ func (l *loop) picture(f camera.Frame) {
 		f.Report(camera.ErrClosed)
 		return
 	}
-	info, err := jpeg.Scan(f.JPEG)
+	info, err := f.Info, error(nil)
+	if info.Len == 0 || info.Len > len(f.JPEG) {
+		info, err = jpeg.Scan(f.JPEG)
+	}
 	if err != nil {
 		f.Report(fmt.Errorf("%w: %w", camera.ErrDamaged, err))
 		l.why = err.Error()
@@ -165,7 +189,13 @@ func (l *loop) broken() (uint64, string) {
 }
 
 // fits reports whether a picture may be sent at all.
-func (l *loop) fits(p *picture) bool { return len(l.bytes(p)) <= l.limit.most() }
+func (l *loop) fits(p *picture) bool {
+	// Dressing a picture that is not sent after all would be for nothing.
+	return len(p.raw)+mostHead <= l.limit.most() || len(l.bytes(p)) <= l.limit.most()
+}
+
+// mostHead is more than a head of ours adds to a picture, in bytes.
+const mostHead = 16 << 10
 
 // recovered ends a fault: the camera delivers again. A picture that is too large as well
 // does not end that it is.
@@ -272,11 +302,10 @@ func resultsOf(served []request, about wire.Meta, now time.Time) []wire.Result {
 
 // sendLive hands a picture to the live sender, as a preview too when one is due.
 func (l *loop) sendLive(p *picture, now time.Time) {
-	jpg := l.bytes(p)
-	msgs := []wire.Message{l.Node.message(wire.KindFrame, jpg)}
+	msgs := []wire.Message{l.liveMessage(wire.KindFrame, p)}
 	if !now.Before(l.previewNext) {
 		l.previewNext = now.Add(l.settings.previewEvery)
-		msgs = append(msgs, l.Node.message(wire.KindPreview, jpg))
+		msgs = append(msgs, l.liveMessage(wire.KindPreview, p))
 	}
 	l.live.put(msgs)
 }

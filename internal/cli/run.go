@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"camqtt/internal/config"
+	"camqtt/internal/memlimit"
 	"camqtt/internal/run"
 	"camqtt/node/camera"
 )
@@ -80,6 +82,9 @@ func (e *env) runCommand() *cobra.Command {
 	return c
 }
 
+// startTime is after how long everything that a start needs has been used.
+const startTime = 30 * time.Second
+
 // serve builds and runs a configuration until ctx is done.
 func (e *env) serve(ctx context.Context, cfg *config.Config) error {
 	log, err := e.log(cfg.Log.Level, cfg.Log.Format)
@@ -104,6 +109,11 @@ func (e *env) serve(ctx context.Context, cfg *config.Config) error {
 	if p.httpAddr != nil {
 		// Every address of this machine is none that a browser could open.
 		log.Info("dashboard listens", "url", schemeOf(cfg.Dashboard)+p.httpAddr.String(), "open", p.pageURL())
+	}
+	if cfg.Broker == nil && cfg.Dashboard == nil {
+		memlimit.Lean()
+		start := time.AfterFunc(startTime, func() { memlimit.GiveBack(log) })
+		defer start.Stop()
 	}
 	return run.All(ctx, p.services...)
 }

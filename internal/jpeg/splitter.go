@@ -49,6 +49,7 @@ type Splitter struct {
 
 	next, stamp      stamp // of the picture that comes, and of the one returned
 	first            time.Time
+	info             Info // of the picture returned
 	skipped, dropped int64
 }
 
@@ -116,6 +117,9 @@ func (s *Splitter) First() time.Time { return s.first }
 // Stamp is what the header of the picture last returned by Next said as
 // X-Timestamp, which is in the camera's own measure; "" when it said nothing.
 func (s *Splitter) Stamp() string { return string(s.stamp.text[:s.stamp.n]) }
+
+// Info is what Scan says of the picture last returned by Next.
+func (s *Splitter) Info() Info { return s.info }
 
 // Skipped is how many bytes so far belonged to no picture: boundaries, headers,
 // padding, rubbish, and pictures that were dropped.
@@ -357,7 +361,7 @@ func (s *Splitter) complete(b []byte) (pic []byte) {
 	s.more = max(s.w.info.pictures-1, 0)
 	pic = bytes.Clone(b)
 	s.stamp, s.next = s.next, stamp{}
-	s.first = s.marks.at(at)
+	s.first, s.info = s.marks.at(at), s.w.info
 	s.lo += len(b)
 	s.abandon(0)
 	return pic

@@ -33,6 +33,22 @@ const looks = 10
 func (p *pulse) Write(b []byte) (int, error) {
 	p.one <- struct{}{}
 	defer func() { <-p.one }()
+	return p.write(b)
+}
+
+// writeAll is Write for a packet in several pieces.
+func (p *pulse) writeAll(pieces ...[]byte) error {
+	p.one <- struct{}{}
+	defer func() { <-p.one }()
+	for _, b := range pieces {
+		if _, err := p.write(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *pulse) write(b []byte) (int, error) {
 	sent, moved := 0, time.Now()
 	for sent < len(b) {
 		rest := b[sent:]

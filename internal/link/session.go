@@ -25,6 +25,7 @@ type session struct {
 	client mqtt.Client
 	owes   atomic.Bool // ends without a word, see close
 	conn   net.Conn
+	direct *direct
 	eager  *eagerConn    // nil when the CONNACK is waited for
 	user   bool          // an account was given
 	limit  time.Duration // of an acknowledgement that nobody else bounds
@@ -80,7 +81,9 @@ func (l *Link) open(ctx context.Context, conn net.Conn, where string) (*session,
 		conn.Close()
 		return nil, connectError(err, user != "")
 	}
-	go s.acknowledge() // ends with the connection; close waits
+	s.direct = newDirect(s.conn)
+	go s.direct.serve(s.lost) // ends with the connection
+	go s.acknowledge()        // ends with the connection; close waits
 	return s, nil
 }
 
@@ -227,8 +230,16 @@ func (s *session) handOver(ctx context.Context, msgs []wire.Message, handed func
 	case <-ctx.Done():
 		return fmt.Errorf("publish %s: %w", msgs[0].Topic, context.Cause(ctx))
 	}
+	if isDirect(msgs) {
+		for _, m := range msgs {
+			if err := s.writeDirect(ctx, m); err != nil {
+				return fmt.Errorf("publish %s: %w", m.Topic, err)
+			}
+		}
+		return nil
+	}
 	for _, m := range msgs {
-		t, err := s.give(ctx, func() mqtt.Token { return s.client.Publish(m.Topic, m.QoS, m.Retained, m.Payload) })
+		t, err := s.give(ctx, func() mqtt.Token { return s.client.Publish(m.Topic, m.QoS, m.Retained, payload(m)) })
 		if err == nil && m.QoS == 0 {
 			err = s.wait(ctx, t)
 		}

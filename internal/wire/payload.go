@@ -172,7 +172,13 @@ type Message struct {
 	Payload  []byte
 	QoS      byte
 	Retained bool
+	// Head, in messages that are sent, is the beginning of the payload, where that is
+	// in two pieces.
+	Head []byte
 }
+
+// Size is the length of the whole payload, in bytes.
+func (m Message) Size() int { return len(m.Head) + len(m.Payload) }
 
 // JSON returns v as a payload. Everything in this package can be written, so
 // the error is a mistake of the program.

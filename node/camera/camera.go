@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"camqtt/internal/jpeg"
 )
 
 // Mode is what a source is asked for. Zero fields mean the source's own default.
@@ -52,6 +54,8 @@ type Frame struct {
 	// take it, for a board whose pictures carry the time by its own clock that
 	// time, for a file when it was read.
 	At time.Time
+	// Info is what jpeg.Scan says of the picture; what Open returns fills it in.
+	Info jpeg.Info
 	// Taken, unless nil, is told once what became of the picture: nil when it is kept
 	// or on its way to the broker, else why it never gets there.
 	Taken func(error)

@@ -212,7 +212,7 @@ func (v *visit) stream(ctx context.Context, res *answer) (n int, err error) {
 		}
 		at := v.streamed(in.Splitter, &times)
 		if n >= skip && at.After(v.began.Add(-oldest)) {
-			v.emit(Frame{JPEG: pic, At: at})
+			v.emit(Frame{JPEG: pic, At: at, Info: in.Info()})
 		}
 	}
 }

@@ -163,7 +163,7 @@ func (g program) read(ctx context.Context, in *pictureReader, emit func(Frame)) 
 		if g.at != nil {
 			at = g.at(at)
 		}
-		emit(Frame{JPEG: pic, At: at})
+		emit(Frame{JPEG: pic, At: at, Info: in.Info()})
 	}
 }
 

@@ -166,8 +166,10 @@ func (l *look) take(f Frame) {
 	}
 	if !deep && (!settling || errors.Is(err, jpeg.ErrDamaged)) {
 		// Only to see how bright it is was more looked at than is asked for.
-		c = jpeg.Coarse{}
-		c.Info, err = jpeg.Scan(f.JPEG)
+		c, err = jpeg.Coarse{}, nil
+		if c.Info = f.Info; c.Len != len(f.JPEG) || c.Len == 0 {
+			c.Info, err = jpeg.Scan(f.JPEG)
+		}
 	}
 	if err != nil {
 		f.Report(fmt.Errorf("%w: %w", ErrDamaged, err))
@@ -185,7 +187,7 @@ func (l *look) take(f Frame) {
 			return
 		}
 	}
-	f.JPEG = trimmed(f.JPEG, c.Len)
+	f.JPEG, f.Info = trimmed(f.JPEG, c.Len), c.Info
 	l.good.Store(true)
 	l.emit(f)
 }
