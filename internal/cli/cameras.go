@@ -88,10 +88,7 @@ func (b *plant) camera(c config.Camera, at site) (run.Service, error) {
 	b.checks = append(b.checks, run.Check{Name: "camera " + string(c.ID), Alive: n.Alive})
 	will := n.Will()
 	lo.ClientID, lo.Log, lo.Will = n.ClientID(), log, &will
-	lo.Subscriptions = subscriptions(n.Filters(), b.cfg.MQTT)
-	for _, f := range n.OptionalFilters() {
-		lo.Subscriptions = append(lo.Subscriptions, link.Subscription{Filter: f, Optional: true})
-	}
+	lo.Subscriptions = nodeSubscriptions(n, b.cfg.MQTT)
 	lo.RefusedHint = "The password is right, but the account is not for camera " + string(c.ID) + ": want an account for it, or the id that the account is for"
 	lo.Receive, lo.Up, lo.Down = n.Handle, n.LinkUp, n.LinkDown
 	lo.Limits = func(x link.Limits) { n.BrokerLimits(node.BrokerLimits(x)) }
@@ -140,6 +137,15 @@ func settle(s config.Settle) time.Duration {
 		return 0
 	}
 	return orNone(time.Duration(s))
+}
+
+// nodeSubscriptions are those of a camera's node.
+func nodeSubscriptions(n *node.Node, m config.MQTT) []link.Subscription {
+	subs := subscriptions(n.Filters(), m)
+	for _, f := range n.OptionalFilters() {
+		subs = append(subs, link.Subscription{Filter: f, Optional: true})
+	}
+	return subs
 }
 
 // settingsAmong returns the keys of a camera that are settings too.

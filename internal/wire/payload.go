@@ -135,9 +135,9 @@ type Event struct {
 type Stats struct {
 	TS             Time     `json:"ts"`
 	Instance       string   `json:"instance"` // as in info
-	Every          float64  `json:"every"`  // seconds until the next; three missed make a camera lost
-	Uptime         int64    `json:"uptime"` // seconds
-	FPS            float64  `json:"fps"`    // pictures per second sent since the last stats
+	Every          float64  `json:"every"`    // seconds until the next; three missed make a camera lost
+	Uptime         int64    `json:"uptime"`   // seconds
+	FPS            float64  `json:"fps"`      // pictures per second sent since the last stats
 	BytesPerSecond int64    `json:"bytes_per_second"`
 	Captured       uint64   `json:"captured"`  // whole pictures that came from the camera
 	Sent           uint64   `json:"sent"`      // pictures published on frame
