@@ -21,7 +21,7 @@ type Options struct {
 	// discards it.
 	Log *slog.Logger
 	// HTTPClient is used for http and https; its Transport only, the rest is
-	// the source's. nil is one that connects directly within 5 s, waits 5 s for
+	// the source's. nil is one that connects directly within 5 s, waits 20 s for
 	// an answer and checks certificates, by the options pin= and ca= of the URL
 	// where these are given.
 	HTTPClient *http.Client
