@@ -96,19 +96,20 @@ func TestPageLogin(t *testing.T) {
 	logIn(b, "ann", "a guess")
 	b.Wait(patience, `document.querySelector('#trouble').textContent.includes('wrong')`)
 	guess(t, h.http)
-	logIn(b, "ann", "one guess more")
+	logIn(b, "eve", "one guess more") // ann has logged in from here, and has tries of her own
 	b.Wait(patience, `/Try again in \d+ s/.test(document.querySelector('#trouble').textContent) && /\(\d+ s\)/.test(document.querySelector('#enter').textContent)`)
 	shot(t, b, "login-slow")
 }
 
-// guess goes on with wrong passwords until the next one has to wait for long: what the
+// guess goes on with wrong passwords of an account that has never logged in, which the
+// address pays for, until the next one has to wait for long: what the
 // page then says stays there to be looked at.
 func guess(t *testing.T, hub string) {
 	t.Helper()
 	n := 0
 	testkit.Until(t, patience, "wrong passwords have to wait", func() bool {
 		n++
-		resp, err := http.PostForm(hub+"/login", url.Values{"user": {"ann"}, "password": {"guess " + strconv.Itoa(n)}})
+		resp, err := http.PostForm(hub+"/login", url.Values{"user": {"eve"}, "password": {"guess " + strconv.Itoa(n)}})
 		if err != nil {
 			t.Fatal(err)
 		}
