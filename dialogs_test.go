@@ -62,12 +62,14 @@ func rows(n int) string {
 func TestPageDialogsKeepWhatIsTyped(t *testing.T) {
 	b := openAccounts(t)
 	b.Click(`[aria-label="Remove ann"]`)
-	testkit.Eval[bool](b, `(document.querySelector('#users-name').value = 'bob') && document.querySelector('dialog.box form').requestSubmit() || true`)
+	forAll := `(document.querySelector('#users-cameras').value = '*') && `
+	testkit.Eval[bool](b, forAll+`(document.querySelector('#users-name').value = 'bob') && document.querySelector('dialog.box form').requestSubmit() || true`)
 	b.Wait(patience, rows(3))
 	b.Click(`[aria-label="Remove ann"]`) // the second click, on the same button
 	b.Wait(patience, rows(2)+` && document.querySelector('[aria-label="Remove ann"]') === null`)
 	reads(t, b, `document.activeElement.dataset.part`, "close")
 
+	testkit.Eval[bool](b, forAll+`true`)
 	release := hold(b)
 	b.Click(`#users-name`)
 	b.Press("carl\r\r")
