@@ -80,7 +80,7 @@ func relay(b *testing.B, source string) {
 	perFrame := func(pid int, of *atomic.Int64) float64 {
 		begun, spent := of.Load(), cpuOf(b, pid)
 		time.Sleep(relayTime)
-		return float64((cpuOf(b, pid)-spent).Microseconds()) / float64(max(of.Load()-begun, 1))
+		return float64((cpuOf(b, pid) - spent).Microseconds()) / float64(max(of.Load()-begun, 1))
 	}
 	brokerSpent, before := cpuOf(b, hub.Cmd.Process.Pid), frames.Load()
 	b.ReportMetric(0, "ns/op")

@@ -49,11 +49,11 @@ func TestAddress(t *testing.T) {
 
 func TestSource(t *testing.T) {
 	for s, want := range map[string]string{
-		"test:640x480?label=x":                      "test:640x480?label=x",
-		"v4l2:/dev/video0":                          "v4l2:/dev/video0",
-		"dir:/home/me@work/pictures":                "dir:/home/me@work/pictures",
-		"push":                                      "push",
-		"http://u:geheim@cam/x":                     "http://cam/***",
+		"test:640x480?label=x":       "test:640x480?label=x",
+		"v4l2:/dev/video0":           "v4l2:/dev/video0",
+		"dir:/home/me@work/pictures": "dir:/home/me@work/pictures",
+		"push":                       "push",
+		"http://u:geheim@cam/x":      "http://cam/***",
 		"ffmpeg:rtsp://u:geheim@cam/1#keyframes=on": "ffmpeg:rtsp://cam/***",
 		"ffmpeg:/srv/clip.mp4":                      "ffmpeg:/srv/clip.mp4",
 		"ffmpeg:u:geheim@cam":                       "ffmpeg:cam",
