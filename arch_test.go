@@ -22,7 +22,7 @@ const module = "camqtt"
 var imports = map[string][]string{
 	"":                               {"internal/cli"},
 	"node":                           {"internal/wire", "internal/jpeg", "node/camera", "node/camera/shrink"},
-	"node/camera/shrink":             {},
+	"node/camera/shrink":             {"internal/jpeg"},
 	"node/camera":                    {"internal/mdns", "internal/redact", "internal/jpeg", "internal/cert", "node/camera/v4l2", "node/camera/board"},
 	"node/camera/v4l2":               {},
 	"node/camera/push":               {"internal/jpeg", "node/camera"},

@@ -163,11 +163,12 @@ func (s *sessions) finish(x *session) {
 			delete(s.tickets, m)
 		}
 	}
-	until, now := time.Unix(x.token.Until, 0), time.Now()
-	if s.closing || !now.Before(until) {
+	now := time.Now()
+	if s.closing || !now.Before(time.Unix(x.token.Until, 0)) {
 		return
 	}
-	if err := s.ended.add(x.id, until, now); err != nil {
+	// A cookie renewed before a restart may be good for longer than the one seen since.
+	if err := s.ended.add(x.id, x.renewed(now), now); err != nil {
 		s.log.Error("session's end not kept", "user", x.who.Name, "err", err)
 	}
 }
@@ -216,15 +217,22 @@ func (s *sessions) find(cookie string) *session {
 	return x
 }
 
+// renewed is until when a cookie of the session is good that is renewed now. None that was
+// renewed before is good for longer.
+func (x *session) renewed(now time.Time) time.Time {
+	until := now.Add(sessionTime)
+	if last := x.born.Add(sessionLife); until.After(last) {
+		return last
+	}
+	return until
+}
+
 // renew returns what the cookie of a session is to say from now on; "" is as before.
 func (s *sessions) renew(x *session) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	until := now.Add(sessionTime)
-	if last := x.born.Add(sessionLife); until.After(last) {
-		until = last
-	}
+	until := x.renewed(now)
 	if until.Sub(time.Unix(x.token.Until, 0)) < renewAfter || x.ctx.Err() != nil {
 		return ""
 	}

@@ -379,6 +379,32 @@ func TestSessionsSurviveARestart(t *testing.T) {
 	})
 }
 
+// TestEndedSessionStaysEnded logs out with an old cookie after a restart, which has not seen
+// that the session was renewed before.
+func TestEndedSessionStaysEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gone := ""
+		o := Options{
+			Access: trusting{&gone}, SessionKey: newSessionKey(), Log: quietLog(),
+			EndedSessions: filepath.Join(t.TempDir(), "session.ended"),
+		}
+		s := newSessions(o)
+		old := s.begin(access.Principal{Name: "ann"})
+		time.Sleep(11 * time.Hour)
+		renewed := s.renew(s.find(old))
+		s.endAll()
+		synctest.Wait()
+		s = newSessions(o)
+		s.finish(s.find(old))
+		time.Sleep(2 * time.Hour) // the old cookie runs out, the renewed one does not
+		if s = newSessions(o); s.find(renewed) != nil {
+			t.Error("a renewed cookie of an ended session is good again")
+		}
+		s.endAll()
+		synctest.Wait()
+	})
+}
+
 // TestSessionKey makes a key once and never replaces one.
 func TestSessionKey(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "new", "session.key")

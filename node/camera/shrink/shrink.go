@@ -12,24 +12,33 @@ import (
 	"math"
 
 	"golang.org/x/image/draw"
+
+	markers "camqtt/internal/jpeg"
 )
 
 const (
 	quality   = 80
 	maxPixels = 32 << 20 // of a picture that is decoded
-	leastSide = 64       // of a picture that is made, in pixels
-	tries     = 5
+	// maxProgressive is the same for one of several scans, of which 15 bytes are kept for each
+	// pixel until the last one: of others there are 3.
+	maxProgressive = maxPixels / 5
+	leastSide      = 64 // of a picture that is made, in pixels
+	tries          = 5
 )
 
 // To returns the picture in at most most bytes. What stands beside the picture in the file,
 // EXIF included, is left out.
 func To(jpg []byte, most int) ([]byte, error) {
-	conf, err := jpeg.DecodeConfig(bytes.NewReader(jpg))
+	info, err := markers.Scan(jpg)
 	if err != nil {
 		return nil, fmt.Errorf("make the picture smaller: %w", err)
 	}
-	if conf.Width*conf.Height > maxPixels {
-		return nil, fmt.Errorf("make the picture smaller: %dx%d are too many pixels", conf.Width, conf.Height)
+	limit := maxPixels
+	if info.Progressive {
+		limit = maxProgressive
+	}
+	if info.Width*info.Height > limit {
+		return nil, fmt.Errorf("make the picture smaller: %dx%d are too many pixels", info.Width, info.Height)
 	}
 	img, err := jpeg.Decode(bytes.NewReader(jpg))
 	if err != nil {

@@ -2,8 +2,10 @@ package shrink_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"image"
 	"image/jpeg"
+	"strings"
 	"testing"
 
 	"camqtt/internal/testkit"
@@ -45,6 +47,24 @@ func TestRefused(t *testing.T) {
 	}
 	if _, err := shrink.To([]byte("no picture"), 1000); err == nil {
 		t.Error("no error for what is no picture")
+	}
+}
+
+// Sizes that a few bytes can state are refused before room is made for them, of several
+// scans smaller ones.
+func TestTooManyPixels(t *testing.T) {
+	for _, c := range []struct {
+		sof  byte
+		side uint16
+	}{{0xc0, 6000}, {0xc0, 46341}, {0xc0, 65535}, {0xc2, 3000}} {
+		pic := testkit.JPEG(t, 64, 64, 1, 0)
+		i := bytes.Index(pic, []byte{0xff, 0xc0})
+		pic[i+1] = c.sof
+		binary.BigEndian.PutUint16(pic[i+5:], c.side)
+		binary.BigEndian.PutUint16(pic[i+7:], c.side)
+		if _, err := shrink.To(pic, 1000); err == nil || !strings.Contains(err.Error(), "pixels") {
+			t.Errorf("frame %#x of %d times %d pixels: %v", c.sof, c.side, c.side, err)
+		}
 	}
 }
 
