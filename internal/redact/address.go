@@ -72,14 +72,16 @@ func Source(s string) string {
 	case "test", "dir", "v4l2", "rpicam", "push":
 		return s
 	case "exec":
-		program, more, _ := strings.Cut(strings.TrimSpace(rest), " ")
-		if strings.ContainsAny(program, `"'=@?`) || strings.Contains(program, "://") {
+		words := strings.Fields(rest)
+		switch {
+		case len(words) == 0:
+			return s
+		case strings.Contains(words[0], "://"), strings.ContainsAny(words[0], `"'=@?;,&|$`+"`"):
 			return kind + ":" + Mask
+		case len(words) > 1:
+			return kind + ":" + words[0] + " " + Mask
 		}
-		if strings.TrimSpace(more) != "" {
-			program += " " + Mask
-		}
-		return kind + ":" + program
+		return kind + ":" + words[0]
 	case "ffmpeg":
 		if isPath(rest) || !strings.ContainsAny(rest, ":@?=&") {
 			return s

@@ -14,13 +14,15 @@ func (c *collector) command(argv []string) {
 	if len(argv) == 0 {
 		return
 	}
-	program := filepath.Base(argv[0])
-	for i, arg := range argv[1:] {
-		if isShell(program) && i > 0 && strings.HasPrefix(argv[i], "-") && strings.HasSuffix(argv[i], "c") {
+	shell := false // also one that another program starts, as in sudo sh -c
+	for i, arg := range argv {
+		switch {
+		case shell && strings.HasPrefix(argv[i-1], "-") && strings.HasSuffix(argv[i-1], "c"):
 			c.script(arg)
-			continue
+		case i > 0 && !isShell(arg):
+			c.argument(arg)
 		}
-		c.argument(arg)
+		shell = shell || isShell(filepath.Base(arg))
 	}
 }
 
@@ -50,6 +52,8 @@ func (c *collector) argument(s string) {
 	case strings.HasPrefix(s, "-"):
 		if len(s) > 2 && s[1] != '-' { // as in -ppassword
 			c.option(s[2:])
+		} else if _, value, ok := strings.Cut(s, ":"); ok {
+			c.add(value, 3)
 		}
 	case field != nil:
 		c.add(s, leastPart)
@@ -59,6 +63,9 @@ func (c *collector) argument(s string) {
 	case strings.ContainsAny(s, " \t\n"): // text or code
 		c.add(s, leastPart)
 		c.text(s)
+		for _, m := range literal.FindAllStringSubmatch(s, -1) {
+			c.add(m[1], leastPart)
+		}
 	case isNumber(s) && len(s) < leastPart, isFile(s):
 	default:
 		c.add(s, 3)
@@ -86,6 +93,9 @@ var printed = []*regexp.Regexp{
 	regexp.MustCompile(`[\w.-]+=("[^"]*"|'[^']*'|[^\s"'&;,)]+)`),
 	regexp.MustCompile(`(?i)\b(?:(?:proxy-)?authorization|cookie|[a-z0-9]+(?:-[a-z0-9]+)+):\s*([^"'\\]+)`),
 }
+
+// literal is a word in quotes, as code has it. What has blanks is rather meant to be read.
+var literal = regexp.MustCompile(`["']([^\s"']+)["']`)
 
 // text takes the secrets of a text that is more than one word.
 func (c *collector) text(s string) {

@@ -213,16 +213,25 @@ func (c *collector) pieces(s string, least int) {
 // leastInside is from how many bytes on a secret is looked for inside longer words.
 const leastInside = 6
 
+// escape is a byte as addresses write it (RFC 3986, 2.1); its digits are large or small.
+var escape = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
+
 // add takes a secret in the forms in which programs repeat one, unless it is
 // shorter than least bytes.
 func (c *collector) add(s string, least int) {
 	s = strings.Trim(s, " \t\"'")
 	plain := lenient(s)
 	quoted := strconv.Quote(plain)
-	for _, form := range []string{
+	forms := []string{
 		s, plain, strings.ReplaceAll(plain, "+", " "), url.QueryEscape(plain), url.PathEscape(plain),
 		url.User(plain).String(), quoted[1 : len(quoted)-1],
-	} {
+	}
+	for _, form := range forms {
+		if strings.Contains(form, "%") {
+			forms = append(forms, escape.ReplaceAllStringFunc(form, strings.ToLower), escape.ReplaceAllStringFunc(form, strings.ToUpper))
+		}
+	}
+	for _, form := range forms {
 		if len(form) >= least && strings.ContainsFunc(form, func(r rune) bool { return r > 0x7f || isWordByte(byte(r)) || !strings.ContainsRune("*-./", r) }) && !isOrdinary(form) {
 			c.words = append(c.words, word{form, len(form) < leastInside})
 		}
