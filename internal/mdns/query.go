@@ -17,6 +17,7 @@ const (
 	maxPacket   = 9000                   // RFC 6762 section 17
 	again       = 300 * time.Millisecond // a question is asked once more
 	sixPatience = 150 * time.Millisecond // for an IPv4 address after the first answer
+	maxAddrs    = 16                     // of one name
 	unicastBit  = 1 << 15                // of a question's class: the answer may come to the asker alone, section 5.4
 )
 
@@ -89,6 +90,7 @@ func (r Resolver) askOn(ctx context.Context, i net.Interface, host string, quest
 	if !group.IsValid() {
 		group = netip.AddrPortFrom(netip.AddrFrom4([4]byte{224, 0, 0, 251}), 5353)
 	}
+	near := networks(i)
 	var found []netip.Addr
 	buf := make([]byte, maxPacket)
 	for n := 0; ctx.Err() == nil; n++ {
@@ -105,7 +107,7 @@ func (r Resolver) askOn(ctx context.Context, i net.Interface, host string, quest
 		if ctx.Err() != nil { // its deadline may have been overwritten
 			break
 		}
-		size, _, err := conn.ReadFromUDPAddrPort(buf)
+		size, from, err := conn.ReadFromUDPAddrPort(buf)
 		var slow net.Error
 		switch {
 		case errors.As(err, &slow) && slow.Timeout() && found == nil:
@@ -113,13 +115,36 @@ func (r Resolver) askOn(ctx context.Context, i net.Interface, host string, quest
 		case err != nil:
 			return found
 		}
+		if from.Port() != group.Port() || !contain(near, from.Addr().Unmap()) {
+			continue
+		}
 		found = append(found, parse(buf[:size], host, i.Name)...)
-		if slices.ContainsFunc(found, netip.Addr.Is4) {
+		if len(found) >= maxAddrs || slices.ContainsFunc(found, netip.Addr.Is4) {
 			break
 		}
 	}
 	slices.SortStableFunc(found, func(a, b netip.Addr) int { return a.BitLen() - b.BitLen() })
-	return slices.Compact(found)
+	found = slices.Compact(found)
+	return found[:min(len(found), maxAddrs)]
+}
+
+// networks are those that an interface is in. An answer from elsewhere is none: a machine
+// far away could send it (RFC 6762 section 11).
+func networks(i net.Interface) (all []netip.Prefix) {
+	addrs, err := i.Addrs()
+	if err != nil {
+		return nil // and no answer is believed
+	}
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+func contain(all []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(all, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // parse returns the addresses of a name in an answer; link-local ones are of a zone.
