@@ -309,6 +309,41 @@ func TestLargeCommandsAreHeldBack(t *testing.T) {
 	})
 }
 
+// A program that looks on and acknowledges nothing keeps no command from a camera.
+func TestOnlookersHoldUpNoCommands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		root := access.Account{Name: "root", Role: access.Admin}
+		h := newHallOf(t, Limits{Window: 1, CommandBurst: 1000, CommandRate: 1000}, cameraOf("front"), viewerOf("mob"), root)
+		defer h.stop()
+		cam := h.watchCommands(t, "front", 1)
+		log := h.join("log", "root")
+		log.subscribe(t, 1, "#")
+		go func() { // reads and acknowledges nothing; ends with the connection
+			for {
+				if _, err := log.recv(time.Hour); err != nil {
+					return
+				}
+			}
+		}()
+		s := h.sender("mob-1", "mob")
+		const all = 2 * commandsWaiting
+		go func() { // ends with the connection
+			for n := range all {
+				if s.c.send(packets.Packet{
+					FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: 1}, PacketID: uint16(n + 1),
+					TopicName: "cam/front/cmd", Payload: fmt.Appendf(nil, "snap %d", n),
+				}) != nil {
+					return
+				}
+			}
+		}()
+		time.Sleep(30 * time.Second)
+		if n, _ := cam.counts(); n != all {
+			t.Errorf("%d of %d commands have come to the camera", n, all)
+		}
+	})
+}
+
 // A command that no camera takes is not acknowledged: MQTT 5 clients are told.
 func TestCommandThatNoCameraTakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -118,11 +118,13 @@ func (s *session) follow(m *message, d delivery) bool {
 	return true
 }
 
-// takesCommand reports whether another command of an account may be handed over.
+// takesCommand reports whether another command of an account may be handed over. Only
+// cameras hold up commands: of what else receives them, such as a log of all topics, none
+// keeps them from a camera.
 func (s *session) takesCommand(account string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.conn == nil || s.waiting.takesCommand(account) && !s.conn.full()
+	return s.conn == nil || !s.conn.counted.camera || s.waiting.takesCommand(account) && !s.conn.full()
 }
 
 // drop lets go of a message that is in neither list any more. The caller holds mu.
