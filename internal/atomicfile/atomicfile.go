@@ -40,8 +40,10 @@ func Write(ctx context.Context, name string, data []byte) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("write %s: %w", name, err)
+	case kind == open:
+		err = writeSpecial(ctx, target, 0, data)
 	case kind == special:
-		err = writeSpecial(ctx, name, data)
+		err = writeSpecial(ctx, target, noFollow, data)
 	default:
 		err = Replace(target, Options{}, data)
 		if kind == regular && inPlace(err) {
@@ -65,7 +67,7 @@ func inPlace(err error) bool {
 }
 
 func overwrite(name string, data []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_TRUNC, 0)
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_TRUNC|noFollow, 0)
 	if err != nil {
 		return err
 	}

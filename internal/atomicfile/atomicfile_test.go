@@ -108,6 +108,51 @@ func TestWriteFollowsLinks(t *testing.T) {
 	}
 }
 
+// A link that another user has put into a folder for everybody is not followed, neither to
+// a file nor to nothing. Only root can make one here.
+func TestWriteRefusesPlantedLinks(t *testing.T) {
+	if os.Geteuid() != 0 {
+		if err := followable("/nowhere/link", nil); err == nil {
+			t.Error("a folder that is not there: no error")
+		}
+		return
+	}
+	base := t.TempDir()
+	dir := filepath.Join(base, "tmp")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o777|fs.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	victim, link := filepath.Join(base, "victim"), filepath.Join(dir, "a.jpg")
+	put(t, victim, "kept", 0o600)
+	const uid = 12345
+	for _, to := range []string{victim, filepath.Join(base, "none"), os.DevNull} {
+		if err := os.Symlink(to, link); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Lchown(link, uid, uid); err != nil {
+			t.Fatal(err)
+		}
+		if err := Write(t.Context(), link, []byte("x")); err == nil {
+			t.Errorf("a link of user %d to %s was followed", uid, to)
+		}
+		if err := os.Remove(link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := content(t, victim); got != "kept" {
+		t.Errorf("the file has %q", got)
+	}
+	if err := os.Symlink(victim, link); err != nil {
+		t.Fatal(err)
+	}
+	if save(t, link, "own"); content(t, victim) != "own" {
+		t.Error("a link of one's own was not followed")
+	}
+}
+
 // A device is written to and stays one. A null device of the test's own needs root.
 func TestWriteIntoDevices(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "null")

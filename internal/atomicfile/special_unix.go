@@ -5,7 +5,10 @@ package atomicfile
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -13,10 +16,28 @@ import (
 // pipeRetry is how often a named pipe is tried that has no reader yet.
 const pipeRetry = 20 * time.Millisecond
 
+// noFollow makes opening fail where a link was put in the place of a file that was none.
+const noFollow = syscall.O_NOFOLLOW
+
+// followable refuses links as Linux does where fs.protected_symlinks is set: those that
+// another user has put into a folder such as /tmp, where everybody may.
+func followable(link string, info fs.FileInfo) error {
+	dir, err := os.Stat(filepath.Dir(link))
+	if err != nil || dir.Mode()&fs.ModeSticky == 0 || dir.Mode()&0o002 == 0 {
+		return err
+	}
+	own, ok := info.Sys().(*syscall.Stat_t)
+	in, both := dir.Sys().(*syscall.Stat_t)
+	if !ok || !both || int(own.Uid) == os.Geteuid() || own.Uid == in.Uid {
+		return nil
+	}
+	return fmt.Errorf("%s is a symbolic link of user %d in a folder where everybody may put one. Try: another folder", link, own.Uid)
+}
+
 // writeSpecial writes to a device, a named pipe or an open descriptor. Neither opening
 // nor writing outlasts ctx.
-func writeSpecial(ctx context.Context, name string, data []byte) error {
-	f, err := openSpecial(ctx, name)
+func writeSpecial(ctx context.Context, name string, flags int, data []byte) error {
+	f, err := openSpecial(ctx, name, flags)
 	if err != nil {
 		return err
 	}
@@ -29,12 +50,12 @@ func writeSpecial(ctx context.Context, name string, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-func openSpecial(ctx context.Context, name string) (*os.File, error) {
+func openSpecial(ctx context.Context, name string, flags int) (*os.File, error) {
 	retry := time.NewTicker(pipeRetry)
 	defer retry.Stop()
 	for {
 		// Without O_NONBLOCK opening a pipe waits for its reader, and nothing ends that.
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK|syscall.O_NOCTTY|flags, 0)
 		info, statErr := os.Stat(name)
 		if err == nil || !errors.Is(err, syscall.ENXIO) || statErr != nil || info.Mode()&os.ModeNamedPipe == 0 {
 			return f, err

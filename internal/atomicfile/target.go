@@ -46,32 +46,38 @@ type kind int
 const (
 	missing kind = iota
 	regular
-	special // written in place, by the name that was given
+	special // written in place
+	open    // already: written where it stands, by the name that was given
 )
 
-// resolve finds the file that a name leads to, and what it is.
+// resolve finds the file that a name leads to, and what it is. Links are followed that a
+// shell would follow.
 func resolve(name string) (target string, k kind, err error) {
-	info, err := os.Stat(name)
+	descriptor := false // such as /dev/stdout, whose file is open already
+	target, err = Target(name, func(link string, info fs.FileInfo) error {
+		descriptor = descriptor || strings.HasPrefix(link, "/proc/")
+		return followable(link, info)
+	})
+	if err != nil {
+		return "", missing, err
+	}
+	if descriptor {
+		target = name
+	}
+	info, err := os.Stat(target)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		target, err = Target(name, nil)
-		return target, missing, err
+		return target, missing, nil
 	case err != nil:
 		return "", missing, err
 	case info.IsDir():
 		return "", missing, errors.New("it is a folder")
+	case descriptor:
+		return target, open, nil
 	case !info.Mode().IsRegular():
-		return name, special, nil
+		return target, special, nil
 	}
-	descriptor := false // such as /dev/stdout, whose file is open already
-	target, err = Target(name, func(link string, _ fs.FileInfo) error {
-		descriptor = descriptor || strings.HasPrefix(link, "/proc/")
-		return nil
-	})
-	if descriptor {
-		return name, special, nil
-	}
-	return target, regular, err
+	return target, regular, nil
 }
 
 // notRegular says what is in the place of a file.
