@@ -63,7 +63,8 @@ func TestStillCommand(t *testing.T) {
 // A still and a snap that share an exposure are both answered with the one picture.
 func TestStillSharesWithSnap(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b := start(t, nil)
+		// The camera takes a moment to open, so that both commands come before its first picture.
+		b := start(t, func(_ *node.Options, c *testkit.Camera) { c.Warmup = 100 * time.Millisecond })
 		defer b.end()
 		b.broker.take()
 		b.node.Handle(wire.Message{Topic: "cam/porch/cmd", Payload: []byte("still id=still")})
