@@ -74,7 +74,7 @@ type Limits struct {
 	MessageBytes int64         // one WebSocket message from a browser; default 4 MiB
 	Ping         time.Duration // between WebSocket pings; silent for two of them is dead; default 30 s
 	WriteTimeout time.Duration // who takes nothing for so long is dropped; default 20 s
-	SnapTimeout  time.Duration // of a snapshot that names none, at most 30 s; default 10 s
+	SnapTimeout  time.Duration // of a snapshot that names none, at most 30 s; default 30 s
 }
 
 // Options says what a dashboard is made of. Attach, Viewer and Log are needed, and
@@ -165,7 +165,7 @@ func (l Limits) withDefaults() (Limits, error) {
 	}{
 		{"Ping", &l.Ping, 30 * time.Second},
 		{"WriteTimeout", &l.WriteTimeout, 20 * time.Second},
-		{"SnapTimeout", &l.SnapTimeout, 10 * time.Second},
+		{"SnapTimeout", &l.SnapTimeout, maxSnapTime},
 	} {
 		switch {
 		case *f.v < 0:

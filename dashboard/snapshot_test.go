@@ -131,6 +131,22 @@ func TestSnapshotErrors(t *testing.T) {
 	}
 }
 
+// A battery camera may take 12 s to answer, and its source waits 20 s.
+func TestSnapshotWaitsForSlowCamera(t *testing.T) {
+	f := newFake()
+	left := make(chan time.Duration, 1)
+	f.snap = func(ctx context.Context, _ wire.ID, _ viewer.Ask) (viewer.Picture, error) {
+		end, _ := ctx.Deadline()
+		left <- time.Until(end)
+		return viewer.Picture{}, viewer.ErrNoAnswer
+	}
+	s := serve(t, Options{Viewer: f})
+	ask(t, "GET", s.url+"/cam/porch/snapshot.jpg")
+	if got := <-left; got < 20*time.Second {
+		t.Errorf("a snapshot waits %s for the camera, want more than the 20 s of its source", got)
+	}
+}
+
 func TestSnapshotTimeout(t *testing.T) {
 	f := newFake()
 	ended := make(chan struct{})
