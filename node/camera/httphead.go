@@ -78,6 +78,9 @@ const bareHead = "HTTP/1.0 200 OK\r\n\r\n"
 // statusLine is that of HTTP and of Shoutcast, with what cameras leave out.
 var statusLine = regexp.MustCompile(`^(?i:http|icy)(?:/(\d+\.\d+))?\s+(\d{3})(?:(\D.*))?$`)
 
+// statusCode is the code in the field Status of a script.
+var statusCode = regexp.MustCompile(`^\d{3}`)
+
 // rewriteHead returns b, the begin of an answer, with a head that net/http takes.
 // Done is false as long as more bytes are needed. What is no HTTP at all comes back
 // as it is. Unmeasured leaves Content-Length out.
@@ -145,8 +148,8 @@ func (h *headWriter) begin(line string) bool {
 	}
 	// A script that left the status to its server, which did not write it.
 	code := "200"
-	if value = strings.TrimSpace(value); strings.EqualFold(name, "status") && len(value) >= 3 {
-		code = value[:3]
+	if m := statusCode.FindString(strings.TrimSpace(value)); strings.EqualFold(name, "status") && m != "" {
+		code = m
 	}
 	h.setStatus("", code, "")
 	h.add(line)

@@ -223,7 +223,7 @@ func TestUnpack(t *testing.T) {
 // one that net/http takes, and the work is bounded.
 func FuzzRewriteHead(f *testing.F) {
 	for _, s := range []string{
-		"HTTP/1.1 200 OK\r\nContent-Type : x\r\n\r\nbody", "ICY 200 OK\n\n", "\xff\xd8\xff\xe0", "--b\r\n", "Status: 404 x\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Type : x\r\n\r\nbody", "ICY 200 OK\n\n", "\xff\xd8\xff\xe0", "--b\r\n", "Status: 404 x\r\n\r\n", "Status:4xx\n\r\n",
 		"HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1, 2\r\n x\r\n\r\n5\r\n", "SSH-2.0-x\r\n",
 	} {
 		f.Add([]byte(s), false)
