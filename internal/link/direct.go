@@ -74,6 +74,7 @@ func (s *session) writeDirect(ctx context.Context, m wire.Message) error {
 	select {
 	case err := <-o.done:
 		if err != nil {
+			s.end(err) // the client ignores the end of a connection that was closed here
 			return fmt.Errorf("%w (%w)", err, ErrDown)
 		}
 		return nil

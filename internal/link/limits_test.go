@@ -26,11 +26,17 @@ func limited(t *testing.T, m *testkit.Mosquitto) (*link.Link, chan link.Limits) 
 func TestPacketLimitIsLearned(t *testing.T) {
 	l, told := limited(t, testkit.StartMosquitto(t, "max_packet_size 100000"))
 	await(t, l)
-	_ = l.Publish(t.Context(), wire.Message{Topic: "cam/porch/frame", Payload: bytes.Repeat([]byte{1}, 200_000)}) // may leave before the end is noticed
+	testkit.Until(t, patience, "the limit is told", func() bool { // as a live camera sends again and again
+		if len(told) == 0 {
+			err := l.Publish(t.Context(), wire.Message{Topic: "cam/porch/frame", Payload: bytes.Repeat([]byte{1}, 200_000)})
+			t.Logf("a message above the limit: %v", err) // it may leave before the end is noticed
+		}
+		return len(told) > 0
+	})
 	if got := <-told; got != (link.Limits{MaxPacket: 100_000}) {
 		t.Errorf("limits %+v, want 100000 bytes", got)
 	}
-	testkit.Until(t, patience, "the link is up again", func() bool { return l.Connects() == 2 && l.Connected() })
+	testkit.Until(t, patience, "the link is up again", func() bool { return l.Connects() >= 2 && l.Connected() })
 	if err := l.Publish(t.Context(), wire.Message{Topic: "cam/porch/event", QoS: 1, Payload: bytes.Repeat([]byte{1}, 99_000)}); err != nil {
 		t.Errorf("a message below the limit: %v", err)
 	}
