@@ -54,6 +54,7 @@ func TestSource(t *testing.T) {
 		"dir:/home/me@work/pictures": "dir:/home/me@work/pictures",
 		"push":                       "push",
 		"http://u:geheim@cam/x":      "http://cam/***",
+
 		"ffmpeg:rtsp://u:geheim@cam/1#keyframes=on": "ffmpeg:rtsp://cam/***",
 		"ffmpeg:/srv/clip.mp4":                      "ffmpeg:/srv/clip.mp4",
 		"ffmpeg:u:geheim@cam":                       "ffmpeg:cam",
