@@ -55,6 +55,7 @@ var imports = map[string][]string{
 	"internal/testkit":               {"internal/wire", "internal/jpeg", "internal/link", "node/camera"},
 	"internal/cli":                   {"internal/brokerurl", "internal/redact", "node", "node/camera", "node/camera/push", "broker", "dashboard", "internal/wire", "internal/access", "internal/link", "internal/viewer", "internal/config", "internal/jpeg", "internal/hass", "internal/run", "internal/journal", "internal/cert", "internal/secret", "internal/announce", "internal/engine", "internal/enrol", "internal/private", "internal/memo", "internal/inuse", "internal/memlimit", "internal/diskspace", "internal/atomicfile", "internal/datadir"},
 	"internal/announce":              {"internal/wire", "internal/hass"},
+	"internal/testkit/faketime":      {},
 	"internal/testkit/homeassistant": {"internal/wire", "internal/testkit"},
 	"internal/testkit/rights":        {"internal/wire", "internal/access"},
 	"internal/engine":                {"internal/wire", "internal/access"},

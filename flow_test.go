@@ -16,6 +16,7 @@ import (
 	"camqtt/internal/link"
 	"camqtt/internal/run"
 	"camqtt/internal/testkit"
+	"camqtt/internal/testkit/faketime"
 	"camqtt/internal/wire"
 	"camqtt/node"
 	"camqtt/node/camera"
@@ -130,7 +131,7 @@ func pass(d time.Duration) {
 // TestFlow lives through a command, live pictures, the end of a lease, the
 // linger, a cut connection and the order of shutting down.
 func TestFlow(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		b, err := broker.New(broker.Options{Log: testkit.Log(t)})
 		if err != nil {
 			t.Fatal(err)
@@ -220,7 +221,7 @@ func statuses(all []wire.Message) string {
 
 // TestTwins runs two nodes of one id: one stands by, and serves once the other has gone.
 func TestTwins(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		b, err := broker.New(broker.Options{Log: testkit.Log(t)})
 		if err != nil {
 			t.Fatal(err)

@@ -7,12 +7,12 @@ import (
 	"net"
 	"os/exec"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"camqtt/broker"
 	"camqtt/internal/link"
 	"camqtt/internal/testkit"
+	"camqtt/internal/testkit/faketime"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
@@ -94,7 +94,7 @@ func (h *house) asks(ctx context.Context, oneWay time.Duration, stays bool) *ask
 // A picture costs one round trip beside its exposure, which takes no time here: on a
 // connection that is open, and on one that is not, but for the network's own handshake.
 func TestSnapRoundTrips(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		b, err := broker.New(broker.Options{Log: testkit.Log(t)})
 		if err != nil {
 			t.Fatal(err)

@@ -11,12 +11,12 @@ import (
 	"net"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"camqtt/internal/access"
+	"camqtt/internal/testkit/faketime"
 )
 
 // framing is a connection as a WebSocket adapter would be: what goes out is framed by
@@ -230,7 +230,7 @@ func TestAttachBeforeAndAfterServe(t *testing.T) {
 
 // A whole life inside a bubble: nothing is left behind, or synctest.Test fails.
 func TestBubble(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		never, err := access.Open(access.Options{Anonymous: access.AnonymousNever})
 		if err != nil {
 			t.Fatal(err)

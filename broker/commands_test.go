@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"camqtt/internal/access"
+	"camqtt/internal/testkit/faketime"
 )
 
 // commandCamera is a camera that counts the commands it receives.
@@ -95,7 +95,7 @@ func (s *sender) acknowledged() int {
 func TestFloodOfCommandsIsSlowed(t *testing.T) {
 	for _, qos := range []byte{0, 1} {
 		t.Run(fmt.Sprint("QoS ", qos), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Run(t, func(t *testing.T) {
 				others := []access.Account{cameraOf("front"), viewerOf("mob")}
 				for i := range 20 {
 					others = append(others, viewerOf(fmt.Sprint("viewer", i)))
@@ -170,7 +170,7 @@ func (cam *commandCamera) lastOf(string) (last time.Time) {
 // Commands that a client has sent before it leaves are delivered, also those that are
 // over its rate.
 func TestCommandsOfLeavingClient(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		h := newHallOf(t, Limits{}, cameraOf("front"), viewerOf("ann"))
 		defer h.stop()
 		cam := h.watchCommands(t, "front", 1)
@@ -190,7 +190,7 @@ func TestCommandsOfLeavingClient(t *testing.T) {
 // Accounts that flood a camera together take turns, and the camera is given no more than
 // it can answer.
 func TestCommandsTakeTurns(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		accounts := []access.Account{cameraOf("front"), viewerOf("late")}
 		for i := range 10 {
 			accounts = append(accounts, viewerOf(fmt.Sprint("mob", i)))
@@ -229,7 +229,7 @@ func TestCommandsTakeTurns(t *testing.T) {
 // A client that is taken over, or the broker that ends, is not held up by commands that
 // wait, and those are not delivered later.
 func TestParkedCommandsEndWithTakeover(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		h := newHallOf(t, Limits{}, cameraOf("front"), viewerOf("ann"))
 		defer h.stop()
 		cam := h.watchCommands(t, "front", 1)
@@ -283,7 +283,7 @@ func TestTextOfCamerasIsBounded(t *testing.T) {
 // Large commands are held back like many: what waits for a camera that takes nothing
 // stays small.
 func TestLargeCommandsAreHeldBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		h := newHallOf(t, Limits{Window: 1}, cameraOf("front"), viewerOf("mob"))
 		defer h.stop()
 		cam := h.join("node-front", "front")
@@ -311,7 +311,7 @@ func TestLargeCommandsAreHeldBack(t *testing.T) {
 
 // A program that looks on and acknowledges nothing keeps no command from a camera.
 func TestOnlookersHoldUpNoCommands(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		root := access.Account{Name: "root", Role: access.Admin}
 		h := newHallOf(t, Limits{Window: 1, CommandBurst: 1000, CommandRate: 1000}, cameraOf("front"), viewerOf("mob"), root)
 		defer h.stop()
@@ -346,7 +346,7 @@ func TestOnlookersHoldUpNoCommands(t *testing.T) {
 
 // A command that no camera takes is not acknowledged: MQTT 5 clients are told.
 func TestCommandThatNoCameraTakes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		h := newHallOf(t, Limits{Window: 1, CommandBurst: 1000, CommandRate: 1000}, cameraOf("front"), viewerOf("mob"))
 		defer h.stop()
 		cam := h.join("node-front", "front")

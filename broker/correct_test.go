@@ -7,8 +7,9 @@ import (
 	"net"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"camqtt/internal/testkit/faketime"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 )
@@ -16,7 +17,7 @@ import (
 // bubble serves a broker inside a synctest bubble and gives a way to join it by pipe.
 func bubble(t *testing.T, o Options, f func(b *Broker, dial func() *client)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		o.Log = quiet()
 		b, err := New(o)
 		if err != nil {

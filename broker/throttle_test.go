@@ -9,12 +9,12 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"camqtt/internal/access"
+	"camqtt/internal/testkit/faketime"
 	"camqtt/internal/wire"
 )
 
@@ -120,7 +120,7 @@ func (c *client) pings(n int) time.Duration {
 // A client that sends small packets without a pause is read at the rate it may have, and
 // stays connected; nobody else waits.
 func TestFloodIsHeldBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		h := newHall(t, Limits{PacketRate: 100})
 		defer h.stop()
 		cam, viewer := h.join("cam", ""), h.join("viewer", "")
@@ -153,7 +153,7 @@ func TestFloodIsHeldBack(t *testing.T) {
 
 // An account does not get more by coming with many connections; another one has its own.
 func TestFloodOfOneAccount(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		h := newHall(t, Limits{PacketRate: 100}, "mob", "other")
 		defer h.stop()
 		var all sync.WaitGroup
@@ -177,7 +177,7 @@ func TestFloodOfOneAccount(t *testing.T) {
 // A packet with very many filters counts for what it costs, and who is held back can
 // still be sent away at once.
 func TestFloodOfFilters(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		h := newHall(t, Limits{PacketRate: 100})
 		defer h.stop()
 		c := h.join("greedy", "")
@@ -206,7 +206,7 @@ func TestFloodOfFilters(t *testing.T) {
 func TestBridgeIsNotHeldBack(t *testing.T) {
 	for name, each := range map[string]bool{"one connection": false, "50 connections": true} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Run(t, func(t *testing.T) {
 				h := newHall(t, Limits{}, "bridge")
 				defer h.stop()
 				viewer := h.join("viewer", "")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"camqtt/internal/testkit"
+	"camqtt/internal/testkit/faketime"
 )
 
 // TestSlowHandshake begins TLS and falls silent: the connection is closed when the
@@ -18,7 +19,7 @@ func TestSlowHandshake(t *testing.T) {
 	pair, pool := certificate(t)
 	for name, first := range map[string]string{"silence": "", "half a hello": "\x16\x03\x01\x02\x00\x01\x00", "plain MQTT": "\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02xx"} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Run(t, func(t *testing.T) {
 				slowHandshake(t, first, &tls.Config{Certificates: []tls.Certificate{pair}}, &tls.Config{RootCAs: pool, ServerName: "localhost"})
 			})
 		})

@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"camqtt/internal/testkit/faketime"
+
 	"github.com/gorilla/websocket"
 )
 
@@ -68,7 +70,7 @@ func picture(topic, text string) []byte { return publishPacket(0x30, topic, text
 func order(topic, text string) []byte { return publishPacket(0x32, topic, "\x00\x01"+text) }
 
 func TestRemoteKeepsTheNewestPictureAndEverythingElse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		j := join(t, RemoteOptions{})
 		first := order("cam/a/state", "first")
 		j.say(t, first) // the pump is stuck with it until somebody reads
@@ -107,7 +109,7 @@ func TestRemoteKeepsTheNewestPictureAndEverythingElse(t *testing.T) {
 }
 
 func TestRemoteSendsOnePacketPerMessage(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		j := join(t, RemoteOptions{Base: "home/cams"})
 		packets := [][]byte{{0xd0, 0}, picture("home/cams/a/frame", strings.Repeat("x", 100000)), order("t", "y"), {0x90, 3, 0, 1, 0}}
 		all := bytes.Join(packets, nil)
@@ -127,7 +129,7 @@ func TestRemoteSendsOnePacketPerMessage(t *testing.T) {
 }
 
 func TestRemotePassesOnWhatTheBrowserSays(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		j := join(t, RemoteOptions{})
 		want := append(connectPacket(4, "id"), "\x00 anything at all, the broker judges it"...)
 		go func() { // ends when all is written
@@ -143,7 +145,7 @@ func TestRemotePassesOnWhatTheBrowserSays(t *testing.T) {
 }
 
 func TestRemoteLeavesTopicAliasesAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		j := join(t, RemoteOptions{})
 		go func() { _, _ = j.browser.Write(connectPacket(5, "id")) }() // ends when it is read
 		_, _ = io.ReadFull(j.broker, make([]byte, len(connectPacket(5, "id"))))
@@ -200,7 +202,7 @@ func TestRemoteEnds(t *testing.T) {
 		}, io.ErrUnexpectedEOF},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Run(t, func(t *testing.T) {
 				j := join(t, RemoteOptions{QueueBytes: 1 << 20})
 				synctest.Wait()
 				c.do(t, j)
@@ -226,7 +228,7 @@ func TestRemoteEnds(t *testing.T) {
 }
 
 func TestRemoteWaitsABitForASlowBrowser(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		j := join(t, RemoteOptions{QueueBytes: 1000})
 		p := order("t", strings.Repeat("x", 400))
 		const n = 20

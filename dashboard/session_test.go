@@ -16,6 +16,7 @@ import (
 
 	"camqtt/internal/access"
 	"camqtt/internal/testkit"
+	"camqtt/internal/testkit/faketime"
 	"camqtt/internal/wire"
 )
 
@@ -278,7 +279,7 @@ func (a trusting) Lookup(name string) (access.Principal, bool) {
 
 // Sessions age, and there are not too many of them.
 func TestSessionsAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		s := newSessions(Options{Access: trusting{}, Log: quietLog()})
 		defer func() { s.endAll(); synctest.Wait() }()
 		ann := access.Principal{Name: "ann"}
@@ -332,7 +333,7 @@ func TestSessionsAreBounded(t *testing.T) {
 
 // TestSessionsSurviveARestart starts anew with the key and the list of ended sessions.
 func TestSessionsSurviveARestart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		dir := t.TempDir()
 		gone := ""
 		restart := func() *sessions {
@@ -382,7 +383,7 @@ func TestSessionsSurviveARestart(t *testing.T) {
 // TestEndedSessionStaysEnded logs out with an old cookie after a restart, which has not seen
 // that the session was renewed before.
 func TestEndedSessionStaysEnded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		gone := ""
 		o := Options{
 			Access: trusting{&gone}, SessionKey: newSessionKey(), Log: quietLog(),

@@ -11,12 +11,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/websocket"
 
 	"camqtt/internal/testkit"
+	"camqtt/internal/testkit/faketime"
 )
 
 // dialWS opens a WebSocket as a browser or a program would.
@@ -181,7 +181,7 @@ func TestPingsAreAnswered(t *testing.T) {
 
 // On fake time: a client that is slow to answer would be taken for dead.
 func TestPingsAreSent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		pipes := testkit.NewPipes()
 		d, err := New(Options{Listener: pipes, Attach: echo, Viewer: newFake(), Log: quietLog(), Limits: Limits{Ping: time.Second}})
 		if err != nil {

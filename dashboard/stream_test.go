@@ -15,10 +15,10 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"camqtt/internal/testkit"
+	"camqtt/internal/testkit/faketime"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
@@ -225,7 +225,7 @@ func TestStreamRate(t *testing.T) {
 		{100 * time.Millisecond, "0.5", 5},
 	} {
 		t.Run(fmt.Sprint(c.camera, " ", c.fps), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Run(t, func(t *testing.T) {
 				f := newFake()
 				f.watch = every(c.camera, func(int) []byte { return []byte("jpg") })
 				d, err := New(Options{Viewer: f, Attach: echo, Log: quietLog()})
@@ -254,7 +254,7 @@ func TestStreamEndsWithItsCamera(t *testing.T) {
 		"private":           {func(c *viewer.Camera) { c.State.Privacy = true }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Run(t, func(t *testing.T) {
 				f := newFake()
 				f.watch = func(ctx context.Context, _ wire.ID, _ viewer.Live, show func(viewer.Picture) error) error {
 					_ = show(viewer.Picture{JPEG: []byte("jpg"), At: time.Now()})

@@ -19,6 +19,7 @@ import (
 	"camqtt/broker"
 	"camqtt/internal/access"
 	"camqtt/internal/testkit"
+	"camqtt/internal/testkit/faketime"
 )
 
 // pass is what /api/mqtt-ticket answers.
@@ -161,7 +162,7 @@ func TestTicket(t *testing.T) {
 }
 
 func TestTicketsAge(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		s := newSessions(Options{Access: trusting{}, Log: quietLog()})
 		defer func() { s.endAll(); synctest.Wait() }()
 		x := s.find(s.begin(access.Principal{Name: "ann"}))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"camqtt/internal/testkit"
+	"camqtt/internal/testkit/faketime"
 	"camqtt/internal/wire"
 	"camqtt/node"
 )
@@ -129,7 +130,7 @@ func start(t *testing.T, change func(*node.Options, *testkit.Camera)) *bench {
 // bubble runs f on fake time; a goroutine left behind fails the test.
 func bubble(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
-	synctest.Test(t, f)
+	faketime.Run(t, f)
 }
 
 func (b *bench) connect() {

@@ -2,12 +2,13 @@ package node
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"camqtt/internal/testkit/faketime"
 )
 
 func TestSizeLimit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		s := &sizeLimit{configured: 900_000, head: 50}
 		want := func(most int, why string) {
 			t.Helper()

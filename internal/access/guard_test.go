@@ -8,10 +8,10 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"camqtt/internal/access"
+	"camqtt/internal/testkit/faketime"
 )
 
 func guess(user, ip string) func(int) access.Attempt {
@@ -22,7 +22,7 @@ func guess(user, ip string) func(int) access.Attempt {
 
 func TestGuessing(t *testing.T) {
 	a, _, token := accounts(t, access.AnonymousNever)
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		right := access.Attempt{User: "ann", Secret: password, From: tcp("192.0.2.9")}
 		if _, err := a.Identify(t.Context(), right); err != nil {
 			t.Fatal(err)
@@ -79,7 +79,7 @@ func TestGuessing(t *testing.T) {
 // An attacker's minute, and his hour.
 func TestGuessesPerMinute(t *testing.T) {
 	a, _, _ := accounts(t, access.AnonymousNever)
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		for _, c := range []struct {
 			length     time.Duration
 			least, max int
@@ -207,7 +207,7 @@ func TestKnownAccountsKeepTries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		here := tcp("192.0.2.1")
 		ann := func(device, secret string) access.Attempt {
 			return access.Attempt{User: "ann", Secret: secret, From: here, Device: device}

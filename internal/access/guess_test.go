@@ -4,16 +4,16 @@ import (
 	"errors"
 	"net"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"camqtt/internal/access"
+	"camqtt/internal/testkit/faketime"
 )
 
 // Tries of other secrets come out of what an address has for passwords, and come back
 // with time or when they were right.
 func TestGuess(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		a, err := access.Open(access.Options{})
 		if err != nil {
 			t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"camqtt/internal/access"
+	"camqtt/internal/testkit/faketime"
 )
 
 // After a restart accounts and devices that have logged in from an address still have
@@ -41,7 +42,7 @@ func TestLoginsSurviveRestart(t *testing.T) {
 			_, _ = a.Identify(t.Context(), access.Attempt{User: user, Secret: fmt.Sprint("guess ", i), From: here, Device: "other"})
 		}
 	}
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		run(t, func(a *access.Accounts) {
 			if _, err := a.Identify(t.Context(), ann); err != nil {
 				t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 
 	"camqtt/internal/hass"
 	"camqtt/internal/testkit"
+	"camqtt/internal/testkit/faketime"
 	"camqtt/internal/wire"
 )
 
@@ -123,7 +124,7 @@ type bubble struct {
 // inBubble runs a test on fake time, with a broker that keeps nothing yet.
 func inBubble(t *testing.T, f func(b *bubble)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		f(&bubble{t, &broker{kept: map[string]string{}}})
 	})
 }

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"camqtt/internal/link"
+	"camqtt/internal/testkit/faketime"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
@@ -68,7 +68,7 @@ func (l *quietLink) Unsubscribe(...string) {}
 // The age of a picture of a camera whose clock is wrong is right, and only cameras of which
 // that is in doubt are asked.
 func TestListClocks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		l := new(quietLink)
 		v, err := viewer.New(viewer.Options{Link: l, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {

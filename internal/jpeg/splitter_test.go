@@ -9,8 +9,9 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
-	"testing/synctest"
 	"time"
+
+	"camqtt/internal/testkit/faketime"
 )
 
 func splitAll(t testing.TB, r io.Reader, o SplitterOptions) ([][]byte, *Splitter, error) {
@@ -215,7 +216,7 @@ func TestSplitterPrompt(t *testing.T) {
 	pic := encode(t, 64, 48, 1)
 	for name, framed := range map[string][]byte{"bare": pic, "no length": part("X: y", pic), "length": measured(pic)} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Run(t, func(t *testing.T) {
 				r, w := io.Pipe()
 				start := time.Now()
 				go func() { // ends when all is written and the pipe closed
@@ -252,7 +253,7 @@ func TestSplitterPrompt(t *testing.T) {
 // However many reads a picture takes, First is never later than its first byte.
 func TestSplitterFirstOfManyReads(t *testing.T) {
 	pic := encode(t, 64, 48, 1)
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		start := time.Now()
 		slow := readFunc(func(p []byte) (int, error) {
 			time.Sleep(time.Millisecond)

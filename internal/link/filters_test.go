@@ -11,11 +11,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"camqtt/internal/link"
 	"camqtt/internal/testkit"
+	"camqtt/internal/testkit/faketime"
 )
 
 // strict is a broker that does not let a client read everything.
@@ -113,7 +113,7 @@ func (s *strict) packets() [][]string {
 func TestRefusedFilterIsForgotten(t *testing.T) {
 	for name, ends := range map[string]bool{"by a code": false, "by the end of the connection": true} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Run(t, func(t *testing.T) {
 				b := &strict{secret: "secret", ends: ends}
 				l := serve(t, link.Options{ClientID: "a", Dial: b.dial, Subscriptions: []link.Subscription{{Filter: "x"}, {Filter: "may", Optional: true}}})
 				await(t, l)
@@ -140,7 +140,7 @@ func TestRefusedFilterIsForgotten(t *testing.T) {
 
 // One SUBSCRIBE has as many filters as every broker takes.
 func TestFiltersPerPacket(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		b := new(strict)
 		var subs []link.Subscription
 		for _, f := range strings.Split("a b c d e f g h i j k", " ") {
@@ -167,7 +167,7 @@ func TestEager(t *testing.T) {
 		"a broker that does not bear": {&strict{late: true}, link.ErrUnanswered, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Run(t, func(t *testing.T) {
 				up := make(chan time.Time, 1)
 				l, err := link.New(link.Options{
 					ClientID: "a", Username: "u", Dial: c.broker.dial, OneShot: true, Eager: true, Log: testkit.Log(t),

@@ -11,11 +11,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"camqtt/internal/link"
 	"camqtt/internal/testkit"
+	"camqtt/internal/testkit/faketime"
 	"camqtt/internal/wire"
 )
 
@@ -218,7 +218,7 @@ func TestCredentials(t *testing.T) {
 // TestSlowRefusal has a broker that takes its time to refuse: it is not asked more
 // often for it, the pauses grow.
 func TestSlowRefusal(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		var tries atomic.Int64
 		l, err := link.New(link.Options{
 			ClientID: "a", Username: "u", Password: "p", Log: testkit.Log(t),

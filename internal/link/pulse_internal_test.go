@@ -6,14 +6,15 @@ import (
 	"net"
 	"os"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"camqtt/internal/testkit/faketime"
 )
 
 // A line on which nothing moves is closed with its limit, so that nobody above waits
 // for it once more; the caller's own deadline only ends the write.
 func TestPulseCloses(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		defer far.Close()
 		p := newPulse(near, 10*time.Second, 0)

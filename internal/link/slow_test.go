@@ -10,11 +10,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"camqtt/internal/link"
 	"camqtt/internal/testkit"
+	"camqtt/internal/testkit/faketime"
 	"camqtt/internal/wire"
 )
 
@@ -109,7 +109,7 @@ var report = wire.Message{Topic: "cam/a/result", Payload: []byte("ok"), QoS: 1}
 // slowly runs a link at the end of a slow line, on fake time.
 func slowly(t *testing.T, rate int64, f func(t *testing.T, u *uplink, l *link.Link)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		u := &uplink{says: make(chan []byte)}
 		u.rate.Store(rate)
 		l, err := link.New(link.Options{ClientID: "a", Log: testkit.Log(t), Dial: u.dial, Receive: func(wire.Message) { u.got.Add(1) }})

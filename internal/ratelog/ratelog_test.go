@@ -7,10 +7,10 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"camqtt/internal/ratelog"
+	"camqtt/internal/testkit/faketime"
 )
 
 func lines(out *bytes.Buffer) []string {
@@ -20,7 +20,7 @@ func lines(out *bytes.Buffer) []string {
 
 // Every client and every reason is seen, each once per period.
 func TestEachClientAndReason(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		var out bytes.Buffer
 		l := ratelog.New(slog.New(slog.NewTextHandler(&out, nil)), time.Minute)
 		refuse := func(client string, port int, why string) {
@@ -44,7 +44,7 @@ func TestEachClientAndReason(t *testing.T) {
 
 // One address that invents names fills neither the log nor hides another address.
 func TestOneAddressIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		var out bytes.Buffer
 		l := ratelog.New(slog.New(slog.NewTextHandler(&out, nil)), time.Minute)
 		for i := range 1000 {

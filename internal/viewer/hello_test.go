@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"camqtt/internal/testkit"
+	"camqtt/internal/testkit/faketime"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
@@ -34,7 +35,7 @@ func TestHelloToAll(t *testing.T) {
 		"cameras are known":   {true, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Run(t, func(t *testing.T) {
 				v, l := start(t)
 				v.LinkUp()
 				if c.retained {
@@ -53,7 +54,7 @@ func TestHelloToAll(t *testing.T) {
 // A viewer of one camera subscribes to that alone, and asks it alone when the broker does
 // not tell of it.
 func TestHelloToOne(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		l := &wireLink{filters: map[string]bool{}}
 		v, err := viewer.New(viewer.Options{Link: l, Log: testkit.Log(t), Camera: "porch"})
 		if err != nil {
@@ -78,7 +79,7 @@ func TestHelloToOne(t *testing.T) {
 // A camera that is heard, and of which nothing is known, is asked what it is: it alone, and
 // not with every message. So it comes back when what the broker kept of it was cleared.
 func TestHelloToUnknown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		v, l := start(t)
 		say(v, wire.KindStatus, wire.Online, true)
 		say(v, wire.KindInfo, wire.Info{ID: "porch"}, true)
@@ -104,7 +105,7 @@ func TestHelloToUnknown(t *testing.T) {
 
 // A sleeping camera of which no heartbeat comes is lost like one that is online.
 func TestSleepingIsLost(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		v, _ := start(t)
 		say(v, wire.KindStatus, wire.Sleeping, true)
 		say(v, wire.KindInfo, wire.Info{ID: "porch", StatsEvery: 10}, true)

@@ -3,16 +3,16 @@ package viewer_test
 import (
 	"bytes"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"camqtt/internal/testkit"
+	"camqtt/internal/testkit/faketime"
 	"camqtt/internal/wire"
 )
 
 // TestKept asks for the newest picture of a preview again and again.
 func TestKept(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		v, l := start(t)
 		say(v, wire.KindStatus, wire.Online, true) // a camera that is not known is asked what it is
 		old, young := testkit.JPEG(t, 32, 24, 1, 0), testkit.JPEG(t, 32, 24, 2, 0)

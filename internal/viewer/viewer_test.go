@@ -15,6 +15,7 @@ import (
 	"camqtt/internal/jpeg"
 	"camqtt/internal/link"
 	"camqtt/internal/testkit"
+	"camqtt/internal/testkit/faketime"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
@@ -216,7 +217,7 @@ func TestSnap(t *testing.T) {
 		"nonsense": {func(v *viewer.Viewer, _ string) { say(v, wire.KindResult, "{", false) }, "no answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Run(t, func(t *testing.T) {
 				v, l := start(t)
 				l.answer = func(topic string, cmd wire.Command) {
 					if topic == "cam/porch/cmd" && cmd.Verb == wire.Snap {
@@ -240,7 +241,7 @@ func TestSnap(t *testing.T) {
 
 // TestSnapsShareSubscriptions asks many times at once.
 func TestSnapsShareSubscriptions(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		v, l := start(t)
 		say(v, wire.KindStatus, wire.Online, true)
 		var ids []string
@@ -289,7 +290,7 @@ func TestRefusedSubscription(t *testing.T) {
 }
 
 func TestCameras(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		v, _ := start(t)
 		if subs := v.Subscriptions(); len(subs) != 4 || subs[0].Filter != "cam/+/status" {
 			t.Errorf("subscriptions %v", subs)
@@ -320,7 +321,7 @@ func TestCameras(t *testing.T) {
 }
 
 func TestDoAndSet(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		v, l := start(t)
 		say(v, wire.KindStatus, wire.Online, true)
 		l.answer = func(_ string, c wire.Command) {

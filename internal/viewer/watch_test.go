@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"camqtt/internal/testkit"
+	"camqtt/internal/testkit/faketime"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
@@ -17,7 +18,7 @@ import (
 // While a renewal of the lease waits for its acknowledgement, which on a slow line
 // comes behind pictures, those are shown, and nothing is renewed after the end.
 func TestWatchShowsWhileRenewing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		v, l := start(t)
 		l.answer = func(_ string, c wire.Command) {
 			if c.Verb == wire.Start {
@@ -55,7 +56,7 @@ func TestWatchShowsWhileRenewing(t *testing.T) {
 // TestWatch renews its lease, renews at once when the link comes back, shows
 // only the newest picture to a slow reader, and gives the lease back.
 func TestWatch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		v, l := start(t)
 		ctx, stop := context.WithCancel(t.Context())
 		shown := make(chan string, 100)
@@ -107,7 +108,7 @@ func TestWatch(t *testing.T) {
 }
 
 func TestWatchRefused(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		v, l := start(t)
 		l.answer = func(_ string, c wire.Command) {
 			if c.Verb == wire.Start {
@@ -124,7 +125,7 @@ func TestWatchRefused(t *testing.T) {
 
 // A lease ends with its context also while nothing takes the pictures.
 func TestWatchEndsWhileStuck(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		v, l := start(t)
 		ctx, stop := context.WithCancel(t.Context())
 		free, done := make(chan struct{}), make(chan error, 1)

@@ -4,9 +4,9 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"camqtt/internal/testkit/faketime"
 	"camqtt/node/camera/board"
 )
 
@@ -46,7 +46,7 @@ func TestSieveAsksAgain(t *testing.T) {
 		"four halves":   {4, 5, ""},
 		"nothing whole": {1000, 5, Stalled},
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		faketime.Run(t, func(t *testing.T) {
 			a := &asking{film: film{every: 300 * time.Millisecond, frame: func(n int) Frame {
 				if n < x.broken {
 					return Frame{JPEG: bad}

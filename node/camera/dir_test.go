@@ -10,8 +10,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"camqtt/internal/testkit/faketime"
 )
 
 // drawn is a JPEG that differs for each n.
@@ -48,7 +49,7 @@ func TestDir(t *testing.T) {
 	}
 	var log bytes.Buffer
 	s := open(t, "dir:"+folder, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 4500*time.Millisecond)
 		defer cancel()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"camqtt/internal/jpeg"
+	"camqtt/internal/testkit/faketime"
 	"camqtt/node/camera/board"
 )
 
@@ -17,7 +18,7 @@ import (
 // test's own clients hold.
 func withESP(t *testing.T, kind board.Kind, change func(*espBoard), f func(t *testing.T, b *espBoard)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		b := newESP(t, kind)
 		if change != nil {
 			change(b)

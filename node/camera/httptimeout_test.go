@@ -9,8 +9,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"camqtt/internal/testkit/faketime"
 )
 
 // piped is a client whose connections are pipes, so that a synctest bubble can
@@ -45,7 +46,7 @@ func TestHTTPTimeouts(t *testing.T) {
 		"no picture": {"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: 9999\r\n\r\n\xff\xd8\xff", Stalled, "began a picture and did not go on with it within 5s"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Run(t, func(t *testing.T) {
 				start := time.Now()
 				err := open(t, "http://cam.example/#timeout=5s", Options{HTTPClient: piped(t, tt.answer)}).Stream(t.Context(), Mode{}, func(Frame) {})
 				if CodeOf(err) != tt.code || !strings.Contains(err.Error(), tt.text) {
@@ -76,7 +77,7 @@ func TestHTTPEndsAtOnce(t *testing.T) {
 		"between snapshots": {head("image/jpeg", fmt.Sprintf("Content-Length: %d\r\n", len(pic))) + pic, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Run(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				var ended time.Time
 				time.AfterFunc(50*time.Millisecond, func() {

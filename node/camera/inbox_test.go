@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"camqtt/internal/testkit/faketime"
 )
 
 func TestPushProfile(t *testing.T) {
@@ -61,7 +63,7 @@ func TestInbox(t *testing.T) {
 
 // TestInboxAnswers waits for what becomes of a picture.
 func TestInboxAnswers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		in, picture := NewInbox(), drawn(t, 1)
 		damaged := bytes.Clone(picture)
 		copy(damaged[len(damaged)-12:], []byte{0xff, 0xd9})

@@ -6,10 +6,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"camqtt/internal/testkit"
+	"camqtt/internal/testkit/faketime"
 	"camqtt/internal/wire"
 	"camqtt/node"
 	"camqtt/node/camera"
@@ -50,7 +50,7 @@ func TestSnapFromBoard(t *testing.T) {
 	for i := range 8 {
 		buffers, zero := i/2+1, i%2 == 1
 		t.Run(fmt.Sprint(buffers, zero), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Run(t, func(t *testing.T) {
 				esp := camera.NewESP(t, buffers, zero)
 				source, err := camera.Open("http://esp32/", camera.Options{HTTPClient: esp.Client()})
 				if err != nil {

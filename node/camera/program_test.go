@@ -13,8 +13,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"camqtt/internal/testkit/faketime"
 )
 
 // A well-behaved program ends at once when asked, after putting things in order.
@@ -109,7 +110,7 @@ func TestExecReport(t *testing.T) {
 // More pictures than anybody can ask for are read more slowly.
 func TestPictureReaderPace(t *testing.T) {
 	pic := drawn(t, 1)
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		in := newPictureReader(bytes.NewReader(bytes.Repeat(pic, 10*fastest)), maxPicture, &received{})
 		start, n := time.Now(), 0
 		for {

@@ -13,10 +13,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"camqtt/internal/jpeg"
+	"camqtt/internal/testkit/faketime"
 	"camqtt/node/camera/board"
 )
 
@@ -94,7 +94,7 @@ func TestSieveDrops(t *testing.T) {
 		"found by source":   {Frame{bad: errors.New("lost \x1b[31mline")}, false, false, "lost line"},
 	} {
 		for check, passes := range map[string]bool{CheckFull: x.full, CheckMarkers: x.markers} {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Run(t, func(t *testing.T) {
 				s := newSieve(&film{every: time.Second, frame: func(int) Frame { return x.frame }}, Options{Check: check, Log: quiet()})
 				got, _, err := show(t, s, 2500*time.Millisecond)
 				n, why := s.Broken()
@@ -119,7 +119,7 @@ func TestSieveDrops(t *testing.T) {
 // TestSieveSaysSeldom: every second picture is broken, for three minutes.
 func TestSieveSaysSeldom(t *testing.T) {
 	pics := [][]byte{drawn(t, 1), half(drawn(t, 1))}
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		var log bytes.Buffer
 		s := newSieve(&film{every: 100 * time.Millisecond, frame: func(n int) Frame { return Frame{JPEG: pics[n%2]} }},
 			Options{Check: CheckFull, Log: slog.New(slog.NewTextHandler(&log, nil))})
@@ -153,7 +153,7 @@ func TestSieveHopeless(t *testing.T) {
 		"slow":        {10 * time.Second, 0, 40 * time.Second, "5 in 40s"},
 		"some whole":  {50 * time.Millisecond, 60, 0, ""},
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		faketime.Run(t, func(t *testing.T) {
 			s := newSieve(&film{wait: time.Minute, every: x.every, frame: func(n int) Frame {
 				if x.whole > 0 && n%x.whole == 0 {
 					return Frame{JPEG: good}
@@ -215,7 +215,7 @@ func TestSieveSettle(t *testing.T) {
 		"damaged, markers":  {1500 * time.Millisecond, CheckMarkers, func(int) []byte { return half(drawn(t, 1)) }, false, 15},
 		"settled by itself": {5 * time.Second, CheckMarkers, func(n int) []byte { return levels[rising(n)] }, true, 0},
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		faketime.Run(t, func(t *testing.T) {
 			// The camera takes longer to begin than its pictures may take to settle.
 			s := newSieve(&film{wait: 8 * time.Second, every: 100 * time.Millisecond, frame: func(n int) Frame {
 				return Frame{JPEG: x.pic(n), settled: x.settled}

@@ -6,8 +6,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"camqtt/internal/testkit/faketime"
 )
 
 func TestDiagnose(t *testing.T) {
@@ -75,7 +76,7 @@ func FuzzHangWatch(f *testing.F) {
 // A program that complains is let be for as long as pictures come behind its
 // complaints.
 func TestSupervise(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		p := &process{exited: make(chan struct{}), grace: time.Minute, gone: true}
 		hang := newHangWatch()
 		var taken atomic.Int64

@@ -9,10 +9,10 @@ import (
 	"io"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"camqtt/internal/jpeg"
+	"camqtt/internal/testkit/faketime"
 )
 
 func open(t testing.TB, source string, o Options) Source {
@@ -73,7 +73,7 @@ func decode(t testing.TB, b []byte) *image.YCbCr {
 
 // The grid is kept to the nanosecond, and At is the moment drawn.
 func TestCardGrid(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		start := time.Now()
 		s := open(t, "test:320x240", Options{})
 		for i, f := range take(t, s, Mode{FPS: 4}, 9) {
@@ -86,7 +86,7 @@ func TestCardGrid(t *testing.T) {
 
 // Pictures that are late are left out; those that follow are on the grid again.
 func TestCardSkipsWhenLate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 950*time.Millisecond)
 		defer cancel()
@@ -141,7 +141,7 @@ func TestCardObeysMode(t *testing.T) {
 // would be drawn for At, at the smallest size offered and the usual quality.
 func TestCardShowsItsTime(t *testing.T) {
 	for _, source := range []string{"test:320x240?label=porch", "test:640x480?label=porch", "test:320x240?label=porch&quality=40"} {
-		synctest.Test(t, func(t *testing.T) {
+		faketime.Run(t, func(t *testing.T) {
 			f := take(t, open(t, source, Options{}), Mode{}, 4)[3]
 			got := decode(t, f.JPEG)
 			right, next := clockDiffers(got, f.At), clockDiffers(got, f.At.Add(time.Millisecond))
@@ -200,7 +200,7 @@ func TestCardLooks(t *testing.T) {
 
 // A frame is the receiver's: the next picture must not be drawn into it.
 func TestCardGivesAway(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		var first, was []byte
 		ctx, cancel := context.WithTimeout(t.Context(), 350*time.Millisecond)
 		defer cancel()

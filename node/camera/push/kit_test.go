@@ -11,10 +11,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"camqtt/internal/testkit"
+	"camqtt/internal/testkit/faketime"
 	"camqtt/node/camera/push"
 )
 
@@ -103,7 +103,7 @@ func start(t *testing.T, change func(*push.Options)) *server {
 // own waiting is the only thing that takes time.
 func bubble(t *testing.T, change func(*push.Options), f func(t *testing.T, s *server)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
 		http, tcp := newPipes(80), newPipes(81)
 		s := &server{t: t, connect: func(addr string) (net.Conn, error) {
 			if addr == http.Addr().String() {
