@@ -12,14 +12,14 @@ import (
 	"testing"
 	"time"
 
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/testkit"
 	"camqtt/internal/wire"
 )
 
 // client is a plain MQTT client that keeps results.
 type client struct {
-	*link.Link
+	*mqttclient.Link
 	mu      sync.Mutex
 	results []wire.Result
 }
@@ -43,9 +43,9 @@ func connect(t *testing.T, url, id string) *client {
 	t.Helper()
 	c := &client{}
 	var err error
-	c.Link, err = link.New(link.Options{
+	c.Link, err = mqttclient.New(mqttclient.Options{
 		URLs: []string{url}, ClientID: "tester-" + id, Log: testkit.Log(t),
-		Subscriptions: []link.Subscription{{Filter: "cam/" + id + "/result", QoS: 1}},
+		Subscriptions: []mqttclient.Subscription{{Filter: "cam/" + id + "/result", QoS: 1}},
 		Receive: func(m wire.Message) {
 			var r wire.Result
 			if err := json.Unmarshal(m.Payload, &r); err != nil {

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"camqtt/internal/access"
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/testkit"
 	"camqtt/internal/wire"
 )
@@ -48,9 +48,9 @@ func BenchmarkReconnect(b *testing.B) {
 	for i, token := range tokens {
 		id := fmt.Sprintf("c%03d", i)
 		will := wire.Message{Topic: "cam/" + id + "/status", Payload: []byte(wire.Offline), QoS: 1, Retained: true}
-		l, err := link.New(link.Options{
+		l, err := mqttclient.New(mqttclient.Options{
 			URLs: []string{"mqtt://" + addr}, ClientID: "cam-" + id + "-bench", Username: id, Password: token, Will: &will,
-			Subscriptions: []link.Subscription{{Filter: "cam/" + id + "/cmd", QoS: 1}, {Filter: "cam/_all/cmd", QoS: 1}, {Filter: "cam/" + id + "/set/+", QoS: 1}},
+			Subscriptions: []mqttclient.Subscription{{Filter: "cam/" + id + "/cmd", QoS: 1}, {Filter: "cam/_all/cmd", QoS: 1}, {Filter: "cam/" + id + "/set/+", QoS: 1}},
 			Up:            func() { up.Add(1) }, Down: func(error) { up.Add(-1) }, Log: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {

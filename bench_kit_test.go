@@ -16,7 +16,7 @@ import (
 	"time"
 	"unsafe"
 
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/testkit"
 	"camqtt/internal/wire"
 	"camqtt/node/camera"
@@ -83,17 +83,17 @@ func answers(b *testing.B, addr string) {
 }
 
 // eye is a plain MQTT client that is subscribed to some of a camera's topics.
-func eye(b *testing.B, broker string, receive func(wire.Message), topics ...string) *link.Link {
+func eye(b *testing.B, broker string, receive func(wire.Message), topics ...string) *mqttclient.Link {
 	b.Helper()
-	o := link.Options{URLs: []string{broker}, ClientID: "bench-eye", Log: slog.New(slog.DiscardHandler), Receive: receive}
+	o := mqttclient.Options{URLs: []string{broker}, ClientID: "bench-eye", Log: slog.New(slog.DiscardHandler), Receive: receive}
 	for _, t := range topics {
-		o.Subscriptions = append(o.Subscriptions, link.Subscription{Filter: t, QoS: 1})
+		o.Subscriptions = append(o.Subscriptions, mqttclient.Subscription{Filter: t, QoS: 1})
 	}
 	return connected(b, o)
 }
 
 // tell gives a camera a command.
-func tell(b *testing.B, l *link.Link, id, command string) {
+func tell(b *testing.B, l *mqttclient.Link, id, command string) {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"camqtt/internal/jpeg"
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/testkit"
 	"camqtt/internal/wire"
 )
@@ -69,18 +69,18 @@ func (r *record) count(of map[string]int, ok func(id string) bool) (n int) {
 }
 
 // watch records everything that cameras publish.
-func watch(t testing.TB, broker string) (*record, *link.Link) {
+func watch(t testing.TB, broker string) (*record, *mqttclient.Link) {
 	t.Helper()
 	r := &record{online: map[string]bool{}, instance: map[string]string{}, results: map[string]wire.Result{}, width: map[string]int{}, frames: map[string]int{}}
-	subs := []link.Subscription{{Filter: "$SYS/broker/clients/connected"}}
+	subs := []mqttclient.Subscription{{Filter: "$SYS/broker/clients/connected"}}
 	for _, k := range []wire.Kind{wire.KindStatus, wire.KindInfo, wire.KindResult, wire.KindSnapshot, wire.KindFrame} {
-		subs = append(subs, link.Subscription{Filter: "cam/+/" + string(k), QoS: 1})
+		subs = append(subs, mqttclient.Subscription{Filter: "cam/+/" + string(k), QoS: 1})
 	}
-	return r, connected(t, link.Options{URLs: []string{broker}, ClientID: "yard-watch", Log: testkit.Log(t), Subscriptions: subs, Receive: r.receive})
+	return r, connected(t, mqttclient.Options{URLs: []string{broker}, ClientID: "yard-watch", Log: testkit.Log(t), Subscriptions: subs, Receive: r.receive})
 }
 
 // order gives a camera a command.
-func order(t testing.TB, l *link.Link, id, command string) {
+func order(t testing.TB, l *mqttclient.Link, id, command string) {
 	t.Helper()
 	if err := l.Publish(t.Context(), wire.Message{Topic: "cam/" + id + "/cmd", Payload: []byte(command), QoS: 1}); err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/testkit"
 	"camqtt/internal/wire"
 )
@@ -48,9 +48,9 @@ func (c *resultCount) counts() (different, all int) {
 func TestEachCommandOfAFloodHasOneResult(t *testing.T) {
 	d := startDemo(t)
 	results := &resultCount{m: map[string]int{}}
-	l := connected(t, link.Options{
+	l := connected(t, mqttclient.Options{
 		URLs: []string{d.mqtt}, ClientID: "flooder", Log: testkit.Log(t),
-		Subscriptions: []link.Subscription{{Filter: "cam/porch/result", QoS: 1}}, Receive: results.receive,
+		Subscriptions: []mqttclient.Subscription{{Filter: "cam/porch/result", QoS: 1}}, Receive: results.receive,
 	})
 	sent := 0
 	for _, flood := range []struct {
@@ -113,7 +113,7 @@ func TestIdleHTTPLeavesDescriptorsForMQTT(t *testing.T) {
 		t.Fatalf("%d of 400 HTTP connections were served", held)
 	}
 	for i := range 20 {
-		connected(t, link.Options{URLs: []string{"mqtt://" + mqtt}, ClientID: fmt.Sprint("camera-", i), Log: testkit.Log(t)})
+		connected(t, mqttclient.Options{URLs: []string{"mqtt://" + mqtt}, ClientID: fmt.Sprint("camera-", i), Log: testkit.Log(t)})
 	}
 	online(t, "mqtt://"+mqtt, "porch")
 	if !strings.Contains(hub.Err(), "too many are open") {

@@ -13,7 +13,7 @@ import (
 
 	"camqtt/broker"
 	"camqtt/internal/jpeg"
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/run"
 	"camqtt/internal/testkit"
 	"camqtt/internal/testkit/faketime"
@@ -48,10 +48,10 @@ func (h *house) dial(keep bool) func(context.Context) (net.Conn, error) {
 }
 
 // viewer is a plain MQTT client that records everything.
-func (h *house) viewer() *link.Link {
-	l, err := link.New(link.Options{
+func (h *house) viewer() *mqttclient.Link {
+	l, err := mqttclient.New(mqttclient.Options{
 		ClientID: "eye", Log: testkit.Log(h.t), Dial: h.dial(false),
-		Subscriptions: []link.Subscription{{Filter: "cam/#", QoS: 1}},
+		Subscriptions: []mqttclient.Subscription{{Filter: "cam/#", QoS: 1}},
 		Receive: func(m wire.Message) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
@@ -75,12 +75,12 @@ func (h *house) porch() run.Service {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	var subs []link.Subscription
+	var subs []mqttclient.Subscription
 	for _, f := range append(n.Filters(), n.OptionalFilters()...) {
-		subs = append(subs, link.Subscription{Filter: f, QoS: 1})
+		subs = append(subs, mqttclient.Subscription{Filter: f, QoS: 1})
 	}
 	will := n.Will()
-	late.Link, err = link.New(link.Options{
+	late.Link, err = mqttclient.New(mqttclient.Options{
 		ClientID: n.ClientID(), Log: testkit.Log(h.t), Dial: h.dial(true), Will: &will, Subscriptions: subs,
 		Receive: n.Handle, Up: n.LinkUp, Down: n.LinkDown,
 	})
@@ -92,7 +92,7 @@ func (h *house) porch() run.Service {
 	})
 }
 
-type lateLink struct{ *link.Link }
+type lateLink struct{ *mqttclient.Link }
 
 // start runs a service until the returned function is called.
 func (h *house) start(name string, s run.Service) context.CancelFunc {

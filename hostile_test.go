@@ -16,7 +16,7 @@ import (
 	"unicode/utf8"
 
 	"camqtt/internal/config"
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/testkit"
 	"camqtt/internal/wire"
 )
@@ -78,12 +78,12 @@ func poisoned(id wire.ID, text string) []wire.Message {
 
 // hostile answers every command with poison, as a camera that was taken over; with
 // lies it claims to have taken a picture.
-func hostile(t *testing.T, broker string, lies *atomic.Bool) *link.Link {
+func hostile(t *testing.T, broker string, lies *atomic.Bool) *mqttclient.Link {
 	t.Helper()
 	commands := make(chan wire.Message, 100)
-	l, err := link.New(link.Options{
+	l, err := mqttclient.New(mqttclient.Options{
 		URLs: []string{broker}, ClientID: "hostile", Log: testkit.Log(t),
-		Subscriptions: []link.Subscription{{Filter: "cam/+/cmd", QoS: 1}},
+		Subscriptions: []mqttclient.Subscription{{Filter: "cam/+/cmd", QoS: 1}},
 		Receive: func(m wire.Message) {
 			select {
 			case commands <- m:
@@ -331,8 +331,8 @@ func TestCommandsMoveNothing(t *testing.T) {
 func strays(t *testing.T, url string) (seen func() []string) {
 	t.Helper()
 	topics := make(chan string, 1000)
-	l := connected(t, link.Options{
-		URLs: []string{url}, ClientID: "strays", Log: testkit.Log(t), Subscriptions: []link.Subscription{{Filter: "#", QoS: 1}},
+	l := connected(t, mqttclient.Options{
+		URLs: []string{url}, ClientID: "strays", Log: testkit.Log(t), Subscriptions: []mqttclient.Subscription{{Filter: "#", QoS: 1}},
 		Receive: func(m wire.Message) {
 			if !m.Retained && !strings.HasPrefix(m.Topic, "cam/porch/") && !strings.HasPrefix(m.Topic, "cam/_all/") {
 				select {

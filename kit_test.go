@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/testkit"
 )
 
@@ -261,9 +261,9 @@ func testContext(t testing.TB) (context.Context, context.CancelFunc) {
 }
 
 // connected runs a link until the test ends, and returns when it is up.
-func connected(t testing.TB, o link.Options) *link.Link {
+func connected(t testing.TB, o mqttclient.Options) *mqttclient.Link {
 	t.Helper()
-	l, err := link.New(o)
+	l, err := mqttclient.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"camqtt/broker"
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/testkit"
 	"camqtt/internal/testkit/faketime"
 	"camqtt/internal/viewer"
@@ -55,7 +55,7 @@ func delayed(a, b net.Conn, oneWay time.Duration) {
 // asker is a viewer of the porch at the end of a long line.
 type asker struct {
 	*viewer.Viewer
-	link *link.Link
+	link *mqttclient.Link
 	done chan error
 }
 
@@ -70,7 +70,7 @@ func (h *house) asks(ctx context.Context, oneWay time.Duration, stays bool) *ask
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	late.Link, err = link.New(link.Options{
+	late.Link, err = mqttclient.New(mqttclient.Options{
 		ClientID: v.ClientID(), Log: testkit.Log(h.t), OneShot: !stays, Eager: !stays,
 		Subscriptions: v.Subscriptions(), Receive: v.Receive, Up: v.LinkUp,
 		Dial: func(ctx context.Context) (net.Conn, error) {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
@@ -169,7 +169,7 @@ func (d *Dashboard) refusePicture(w http.ResponseWriter, r *http.Request, id wir
 			w.Header().Set("Retry-After", strconv.Itoa(again))
 		}
 		refuse(w, status, "camera %s: %s", id, refused)
-	case errors.Is(err, link.ErrDown):
+	case errors.Is(err, mqttclient.ErrDown):
 		w.Header().Set("Retry-After", "2")
 		refuse(w, http.StatusServiceUnavailable, "not connected to the broker")
 	case errors.Is(err, viewer.ErrNoAnswer), errors.Is(err, context.DeadlineExceeded):

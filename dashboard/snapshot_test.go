@@ -11,7 +11,7 @@ import (
 
 	"camqtt/internal/access"
 	"camqtt/internal/jpeg"
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/testkit"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
@@ -93,7 +93,7 @@ func TestSnapshotErrors(t *testing.T) {
 		"timeout too long": {path: "porch/snapshot.jpg?timeout=31s", status: 400, text: "at most 30s"},
 		"offline":          {path: "offline-one/snapshot.jpg", status: 504, text: "offline"},
 		"no answer":        {path: "porch/snapshot.jpg", err: fmt.Errorf("%w from porch", viewer.ErrNoAnswer), status: 504, text: "did not answer"},
-		"link down":        {path: "porch/snapshot.jpg", err: fmt.Errorf("publish: %w", link.ErrDown), status: 503, again: "2", text: "not connected"},
+		"link down":        {path: "porch/snapshot.jpg", err: fmt.Errorf("publish: %w", mqttclient.ErrDown), status: 503, again: "2", text: "not connected"},
 		"huge picture":     {path: "porch/snapshot.jpg", err: fmt.Errorf("the picture is not passed on: %w", jpeg.ErrHuge), status: 502, text: "not passed on: JPEG too large"},
 		"something else":   {path: "porch/snapshot.jpg", err: errors.New("odd"), status: 502, text: "odd"},
 		"privacy":          {path: "porch/snapshot.jpg", err: refused(wire.Privacy), status: 403, text: "because of privacy"},

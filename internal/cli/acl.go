@@ -8,9 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"camqtt/internal/access"
+	"camqtt/internal/brokeracl"
 	"camqtt/internal/brokerurl"
 	"camqtt/internal/config"
-	"camqtt/internal/engine"
 	"camqtt/internal/hass"
 	"camqtt/internal/wire"
 )
@@ -30,7 +30,7 @@ type rightsFlags struct {
 
 func (r *rightsFlags) flags(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&r.engine, "engine", "", strings.Join(engine.Names(), ", "))
+	f.StringVar(&r.engine, "engine", "", strings.Join(brokeracl.Names(), ", "))
 	f.StringArrayVarP(&r.config, "config", "c", nil, "configuration with cameras or accounts: a YAML file, or key=value; may be repeated")
 	f.StringVar(&r.data, "data", "", "an embedded broker's data folder, whose accounts are taken over (default that of the configuration)")
 	f.StringVar(&r.base, "base", "", "first part of every topic (default CAMQTT_BASE, then the configuration, then cam)")
@@ -55,7 +55,7 @@ func (e *env) aclCommand() *cobra.Command {
 	var r rightsFlags
 	c := &cobra.Command{
 		Use:   "acl --engine NAME",
-		Short: "Write the rights of cameras and people for another broker: " + strings.Join(engine.Names(), ", "),
+		Short: "Write the rights of cameras and people for another broker: " + strings.Join(brokeracl.Names(), ", "),
 		Long: "Write the rights of topics.md in the form of another broker. The comment at its beginning says where\n" +
 			"the file goes, how to make passwords, how to reload, and what that broker cannot do like camqtt's own.\n" +
 			"There are no secrets in it.\n\n" +
@@ -81,7 +81,7 @@ func (e *env) aclCommand() *cobra.Command {
 // rights writes what the flags ask for.
 func (e *env) rights(r *rightsFlags) ([]byte, error) {
 	const help = " acl --help"
-	o := engine.Options{Engine: r.engine}
+	o := brokeracl.Options{Engine: r.engine}
 	all, err := r.named()
 	if err != nil {
 		return nil, usage(fmt.Errorf("acl: %w", err), e.name+help)
@@ -103,8 +103,8 @@ func (e *env) rights(r *rightsFlags) ([]byte, error) {
 			return topics
 		}
 	}
-	text, err := engine.Write(o)
-	if errors.Is(err, engine.ErrNobody) {
+	text, err := brokeracl.Write(o)
+	if errors.Is(err, brokeracl.ErrNobody) {
 		return nil, usage(fmt.Errorf("acl: %w: want --camera ID, --viewer NAME or the like, or cameras in -c FILE", err), e.name+help)
 	}
 	if err != nil {
@@ -150,7 +150,7 @@ func cameraAccount(id wire.ID) access.Account {
 
 // configured are the accounts that the configuration and the embedded broker have, and
 // sets where the topics are.
-func (e *env) configured(r *rightsFlags, o *engine.Options) (all []access.Account, err error) {
+func (e *env) configured(r *rightsFlags, o *brokeracl.Options) (all []access.Account, err error) {
 	cfg, err := e.loadOptions(config.Options{Sources: r.config, Environ: e.Environ, ClientOnly: true})
 	if err != nil {
 		return nil, err

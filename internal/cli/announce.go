@@ -7,7 +7,7 @@ import (
 	"camqtt/internal/announce"
 	"camqtt/internal/config"
 	"camqtt/internal/hass"
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/wire"
 )
 
@@ -25,16 +25,16 @@ func (b *plant) hass() hass.Options {
 // also those of other machines, which need no right to do so themselves.
 func (b *plant) addAnnouncer() error {
 	log := b.log.With("part", "home assistant")
-	var l *link.Link
+	var l *mqttclient.Link
 	h := b.hass()
 	h.Hub = true
 	a, err := announce.New(announce.Options{Hass: h, Link: lateLink{&l}, Log: log})
 	if err != nil {
 		return usage(err, "")
 	}
-	lo := link.Options{Dial: b.pipe, ClientID: "camqtt-announcer", Log: log}
+	lo := mqttclient.Options{Dial: b.pipe, ClientID: "camqtt-announcer", Log: log}
 	b.listens(&lo, a)
-	if l, err = link.New(lo); err != nil {
+	if l, err = mqttclient.New(lo); err != nil {
 		return err
 	}
 	b.add("announcer's connection", l)
@@ -45,7 +45,7 @@ func (b *plant) addAnnouncer() error {
 // listens lets an announcer hear what a connection receives. Its subscriptions
 // may be refused: an account of a camera need not be able to do more than send
 // pictures.
-func (b *plant) listens(o *link.Options, a *announce.Announcer) {
+func (b *plant) listens(o *mqttclient.Options, a *announce.Announcer) {
 	for _, s := range subscriptions(a.Filters(), b.cfg.MQTT) {
 		s.Optional = true
 		o.Subscriptions = append(o.Subscriptions, s)

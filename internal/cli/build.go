@@ -17,8 +17,8 @@ import (
 	"camqtt/internal/cert"
 	"camqtt/internal/config"
 	"camqtt/internal/enrol"
-	"camqtt/internal/link"
 	"camqtt/internal/memlimit"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/run"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
@@ -183,9 +183,9 @@ func brokerLimits(c config.BrokerLimits) broker.Limits {
 
 // linkOptions is how the parts of this plant reach the broker: by a pipe inside
 // the process when it is embedded and no other is named.
-func (b *plant) linkOptions() (link.Options, error) {
+func (b *plant) linkOptions() (mqttclient.Options, error) {
 	if b.embedded() {
-		return link.Options{Dial: b.pipe}, nil
+		return mqttclient.Options{Dial: b.pipe}, nil
 	}
 	return linkOptions(b.cfg.MQTT)
 }
@@ -207,14 +207,14 @@ func (b *plant) addDashboard(p ports) error {
 	if err != nil {
 		return usage(err, "")
 	}
-	var l *link.Link
+	var l *mqttclient.Link
 	v, err := viewer.New(viewer.Options{Base: b.cfg.Base, Link: lateLink{&l}, Log: log, CommandQoS: commandQoS(b.cfg.MQTT)})
 	if err != nil {
 		return err
 	}
 	lo.ClientID, lo.Log, lo.Subscriptions = v.ClientID(), log, v.Subscriptions()
 	lo.Receive, lo.Up = v.Receive, v.LinkUp
-	if l, err = link.New(lo); err != nil {
+	if l, err = mqttclient.New(lo); err != nil {
 		return err
 	}
 	listener, err := b.listen("the dashboard", c.Listen, p.http)
@@ -309,12 +309,12 @@ func commandQoS(m config.MQTT) int {
 }
 
 // subscriptions turns a node's filters into subscriptions.
-func subscriptions(filters []string, m config.MQTT) []link.Subscription {
-	var subs []link.Subscription
+func subscriptions(filters []string, m config.MQTT) []mqttclient.Subscription {
+	var subs []mqttclient.Subscription
 	for _, f := range filters {
-		subs = append(subs, link.Subscription{Filter: f, QoS: byte(m.CommandQoS)})
+		subs = append(subs, mqttclient.Subscription{Filter: f, QoS: byte(m.CommandQoS)})
 	}
 	return subs
 }
 
-var _ viewer.Link = (*link.Link)(nil)
+var _ viewer.Link = (*mqttclient.Link)(nil)

@@ -10,7 +10,7 @@ import (
 
 	"camqtt/internal/announce"
 	"camqtt/internal/config"
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/run"
 	"camqtt/internal/wire"
 	"camqtt/node"
@@ -57,7 +57,7 @@ func (b *plant) camera(c config.Camera, at site) (run.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	var l *link.Link
+	var l *mqttclient.Link
 	keep, forgo := b.memory.of(c)
 	o := node.Options{
 		ID: c.ID, Base: b.cfg.Base, Name: c.Name, Source: source, Link: lateLink{&l}, Log: log,
@@ -91,14 +91,14 @@ func (b *plant) camera(c config.Camera, at site) (run.Service, error) {
 	lo.Subscriptions = nodeSubscriptions(n, b.cfg.MQTT)
 	lo.RefusedHint = "The password is right, but the account is not for camera " + string(c.ID) + ": want an account for it, or the id that the account is for"
 	lo.Receive, lo.Up, lo.Down = n.Handle, n.LinkUp, n.LinkDown
-	lo.Limits = func(x link.Limits) { n.BrokerLimits(node.BrokerLimits(x)) }
+	lo.Limits = func(x mqttclient.Limits) { n.BrokerLimits(node.BrokerLimits(x)) }
 	n.BrokerLimits(node.BrokerLimits{NoRetain: lo.NoRetain})
 	parts := []run.Named{{Name: "node", Service: n}}
 	if a != nil {
 		b.listens(&lo, a)
 		parts = append(parts, run.Named{Name: "announcer", Service: a})
 	}
-	if l, err = link.New(lo); err != nil {
+	if l, err = mqttclient.New(lo); err != nil {
 		return nil, err
 	}
 	return run.Func(func(ctx context.Context) error {
@@ -140,10 +140,10 @@ func settle(s config.Settle) time.Duration {
 }
 
 // nodeSubscriptions are those of a camera's node.
-func nodeSubscriptions(n *node.Node, m config.MQTT) []link.Subscription {
+func nodeSubscriptions(n *node.Node, m config.MQTT) []mqttclient.Subscription {
 	subs := subscriptions(n.Filters(), m)
 	for _, f := range n.OptionalFilters() {
-		subs = append(subs, link.Subscription{Filter: f, Optional: true})
+		subs = append(subs, mqttclient.Subscription{Filter: f, Optional: true})
 	}
 	return subs
 }

@@ -12,7 +12,7 @@ import (
 
 	"camqtt/internal/brokerurl"
 	"camqtt/internal/config"
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/secret"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
@@ -47,14 +47,14 @@ func (t *target) flags(c *cobra.Command) {
 }
 
 // settle finds out where the broker is, and how to reach it.
-func (t *target) settle(e *env) (link.Options, wire.Base, error) {
+func (t *target) settle(e *env) (mqttclient.Options, wire.Base, error) {
 	m, base, err := t.find(e)
 	if err != nil {
-		return link.Options{}, "", err
+		return mqttclient.Options{}, "", err
 	}
 	o, err := linkOptions(m)
 	if err != nil {
-		return link.Options{}, "", usage(err, "")
+		return mqttclient.Options{}, "", usage(err, "")
 	}
 	return o, base, nil
 }
@@ -137,20 +137,20 @@ func nearby(b *config.Broker, m config.MQTT) config.MQTT {
 }
 
 // job is what a command does on a connection.
-type job func(context.Context, *viewer.Viewer, *link.Link) error
+type job func(context.Context, *viewer.Viewer, *mqttclient.Link) error
 
 // with connects, runs do, and disconnects. It asks for one camera, or, without an id, for
 // all. A broker that cannot be reached is an error at once: a person waits at a prompt.
 func (t *target) with(ctx context.Context, e *env, id wire.ID, do job) error {
-	err := t.once(ctx, e, viewer.Options{Camera: id}, link.Options{Eager: true}, do)
-	if errors.Is(err, link.ErrUnanswered) && ctx.Err() == nil { // nothing of it has arrived
-		err = t.once(ctx, e, viewer.Options{Camera: id}, link.Options{}, do)
+	err := t.once(ctx, e, viewer.Options{Camera: id}, mqttclient.Options{Eager: true}, do)
+	if errors.Is(err, mqttclient.ErrUnanswered) && ctx.Err() == nil { // nothing of it has arrived
+		err = t.once(ctx, e, viewer.Options{Camera: id}, mqttclient.Options{}, do)
 	}
 	return err
 }
 
 // once is one attempt of with.
-func (t *target) once(ctx context.Context, e *env, vo viewer.Options, how link.Options, do job) error {
+func (t *target) once(ctx context.Context, e *env, vo viewer.Options, how mqttclient.Options, do job) error {
 	o, base, err := t.settle(e)
 	if err != nil {
 		return err
@@ -162,7 +162,7 @@ func (t *target) once(ctx context.Context, e *env, vo viewer.Options, how link.O
 	parent := ctx
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
-	var l *link.Link
+	var l *mqttclient.Link
 	vo.Base, vo.Link, vo.Log = base, lateLink{&l}, log
 	v, err := viewer.New(vo)
 	if err != nil {
@@ -171,7 +171,7 @@ func (t *target) once(ctx context.Context, e *env, vo viewer.Options, how link.O
 	o.ClientID, o.Log, o.OneShot, o.Eager = v.ClientID(), log, true, how.Eager
 	o.Subscriptions = v.Subscriptions()
 	o.Receive, o.Up = t.tapped(v.Receive), v.LinkUp
-	if l, err = link.New(o); err != nil {
+	if l, err = mqttclient.New(o); err != nil {
 		return usage(err, "")
 	}
 	ended := make(chan struct{})
@@ -187,13 +187,13 @@ func (t *target) once(ctx context.Context, e *env, vo viewer.Options, how link.O
 		return t.unreachable(e, o, err)
 	}
 	err = do(ctx, v, l)
-	if errors.Is(err, link.ErrDown) {
+	if errors.Is(err, mqttclient.ErrDown) {
 		<-ended // which says why
 	}
 	switch {
 	case parent.Err() != nil && err != nil:
 		return errors.New("interrupted")
-	case parent.Err() == nil && errors.Is(context.Cause(ctx), link.ErrUnanswered):
+	case parent.Err() == nil && errors.Is(context.Cause(ctx), mqttclient.ErrUnanswered):
 		return context.Cause(ctx)
 	case err != nil && parent.Err() == nil && ctx.Err() != nil:
 		return t.unreachable(e, o, context.Cause(ctx)) // the connection went: that explains what do says
@@ -210,7 +210,7 @@ func (t *target) tapped(receive func(wire.Message)) func(wire.Message) {
 }
 
 // unreachable says what to do about a broker that does not answer.
-func (t *target) unreachable(e *env, o link.Options, err error) error {
+func (t *target) unreachable(e *env, o mqttclient.Options, err error) error {
 	switch {
 	case !errors.Is(err, syscall.ECONNREFUSED):
 		return err
@@ -259,13 +259,13 @@ func (e *env) present(ctx context.Context, v *viewer.Viewer, id wire.ID) (found 
 const findTime = 1500 * time.Millisecond
 
 // lateLink lets a viewer or a node be made before the link that feeds it.
-type lateLink struct{ link **link.Link }
+type lateLink struct{ link **mqttclient.Link }
 
 func (l lateLink) Publish(ctx context.Context, msgs ...wire.Message) error {
 	return (*l.link).Publish(ctx, msgs...)
 }
 
-func (l lateLink) Subscribe(ctx context.Context, subs ...link.Subscription) <-chan error {
+func (l lateLink) Subscribe(ctx context.Context, subs ...mqttclient.Subscription) <-chan error {
 	return (*l.link).Subscribe(ctx, subs...)
 }
 

@@ -9,14 +9,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
 
 // ask gives a camera a command or settings and prints the result.
 func (e *env) ask(ctx context.Context, t *target, id wire.ID, do func(context.Context, *viewer.Viewer) (wire.Result, error)) error {
-	return t.with(ctx, e, id, func(ctx context.Context, v *viewer.Viewer, _ *link.Link) error {
+	return t.with(ctx, e, id, func(ctx context.Context, v *viewer.Viewer, _ *mqttclient.Link) error {
 		found, settle := e.present(ctx, v, id)
 		asking, cancel := context.WithTimeout(found, askTime)
 		defer cancel()

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"camqtt/internal/hass"
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
@@ -45,7 +45,7 @@ func (e *env) forgetCommand() *cobra.Command {
 			}
 			f := &forgetting{env: e, id: id, kept: &leftovers{id: id, hass: h, topics: map[string]bool{}}, anyPrefix: !c.Flags().Changed("discovery-prefix")}
 			t.tap = f.kept.hear
-			return t.with(c.Context(), e, "", func(ctx context.Context, v *viewer.Viewer, l *link.Link) error {
+			return t.with(c.Context(), e, "", func(ctx context.Context, v *viewer.Viewer, l *mqttclient.Link) error {
 				if !force && e.answers(ctx, v, id) {
 					return &hinted{
 						fmt.Errorf("camera %s is online and would announce itself again: stop its node first", id),
@@ -75,7 +75,7 @@ const (
 	forgetTries = 4                       // readings until what is kept remains
 )
 
-func (f *forgetting) run(ctx context.Context, v *viewer.Viewer, l *link.Link) error {
+func (f *forgetting) run(ctx context.Context, v *viewer.Viewer, l *mqttclient.Link) error {
 	before, hidden, err := f.look(ctx, l)
 	if err != nil {
 		return err
@@ -119,9 +119,9 @@ func lastOf(v *viewer.Viewer, id wire.ID) wire.ID {
 }
 
 // look reads what is kept, below the prefix that the broker's own process names.
-func (f *forgetting) look(ctx context.Context, l *link.Link) (kept, hidden []string, err error) {
+func (f *forgetting) look(ctx context.Context, l *mqttclient.Link) (kept, hidden []string, err error) {
 	if f.anyPrefix {
-		if err := <-l.Subscribe(ctx, link.Subscription{Filter: f.kept.hass.Base.Hub(), QoS: 1}); err == nil {
+		if err := <-l.Subscribe(ctx, mqttclient.Subscription{Filter: f.kept.hass.Base.Hub(), QoS: 1}); err == nil {
 			if err := f.kept.settle(ctx); err != nil {
 				return nil, nil, err
 			}
@@ -138,7 +138,7 @@ func (f *forgetting) look(ctx context.Context, l *link.Link) (kept, hidden []str
 // clear has discovery cleared, and the rest a moment later: Home Assistant first loses the
 // entities, also where the broker's process removes them when info has gone, and then
 // what they show.
-func (f *forgetting) clear(ctx context.Context, l *link.Link, topics []string) error {
+func (f *forgetting) clear(ctx context.Context, l *mqttclient.Link, topics []string) error {
 	info := f.kept.hass.Base.Topic(f.id, wire.KindInfo)
 	all := f.kept.clears(topics)
 	at := slices.IndexFunc(all, func(m wire.Message) bool { return m.Topic == info }) + 1

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"camqtt/internal/hass"
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/wire"
 )
 
@@ -59,14 +59,14 @@ func (k *leftovers) about(topic string) bool {
 }
 
 // filters are those under which everything is.
-func (k *leftovers) filters() (all []link.Subscription) {
+func (k *leftovers) filters() (all []mqttclient.Subscription) {
 	for _, c := range wire.Channels() {
 		if c.Retain != wire.Never {
-			all = append(all, link.Subscription{Filter: k.hass.Base.Topic(k.id, c.Kind)})
+			all = append(all, mqttclient.Subscription{Filter: k.hass.Base.Topic(k.id, c.Kind)})
 		}
 	}
 	for _, f := range k.hass.Filters(hass.CameraObject(k.id)) {
-		all = append(all, link.Subscription{Filter: f})
+		all = append(all, mqttclient.Subscription{Filter: f})
 	}
 	return all
 }
@@ -76,7 +76,7 @@ const quiet = 400 * time.Millisecond
 
 // read asks anew for what is kept, and returns its topics and the filters that this
 // account may not read.
-func (k *leftovers) read(ctx context.Context, l *link.Link) (kept, hidden []string, err error) {
+func (k *leftovers) read(ctx context.Context, l *mqttclient.Link) (kept, hidden []string, err error) {
 	subs := k.filters()
 	k.mu.Lock()
 	k.topics = map[string]bool{}
@@ -86,7 +86,7 @@ func (k *leftovers) read(ctx context.Context, l *link.Link) (kept, hidden []stri
 		l.Unsubscribe(s.Filter)
 	}
 	err = <-l.Subscribe(ctx, subs...)
-	var refused *link.RefusedError
+	var refused *mqttclient.RefusedError
 	switch {
 	case errors.As(err, &refused):
 		hidden = refused.Filters

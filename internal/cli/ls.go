@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/redact"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
@@ -41,7 +41,7 @@ func (e *env) lsCommand() *cobra.Command {
 		Short: "List the cameras on the broker",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return t.with(c.Context(), e, "", func(ctx context.Context, v *viewer.Viewer, _ *link.Link) error {
+			return t.with(c.Context(), e, "", func(ctx context.Context, v *viewer.Viewer, _ *mqttclient.Link) error {
 				select { // cameras answer hello within half a second
 				case <-ctx.Done():
 					return context.Cause(ctx)

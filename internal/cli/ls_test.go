@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/testkit/faketime"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
@@ -57,7 +57,7 @@ func (l *quietLink) Publish(_ context.Context, msgs ...wire.Message) error {
 	return nil
 }
 
-func (l *quietLink) Subscribe(context.Context, ...link.Subscription) <-chan error {
+func (l *quietLink) Subscribe(context.Context, ...mqttclient.Subscription) <-chan error {
 	answer := make(chan error, 1)
 	answer <- nil
 	return answer

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"camqtt/internal/atomicfile"
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
@@ -86,7 +86,7 @@ func (e *env) snapCommand() *cobra.Command {
 			if info, err := os.Stat(out); err == nil && info.IsDir() {
 				return usage(fmt.Errorf("output %s is a folder: want a file in it, such as %s", out, filepath.Join(out, string(id)+".jpg")), "")
 			}
-			return t.with(c.Context(), e, id, func(ctx context.Context, v *viewer.Viewer, _ *link.Link) error {
+			return t.with(c.Context(), e, id, func(ctx context.Context, v *viewer.Viewer, _ *mqttclient.Link) error {
 				began := time.Now()
 				found, settle := e.present(ctx, v, id)
 				asking, cancel := context.WithTimeout(found, timeout)

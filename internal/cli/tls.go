@@ -12,7 +12,7 @@ import (
 	"camqtt/broker"
 	"camqtt/internal/cert"
 	"camqtt/internal/config"
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 )
 
 // certificate is the broker's, read or made when it is first needed.
@@ -87,8 +87,8 @@ func (b *plant) encryptDashboard(l net.Listener) (net.Listener, *cert.Source, er
 }
 
 // linkOptions is how to reach the broker that the configuration names.
-func linkOptions(m config.MQTT) (link.Options, error) {
-	o := link.Options{URLs: m.URL, Username: m.Username, Password: string(m.Password), NoRetain: !m.Retain}
+func linkOptions(m config.MQTT) (mqttclient.Options, error) {
+	o := mqttclient.Options{URLs: m.URL, Username: m.Username, Password: string(m.Password), NoRetain: !m.Retain}
 	trust := cert.ClientOptions{CAFile: m.CAFile, Cert: m.Cert, Key: m.Key}
 	for _, s := range m.Pin {
 		p, err := cert.ParsePin(s)

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"camqtt/internal/atomicfile"
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
@@ -49,7 +49,7 @@ func (e *env) watchCommand() *cobra.Command {
 			}
 			ctx, stop := untilHangup(c.Context())
 			defer stop()
-			return t.with(ctx, e, id, func(ctx context.Context, v *viewer.Viewer, _ *link.Link) error {
+			return t.with(ctx, e, id, func(ctx context.Context, v *viewer.Viewer, _ *mqttclient.Link) error {
 				if err := e.find(ctx, v, id); err != nil {
 					return err
 				}

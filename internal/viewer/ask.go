@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/wire"
 )
 
@@ -139,9 +139,9 @@ func (q *question) heard(r wire.Result) {
 }
 
 // topicsOf are the subscriptions for kinds of one camera.
-func (v *Viewer) topicsOf(id wire.ID, kinds ...wire.Kind) (subs []link.Subscription) {
+func (v *Viewer) topicsOf(id wire.ID, kinds ...wire.Kind) (subs []mqttclient.Subscription) {
 	for _, k := range kinds {
-		subs = append(subs, link.Subscription{Filter: v.opts.Base.Topic(id, k), QoS: wire.ChannelOf(k).QoS})
+		subs = append(subs, mqttclient.Subscription{Filter: v.opts.Base.Topic(id, k), QoS: wire.ChannelOf(k).QoS})
 	}
 	return subs
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/wire"
 )
 
@@ -200,7 +200,7 @@ func (v *Viewer) overhear(ctx context.Context) {
 	v.mu.Lock()
 	v.only = ""
 	v.mu.Unlock()
-	answer := v.opts.Link.Subscribe(ctx, link.Subscription{Filter: v.opts.Base.Every(wire.KindStatus), QoS: 1})
+	answer := v.opts.Link.Subscribe(ctx, mqttclient.Subscription{Filter: v.opts.Base.Every(wire.KindStatus), QoS: 1})
 	select {
 	case <-answer:
 	case <-ctx.Done():

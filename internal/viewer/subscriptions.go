@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/wire"
 )
 
@@ -46,7 +46,7 @@ func newSubscriptions(l Link) *subscriptions {
 // join has a listener hear topics until leave is called. It returns when a SUBSCRIBE for
 // what is not subscribed yet is on its way; refused gets one error if the broker does not
 // accept it.
-func (s *subscriptions) join(ctx context.Context, e *listener, subs []link.Subscription) (refused <-chan error, leave func(), err error) {
+func (s *subscriptions) join(ctx context.Context, e *listener, subs []mqttclient.Subscription) (refused <-chan error, leave func(), err error) {
 	select {
 	case s.order <- struct{}{}:
 		defer func() { <-s.order }()
@@ -54,7 +54,7 @@ func (s *subscriptions) join(ctx context.Context, e *listener, subs []link.Subsc
 		return nil, nil, context.Cause(ctx)
 	}
 	var joined, asked []*topic
-	var missing []link.Subscription
+	var missing []mqttclient.Subscription
 	s.mu.Lock()
 	for _, sub := range subs {
 		t := s.topics[sub.Filter]
@@ -107,7 +107,7 @@ func (s *subscriptions) settle(asked []*topic, err error) {
 }
 
 // leave ends what join began.
-func (s *subscriptions) leave(e *listener, subs []link.Subscription) {
+func (s *subscriptions) leave(e *listener, subs []mqttclient.Subscription) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, sub := range subs {

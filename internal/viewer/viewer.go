@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/wire"
 )
 
@@ -20,7 +20,7 @@ type Link interface {
 	// Publish sends messages and returns when those of QoS 1 are acknowledged.
 	Publish(ctx context.Context, msgs ...wire.Message) error
 	// Subscribe returns when a SUBSCRIBE is on its way; the channel brings one answer.
-	Subscribe(ctx context.Context, subs ...link.Subscription) <-chan error
+	Subscribe(ctx context.Context, subs ...mqttclient.Subscription) <-chan error
 	Unsubscribe(filters ...string)
 }
 
@@ -92,14 +92,14 @@ func (v *Viewer) commandQoS() byte {
 
 // Subscriptions returns what the viewer must always be subscribed to in order
 // to know the cameras. A viewer of one camera sees only that.
-func (v *Viewer) Subscriptions() []link.Subscription {
-	var subs []link.Subscription
+func (v *Viewer) Subscriptions() []mqttclient.Subscription {
+	var subs []mqttclient.Subscription
 	for _, k := range []wire.Kind{wire.KindStatus, wire.KindInfo, wire.KindState, wire.KindStats} {
 		filter := v.opts.Base.Every(k)
 		if v.opts.Camera != "" {
 			filter = v.opts.Base.Topic(v.opts.Camera, k)
 		}
-		subs = append(subs, link.Subscription{Filter: filter, QoS: wire.ChannelOf(k).QoS, Optional: k != wire.KindStatus})
+		subs = append(subs, mqttclient.Subscription{Filter: filter, QoS: wire.ChannelOf(k).QoS, Optional: k != wire.KindStatus})
 	}
 	return subs
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"camqtt/internal/jpeg"
-	"camqtt/internal/link"
+	"camqtt/internal/mqttclient"
 	"camqtt/internal/testkit"
 	"camqtt/internal/testkit/faketime"
 	"camqtt/internal/viewer"
@@ -45,7 +45,7 @@ func (l *wireLink) Publish(_ context.Context, msgs ...wire.Message) error {
 	return nil
 }
 
-func (l *wireLink) Subscribe(_ context.Context, subs ...link.Subscription) <-chan error {
+func (l *wireLink) Subscribe(_ context.Context, subs ...mqttclient.Subscription) <-chan error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	answer := make(chan error, 1)
@@ -274,7 +274,7 @@ func TestSnapsShareSubscriptions(t *testing.T) {
 // What the broker refuses ends a question at once, and is asked again by the next.
 func TestRefusedSubscription(t *testing.T) {
 	v, l := start(t)
-	refused := &link.RefusedError{Filters: []string{"cam/porch/result"}}
+	refused := &mqttclient.RefusedError{Filters: []string{"cam/porch/result"}}
 	l.subscribe = refused
 	for n := range 2 {
 		if _, err := v.Snap(t.Context(), "porch", viewer.Ask{}); !errors.Is(err, refused) {

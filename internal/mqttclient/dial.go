@@ -1,0 +1,142 @@
+package mqttclient
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+
+	"camqtt/internal/brokerurl"
+	"camqtt/internal/cert"
+	"camqtt/internal/mdns"
+)
+
+// Dial opens a connection of its own to the broker, on which MQTT can begin at
+// once: for whoever brings a client of his own.
+func (l *Link) Dial(ctx context.Context) (net.Conn, error) {
+	var errs []error
+	for turn := range max(1, len(l.opts.URLs)) {
+		conn, _, err := l.dial(ctx, turn)
+		if err == nil {
+			return conn, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, errors.Join(errs...)
+}
+
+// dial opens the socket for one attempt. where is the address without secrets.
+func (l *Link) dial(ctx context.Context, turn int) (conn net.Conn, where string, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, l.opts.Timeout, errors.New("no answer in time"))
+	defer cancel()
+	if l.opts.Dial != nil {
+		conn, err = l.opts.Dial(ctx)
+		if err != nil {
+			return nil, "", fmt.Errorf("connect to the broker in this process: %w", err)
+		}
+		return newPulse(conn, l.opts.Timeout, 0), "in-process", nil
+	}
+	u, err := brokerurl.Parse(l.opts.URLs[turn%len(l.opts.URLs)])
+	if err != nil {
+		return nil, "", err
+	}
+	where = (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+	conn, err = l.dialURL(ctx, u)
+	if err != nil {
+		return nil, "", fmt.Errorf("connect to %s: %w", where, cert.Explain(explainDial(err, brokerurl.Secure(u))))
+	}
+	keepUnsentSmall(conn)
+	return conn, where, nil
+}
+
+func (l *Link) dialURL(ctx context.Context, u *url.URL) (net.Conn, error) {
+	var conf *tls.Config
+	if brokerurl.Secure(u) {
+		conf = &tls.Config{MinVersion: tls.VersionTLS12}
+		if l.opts.TLS != nil {
+			conf = l.opts.TLS.Clone()
+		}
+		if conf.ServerName == "" {
+			conf.ServerName = u.Hostname()
+		}
+	}
+	switch u.Scheme {
+	case "unix":
+		return l.pulse(new(net.Dialer).DialContext(ctx, "unix", u.Path))
+	case "ws", "wss":
+		plain := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawQuery: u.RawQuery}
+		conn, err := dialWebSocket(ctx, plain.String(), conf)
+		if err != nil {
+			return nil, err
+		}
+		return newPulse(conn, l.opts.Timeout, webPiece), nil // [MQTT-6.0.0-2]: packets may be split
+	}
+	conn, err := l.pulse(mdns.Dial(ctx, new(net.Dialer), "tcp", u.Host))
+	if err != nil || conf == nil {
+		return conn, err
+	}
+	t := tls.Client(conn, conf)
+	if err := t.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// webPiece is how much must leave within the limit on a WebSocket, which does not say
+// how much of a message has left. 13 kbit/s do with the default.
+const webPiece = 16 << 10
+
+// pulse lets writes on a connection that was opened last as long as bytes leave.
+func (l *Link) pulse(conn net.Conn, err error) (net.Conn, error) {
+	if err != nil {
+		return nil, err
+	}
+	return newPulse(conn, l.opts.Timeout, 0), nil
+}
+
+// Credentials returns the user name and password that this link gives to the
+// first of its brokers.
+func (l *Link) Credentials() (user, password string) {
+	if len(l.opts.URLs) == 0 {
+		return l.opts.Username, l.opts.Password
+	}
+	u, err := brokerurl.Parse(l.opts.URLs[0])
+	if err != nil {
+		return "", ""
+	}
+	return l.credentials((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String())
+}
+
+// credentials are those of the URL in use, else of the options.
+func (l *Link) credentials(where string) (user, password string) {
+	for _, s := range l.opts.URLs {
+		u, err := brokerurl.Parse(s)
+		if err != nil || u.User == nil || (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String() != where {
+			continue
+		}
+		password, given := u.User.Password()
+		if !given {
+			password = l.opts.Password
+		}
+		return u.User.Username(), password
+	}
+	return l.opts.Username, l.opts.Password
+}
+
+// raw digs out the TCP connection below TLS or a WebSocket, or returns nil.
+func raw(conn net.Conn) *net.TCPConn {
+	for conn != nil {
+		switch c := conn.(type) {
+		case *net.TCPConn:
+			return c
+		case interface{ NetConn() net.Conn }: // *pulse, *tls.Conn, *websocket.Conn
+			conn = c.NetConn()
+		default:
+			return nil
+		}
+	}
+	return nil
+}
