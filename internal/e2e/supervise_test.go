@@ -1,0 +1,134 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"camqtt/internal/testkit"
+)
+
+// worker is a camera program: a shell script with a picture, a device that it
+// holds open, and a place for process ids.
+type worker struct {
+	dir    string
+	source string // the exec: source
+}
+
+func newWorker(t testing.TB, script string) worker {
+	t.Helper()
+	w := worker{dir: t.TempDir()}
+	for name, content := range map[string][]byte{"pic.jpg": testkit.JPEG(t, 64, 48, 1, 0), "device": nil, "camera.sh": []byte("cd '" + w.dir + "'\n" + script)} {
+		if err := os.WriteFile(filepath.Join(w.dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.source = "exec:sh " + filepath.Join(w.dir, "camera.sh")
+	return w
+}
+
+// pids are the processes that have noted themselves.
+func (w worker) pids() (all []int) {
+	b, _ := os.ReadFile(filepath.Join(w.dir, "pids")) // not there before the first
+	for _, f := range strings.Fields(string(b)) {
+		if n, err := strconv.Atoi(f); err == nil {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+// holders are the processes that have the device open, as fuser says.
+func (w worker) holders(t testing.TB) []string {
+	t.Helper()
+	out, _, _ := testkit.Run(t, patience, testkit.Tool(t, "fuser"), filepath.Join(w.dir, "device"))
+	return strings.Fields(string(out))
+}
+
+func lives(pid int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, state, _ := strings.Cut(string(b), ") ")
+	return !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
+}
+
+// TestKilledNodeLeavesNothing kills a node while it streams: nobody is left to
+// stop its camera program, nor what that has started. The kernel ends the program;
+// its child finds that it can write no more pictures.
+func TestKilledNodeLeavesNothing(t *testing.T) {
+	d := startDemo(t)
+	w := newWorker(t, `
+echo $$ >> pids
+sh -c 'echo $$ >> pids; while cat pic.jpg; do sleep 0.05; done' &
+exec sleep 1000`)
+	n := serve(t, "node", "clip", "--broker", d.mqtt, "--source", w.source)
+	online(t, d.mqtt, "clip")
+	must(t, "start", "clip", "--broker", d.mqtt)
+	pids := w.pids()
+	if len(pids) != 2 {
+		t.Fatalf("processes %v, want the program and its child", pids)
+	}
+	for _, pid := range pids {
+		if !lives(pid) {
+			t.Errorf("process %d does not live while the node streams", pid)
+		}
+	}
+	if err := syscall.Kill(n.Cmd.Process.Pid, syscall.SIGKILL); err != nil { // the node alone, not its group
+		t.Fatal(err)
+	}
+	testkit.Until(t, patience, "the program and its child are gone", func() bool { return !lives(pids[0]) && !lives(pids[1]) })
+}
+
+// TestNothingIsOpenUnasked looks, from outside, at who has the device open: the
+// camera's program when somebody asks, and nobody before, and nobody after
+// keep_warm.
+func TestNothingIsOpenUnasked(t *testing.T) {
+	testkit.Tool(t, "fuser")
+	w := newWorker(t, `
+echo $$ >> pids
+exec 9<>device
+while cat pic.jpg; do sleep 0.05; done`)
+	h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source="+w.source, "cameras.porch.keep_warm=1h")
+	online(t, h.mqtt, "porch")
+	if held, ran := w.holders(t), w.pids(); len(held)+len(ran) > 0 {
+		t.Errorf("before anybody asked %v hold the device, and %v have run", held, ran)
+	}
+	for i := range 2 {
+		must(t, "snap", "porch", "--broker", h.mqtt, "-o", filepath.Join(t.TempDir(), "x.jpg"))
+		held, ran := w.holders(t), w.pids()
+		if len(ran) != i+1 || !slices.Contains(held, strconv.Itoa(ran[i])) {
+			t.Errorf("right after a snap %v hold the device; %v have run", held, ran)
+		}
+		must(t, "set", "porch", "keep_warm=100ms", "--broker", h.mqtt)
+		testkit.Until(t, patience, "the device is closed", func() bool { return len(w.holders(t)) == 0 })
+		testkit.Until(t, patience, "the program has ended", func() bool { return !lives(ran[i]) })
+		must(t, "set", "porch", "keep_warm=1h", "--broker", h.mqtt) // long enough to look around
+	}
+}
+
+// TestStoppedWhileBrokerHangs stops a node that streams when its broker does not answer:
+// nobody takes the camera for online once the broker is back.
+func TestStoppedWhileBrokerHangs(t *testing.T) {
+	m := testkit.StartMosquitto(t)
+	url := "mqtt://" + m.Addr
+	n := serve(t, "node", "porch", "--source", "test:", "--broker", url)
+	online(t, url, "porch")
+	must(t, "start", "porch", "--broker", url)
+	for _, s := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
+		if err := syscall.Kill(m.Pid(), s); err != nil {
+			t.Fatal(err)
+		}
+		if s == syscall.SIGSTOP {
+			interrupt(t, n)
+		}
+	}
+	p := place{addr: m.Addr}
+	testkit.Until(t, patience, "the camera is offline", func() bool { return p.kept(t, "cam/porch/status")["cam/porch/status"] == "offline" })
+}
