@@ -60,12 +60,11 @@ var imports = map[string][]string{
 	"internal/redact":                {},
 	"internal/secret":                {},
 	"internal/jpeg":                  {},
-	"internal/hass":                  {"internal/wire"},
+	"internal/homeassistant":         {"internal/wire"},
 	"internal/run":                   {},
 	"internal/journal":               {},
 	"internal/testkit":               {"internal/wire", "internal/jpeg", "internal/mqttclient", "node/camera"},
-	"internal/cli":                   {"internal/brokerurl", "internal/redact", "node", "node/camera", "node/camera/push", "broker", "dashboard", "internal/wire", "internal/access", "internal/mqttclient", "internal/viewer", "internal/config", "internal/jpeg", "internal/hass", "internal/run", "internal/journal", "internal/cert", "internal/secret", "internal/announce", "internal/brokeracl", "internal/enrol", "internal/private", "internal/memo", "internal/inuse", "internal/memlimit", "internal/diskspace", "internal/atomicfile", "internal/datadir"},
-	"internal/announce":              {"internal/wire", "internal/hass"},
+	"internal/cli":                   {"internal/brokerurl", "internal/redact", "node", "node/camera", "node/camera/push", "broker", "dashboard", "internal/wire", "internal/access", "internal/mqttclient", "internal/viewer", "internal/config", "internal/jpeg", "internal/homeassistant", "internal/run", "internal/journal", "internal/cert", "internal/secret", "internal/homeassistant/announce", "internal/brokeracl", "internal/enrol", "internal/private", "internal/memo", "internal/inuse", "internal/memlimit", "internal/diskspace", "internal/atomicfile", "internal/datadir"},
 	"internal/testkit/faketime":      {},
 	"internal/testkit/homeassistant": {"internal/wire", "internal/testkit"},
 	"internal/testkit/rights":        {"internal/wire", "internal/access"},
@@ -75,6 +74,8 @@ var imports = map[string][]string{
 	"internal/private":               {"internal/atomicfile"},
 	"internal/memo":                  {"internal/wire", "internal/private"},
 	"internal/enrol":                 {"internal/mdns", "internal/wire", "internal/access", "internal/cert", "internal/private", "internal/ratelog", "internal/secret", "internal/strictjson"},
+
+	"internal/homeassistant/announce": {"internal/wire", "internal/homeassistant"},
 }
 
 // doors names, for each library, the one package that may import it, with the

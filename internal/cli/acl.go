@@ -11,7 +11,7 @@ import (
 	"camqtt/internal/brokeracl"
 	"camqtt/internal/brokerurl"
 	"camqtt/internal/config"
-	"camqtt/internal/hass"
+	"camqtt/internal/homeassistant"
 	"camqtt/internal/wire"
 )
 
@@ -34,7 +34,7 @@ func (r *rightsFlags) flags(c *cobra.Command) {
 	f.StringArrayVarP(&r.config, "config", "c", nil, "configuration with cameras or accounts: a YAML file, or key=value; may be repeated")
 	f.StringVar(&r.data, "data", "", "an embedded broker's data folder, whose accounts are taken over (default that of the configuration)")
 	f.StringVar(&r.base, "base", "", "first part of every topic (default CAMQTT_BASE, then the configuration, then cam)")
-	f.StringVar(&r.prefix, "discovery-prefix", "", "topic prefix that Home Assistant listens to (default that of the configuration, else "+hass.DefaultPrefix+")")
+	f.StringVar(&r.prefix, "discovery-prefix", "", "topic prefix that Home Assistant listens to (default that of the configuration, else "+homeassistant.DefaultPrefix+")")
 	f.StringArrayVar(&r.cameras, "camera", nil, "ids of cameras that run elsewhere, repeated or with commas: an account each, named like the camera")
 	r.people = map[access.Role]*[]string{}
 	for _, role := range access.Roles()[1:] {
@@ -91,13 +91,13 @@ func (e *env) rights(r *rightsFlags) ([]byte, error) {
 		return nil, err
 	}
 	o.Accounts = distinct(append(configured, all...))
-	h := hass.Options{Prefix: o.Space.Discovery, Base: o.Space.Base}
+	h := homeassistant.Options{Prefix: o.Space.Discovery, Base: o.Space.Base}
 	if err := h.Check(); err != nil {
 		return nil, usage(fmt.Errorf("acl: %w", err), "")
 	}
 	if r.announce {
 		o.Announce = func(id wire.ID) (topics []string) {
-			for _, m := range h.Clear(hass.CameraObject(id)) {
+			for _, m := range h.Clear(homeassistant.CameraObject(id)) {
 				topics = append(topics, m.Topic)
 			}
 			return topics

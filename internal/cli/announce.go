@@ -4,9 +4,9 @@ import (
 	"net"
 	"strings"
 
-	"camqtt/internal/announce"
 	"camqtt/internal/config"
-	"camqtt/internal/hass"
+	"camqtt/internal/homeassistant"
+	"camqtt/internal/homeassistant/announce"
 	"camqtt/internal/mqttclient"
 	"camqtt/internal/wire"
 )
@@ -15,10 +15,10 @@ import (
 func (b *plant) embedded() bool { return b.broker != nil && len(b.cfg.MQTT.URL) == 0 }
 
 // hass is how this process describes cameras to Home Assistant.
-func (b *plant) hass() hass.Options {
+func (b *plant) hass() homeassistant.Options {
 	number, _ := version()
 	c := b.cfg.HomeAssistant
-	return hass.Options{Mode: hass.Mode(c.Discovery), Prefix: c.Prefix, Base: b.cfg.Base, URL: b.pageURL(), Version: number}
+	return homeassistant.Options{Mode: homeassistant.Mode(c.Discovery), Prefix: c.Prefix, Base: b.cfg.Base, URL: b.pageURL(), Version: number}
 }
 
 // addAnnouncer has the embedded broker's process describe every camera on it,

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"camqtt/internal/announce"
 	"camqtt/internal/config"
+	"camqtt/internal/homeassistant/announce"
 	"camqtt/internal/mqttclient"
 	"camqtt/internal/run"
 	"camqtt/internal/wire"

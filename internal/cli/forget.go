@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"camqtt/internal/hass"
+	"camqtt/internal/homeassistant"
 	"camqtt/internal/mqttclient"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
@@ -39,7 +39,7 @@ func (e *env) forgetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			h := hass.Options{Prefix: prefix, Base: base}
+			h := homeassistant.Options{Prefix: prefix, Base: base}
 			if err := h.Check(); err != nil {
 				return usage(err, "")
 			}
@@ -57,7 +57,7 @@ func (e *env) forgetCommand() *cobra.Command {
 		},
 	}
 	t.flags(c)
-	c.Flags().StringVar(&prefix, "discovery-prefix", hass.DefaultPrefix, "topic prefix that Home Assistant listens to (default the hub's, else "+hass.DefaultPrefix+")")
+	c.Flags().StringVar(&prefix, "discovery-prefix", homeassistant.DefaultPrefix, "topic prefix that Home Assistant listens to (default the hub's, else "+homeassistant.DefaultPrefix+")")
 	c.Flags().BoolVar(&force, "force", false, "also if the camera is online")
 	return c
 }
@@ -89,7 +89,7 @@ func (f *forgetting) run(ctx context.Context, v *viewer.Viewer, l *mqttclient.Li
 			wanted = append(wanted, filter) // it may be there
 		}
 	}
-	for _, m := range f.kept.hass.Clear(hass.BridgeObject(lastOf(v, f.id))) {
+	for _, m := range f.kept.hass.Clear(homeassistant.BridgeObject(lastOf(v, f.id))) {
 		wanted = append(wanted, m.Topic)
 	}
 	if err := f.clear(ctx, l, wanted); err != nil {
@@ -127,7 +127,7 @@ func (f *forgetting) look(ctx context.Context, l *mqttclient.Link) (kept, hidden
 			}
 		}
 		f.kept.mu.Lock()
-		if h := f.kept.prefix; h != "" && (hass.Options{Prefix: h}).Check() == nil {
+		if h := f.kept.prefix; h != "" && (homeassistant.Options{Prefix: h}).Check() == nil {
 			f.kept.hass.Prefix = h
 		}
 		f.kept.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"camqtt/internal/hass"
+	"camqtt/internal/homeassistant"
 	"camqtt/internal/mqttclient"
 	"camqtt/internal/wire"
 )
@@ -17,7 +17,7 @@ import (
 // leftovers reads what a broker keeps of one camera.
 type leftovers struct {
 	id   wire.ID
-	hass hass.Options
+	hass homeassistant.Options
 
 	mu     sync.Mutex
 	topics map[string]bool // with something retained
@@ -55,7 +55,7 @@ func (k *leftovers) about(topic string) bool {
 		return id == k.id && wire.ChannelOf(kind).Retain != wire.Never
 	}
 	object, ok := k.hass.Ours(topic)
-	return ok && object == hass.CameraObject(k.id)
+	return ok && object == homeassistant.CameraObject(k.id)
 }
 
 // filters are those under which everything is.
@@ -65,7 +65,7 @@ func (k *leftovers) filters() (all []mqttclient.Subscription) {
 			all = append(all, mqttclient.Subscription{Filter: k.hass.Base.Topic(k.id, c.Kind)})
 		}
 	}
-	for _, f := range k.hass.Filters(hass.CameraObject(k.id)) {
+	for _, f := range k.hass.Filters(homeassistant.CameraObject(k.id)) {
 		all = append(all, mqttclient.Subscription{Filter: f})
 	}
 	return all

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"camqtt/internal/hass"
+	discovery "camqtt/internal/homeassistant"
 	"camqtt/internal/testkit"
 	"camqtt/internal/testkit/homeassistant"
 	"camqtt/internal/wire"
@@ -16,7 +16,7 @@ func TestEndInTheMiddle(t *testing.T) {
 	m := testkit.StartMosquitto(t)
 	c := testkit.DialMQTT(t, testkit.MQTTOptions{Addr: m.Addr, ID: "cameras"})
 	for n := range 50 {
-		msgs, err := hass.Options{}.Messages(wire.Info{ID: wire.ID(fmt.Sprintf("camera-%d", n)), Source: "test", Caps: []string{"fps"}})
+		msgs, err := discovery.Options{}.Messages(wire.Info{ID: wire.ID(fmt.Sprintf("camera-%d", n)), Source: "test", Caps: []string{"fps"}})
 		if err != nil {
 			t.Fatal(err)
 		}

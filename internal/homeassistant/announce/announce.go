@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"camqtt/internal/hass"
+	"camqtt/internal/homeassistant"
 	"camqtt/internal/wire"
 )
 
@@ -30,10 +30,10 @@ type Announcer struct {
 	foreign bool               // the hub describes the cameras: not this announcer's turn
 	strikes int                // connections lost over discovery, in a row
 
-	home      bool                      // Home Assistant is connected
-	hold      map[hass.Object]time.Time // not to be described before
-	forgotten map[wire.ID]bool          // of which Home Assistant has still to be told
-	deleted   map[wire.ID]bool          // in Home Assistant while offline: to be forgotten
+	home      bool                               // Home Assistant is connected
+	hold      map[homeassistant.Object]time.Time // not to be described before
+	forgotten map[wire.ID]bool                   // of which Home Assistant has still to be told
+	deleted   map[wire.ID]bool                   // in Home Assistant while offline: to be forgotten
 
 	due      time.Time // when to look at what is dirty; zero: nothing is
 	birth    time.Time // when Home Assistant is told everything again; zero: never
@@ -161,7 +161,7 @@ func (a *Announcer) sawHub(m wire.Message) {
 
 // sawDiscovery learns what the broker keeps. What others write over it is put
 // right by the hub, now and then.
-func (a *Announcer) sawDiscovery(m wire.Message, x hass.Object) {
+func (a *Announcer) sawDiscovery(m wire.Message, x homeassistant.Object) {
 	before, had := a.kept[m.Topic]
 	a.keep(m)
 	if len(m.Payload) == 0 {

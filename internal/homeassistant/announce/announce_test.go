@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"camqtt/internal/hass"
+	"camqtt/internal/homeassistant"
 	"camqtt/internal/testkit"
 	"camqtt/internal/testkit/faketime"
 	"camqtt/internal/wire"
@@ -351,7 +351,7 @@ func TestNewRefuses(t *testing.T) {
 	log := testkit.Log(t)
 	for name, o := range map[string]Options{
 		"nothing": {},
-		"prefix":  {Link: &client{}, Log: log, Hass: hass.Options{Prefix: "#"}},
+		"prefix":  {Link: &client{}, Log: log, Hass: homeassistant.Options{Prefix: "#"}},
 		"id":      {Link: &client{}, Log: log, Camera: "a/b"},
 	} {
 		if _, err := New(o); err == nil {

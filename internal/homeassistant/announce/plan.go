@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"camqtt/internal/hass"
+	"camqtt/internal/homeassistant"
 	"camqtt/internal/wire"
 )
 
@@ -80,7 +80,7 @@ func (a *Announcer) forgetOrphans() {
 func (a *Announcer) marker() wire.Message {
 	h := a.opts.Hass
 	b, err := wire.JSON(wire.Hub{
-		Discovery: string(cmp.Or(h.Mode, hass.Device)), Prefix: cmp.Or(h.Prefix, hass.DefaultPrefix), Version: h.Version,
+		Discovery: string(cmp.Or(h.Mode, homeassistant.Device)), Prefix: cmp.Or(h.Prefix, homeassistant.DefaultPrefix), Version: h.Version,
 		Forgotten: sorted(a.forgotten),
 	})
 	if err != nil {
@@ -137,7 +137,7 @@ func (p *proposal) add(msgs ...wire.Message) int {
 
 // describe proposes the description of an object, unless that has to wait; anyway
 // is to publish it also where the broker keeps it already.
-func (p *proposal) describe(x hass.Object, msgs []wire.Message, anyway bool) bool {
+func (p *proposal) describe(x homeassistant.Object, msgs []wire.Message, anyway bool) bool {
 	if !p.migrate(x) {
 		return false
 	}
@@ -152,7 +152,7 @@ func (p *proposal) describe(x hass.Object, msgs []wire.Message, anyway bool) boo
 // reports whether the second may be taken: Home Assistant needs a moment to
 // unload what it has, and after a restart of the hub's broker a while to come
 // back. Which step has been taken is seen in what the broker keeps.
-func (p *proposal) migrate(x hass.Object) bool {
+func (p *proposal) migrate(x homeassistant.Object) bool {
 	a, h := p.a, p.a.opts.Hass
 	var left []wire.Message
 	for _, m := range h.Stale(x) {
@@ -163,7 +163,7 @@ func (p *proposal) migrate(x hass.Object) bool {
 	if len(h.Current(x)) == 0 { // off: they are to be deleted, not moved
 		left = nil
 	}
-	left = slices.DeleteFunc(hass.Migrate(left), func(m wire.Message) bool { return a.kept[m.Topic] == sha256.Sum256(m.Payload) })
+	left = slices.DeleteFunc(homeassistant.Migrate(left), func(m wire.Message) bool { return a.kept[m.Topic] == sha256.Sum256(m.Payload) })
 	if len(left) > 0 {
 		p.msgs = append(p.msgs, left...)
 		wait := settle
@@ -177,7 +177,7 @@ func (p *proposal) migrate(x hass.Object) bool {
 
 // released reports whether an object that was held may be described now, which
 // Home Assistant's start allows at once, and otherwise has it looked at later.
-func (p *proposal) released(x hass.Object, early bool) bool {
+func (p *proposal) released(x homeassistant.Object, early bool) bool {
 	until := p.a.hold[x]
 	if p.now.Before(until) && !(early && p.all) {
 		p.a.soonAfter(until.Sub(p.now))
@@ -197,7 +197,7 @@ func (p *proposal) hub() {
 		p.a.opts.Log.Debug("hub not announced", "err", err)
 		return
 	}
-	p.describe(hass.HubObject, msgs, false)
+	p.describe(homeassistant.HubObject, msgs, false)
 }
 
 // bridges describes those that cameras hang from, and removes, for the hub,
@@ -219,7 +219,7 @@ func (p *proposal) bridges() {
 			a.opts.Log.Debug("bridge not announced", "bridge", string(id), "err", err)
 			continue
 		}
-		p.describe(hass.BridgeObject(id), msgs, false)
+		p.describe(homeassistant.BridgeObject(id), msgs, false)
 	}
 	if !a.opts.hub() || !a.orphans.IsZero() {
 		return
@@ -234,7 +234,7 @@ func (p *proposal) bridges() {
 
 // camera describes one camera, or removes it.
 func (p *proposal) camera(id wire.ID, anyway bool) {
-	a, x := p.a, hass.CameraObject(id)
+	a, x := p.a, homeassistant.CameraObject(id)
 	info, known := a.infos[id]
 	if !known {
 		p.remove(id)
@@ -256,11 +256,11 @@ func (p *proposal) remove(id wire.ID) {
 	if !p.a.opts.hub() {
 		return
 	}
-	if !p.released(hass.CameraObject(id), false) {
+	if !p.released(homeassistant.CameraObject(id), false) {
 		p.a.touch(id)
 		return
 	}
-	p.add(p.a.opts.Hass.Clear(hass.CameraObject(id))...)
+	p.add(p.a.opts.Hass.Clear(homeassistant.CameraObject(id))...)
 	if p.a.home {
 		delete(p.a.forgotten, id)
 	} else {

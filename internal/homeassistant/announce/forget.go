@@ -3,7 +3,7 @@ package announce
 import (
 	"time"
 
-	"camqtt/internal/hass"
+	"camqtt/internal/homeassistant"
 	"camqtt/internal/wire"
 )
 
@@ -13,7 +13,7 @@ import (
 
 // sawDeleted learns that another client has cleared a discovery message. A camera
 // that is offline is forgotten; whatever else is deleted as a whole comes again.
-func (a *Announcer) sawDeleted(x hass.Object) {
+func (a *Announcer) sawDeleted(x homeassistant.Object) {
 	for _, m := range a.opts.Hass.Current(x) {
 		if _, kept := a.kept[m.Topic]; kept {
 			return
@@ -73,7 +73,7 @@ func (p *proposal) remind() {
 			continue
 		}
 		p.add(msgs...)
-		p.a.hold[hass.CameraObject(id)] = p.now.Add(believe)
+		p.a.hold[homeassistant.CameraObject(id)] = p.now.Add(believe)
 		p.a.touch(id)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"camqtt/internal/hass"
+	"camqtt/internal/homeassistant"
 	"camqtt/internal/wire"
 )
 
@@ -23,7 +23,7 @@ type Link interface {
 // subscriptions include [Announcer.Filters], and it calls [Announcer.Handle],
 // [Announcer.LinkUp] and [Announcer.LinkDown].
 type Options struct {
-	Hass hass.Options
+	Hass homeassistant.Options
 	Link Link
 	Log  *slog.Logger
 	// Camera is whom it speaks for, told of it by [Announcer.Info]. "" is every
@@ -105,7 +105,7 @@ func New(o Options) (*Announcer, error) {
 	return &Announcer{
 		opts: o, ring: make(chan struct{}, 1),
 		infos: map[wire.ID]wire.Info{}, status: map[wire.ID]string{}, dirty: map[wire.ID]bool{},
-		kept: map[string]sum{}, graves: map[string]bool{}, hold: map[hass.Object]time.Time{},
+		kept: map[string]sum{}, graves: map[string]bool{}, hold: map[homeassistant.Object]time.Time{},
 		forgotten: map[wire.ID]bool{}, deleted: map[wire.ID]bool{},
 	}, nil
 }
@@ -121,9 +121,9 @@ func (a *Announcer) Filters() []string {
 	if o.hub() {
 		return append(append(f, o.Hass.EveryFilter()...), o.Hass.Base.Every(wire.KindInfo), o.Hass.Base.Every(wire.KindStatus))
 	}
-	f = append(f, o.Hass.Filters(hass.CameraObject(o.Camera))...)
+	f = append(f, o.Hass.Filters(homeassistant.CameraObject(o.Camera))...)
 	if o.Bridge != nil {
-		f = append(f, o.Hass.Filters(hass.BridgeObject(o.Bridge.id))...)
+		f = append(f, o.Hass.Filters(homeassistant.BridgeObject(o.Bridge.id))...)
 	}
 	return f
 }

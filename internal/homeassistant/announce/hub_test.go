@@ -8,13 +8,13 @@ import (
 	"testing"
 	"time"
 
-	"camqtt/internal/hass"
+	"camqtt/internal/homeassistant"
 	"camqtt/internal/wire"
 )
 
 func TestHubAnnouncesAndForgetsEveryCamera(t *testing.T) {
 	inBubble(t, func(b *bubble) {
-		hub := b.start(Options{Hass: hass.Options{URL: "http://hub:8080"}})
+		hub := b.start(Options{Hass: homeassistant.Options{URL: "http://hub:8080"}})
 		hub.connect()
 		b.publish(infoMessage(t, info("front")), infoMessage(t, info("back")))
 		b.publish(wire.Message{Topic: "cam/evil/info", Payload: []byte(`{"id":"other"}`), Retained: true})
@@ -74,7 +74,7 @@ func TestHubPutsRightWhatOthersWrite(t *testing.T) {
 }
 
 func TestModesLeaveNothingBehind(t *testing.T) {
-	modes := []hass.Mode{hass.Device, hass.Component, hass.Off}
+	modes := []homeassistant.Mode{homeassistant.Device, homeassistant.Component, homeassistant.Off}
 	for _, from := range modes {
 		for _, to := range modes {
 			for n := range 4 {
@@ -82,8 +82,8 @@ func TestModesLeaveNothingBehind(t *testing.T) {
 				inBubble(t, func(b *bubble) {
 					i := info("front")
 					i.Bridge, i.Host = "cellar", "cellar"
-					run := func(m hass.Mode) map[string]string {
-						o := Options{Hass: hass.Options{Mode: m}, Camera: camera}
+					run := func(m homeassistant.Mode) map[string]string {
+						o := Options{Hass: homeassistant.Options{Mode: m}, Camera: camera}
 						if camera != "" {
 							o.Bridge = NewBridge("cellar")
 						}
@@ -119,7 +119,7 @@ func TestModesLeaveNothingBehind(t *testing.T) {
 func TestModesChangeInSteps(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		i := info("front")
-		c := b.start(Options{Camera: "front", Hass: hass.Options{Mode: hass.Component}})
+		c := b.start(Options{Camera: "front", Hass: homeassistant.Options{Mode: homeassistant.Component}})
 		c.Info(&i)
 		c.connect()
 		b.pass(2 * time.Second)
@@ -216,7 +216,7 @@ func TestRemovalIsSaidAgain(t *testing.T) {
 	inBubble(t, func(b *bubble) {
 		i := info("front")
 		b.publish(infoMessage(t, i))
-		hub := b.start(Options{Hass: hass.Options{Mode: hass.Component}})
+		hub := b.start(Options{Hass: homeassistant.Options{Mode: homeassistant.Component}})
 		hub.connect()
 		b.pass(3 * time.Second)
 		i.Caps = nil

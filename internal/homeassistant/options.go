@@ -1,4 +1,4 @@
-package hass
+package homeassistant
 
 import (
 	"fmt"

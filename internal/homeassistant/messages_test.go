@@ -1,4 +1,4 @@
-package hass
+package homeassistant
 
 import (
 	"bytes"
@@ -80,7 +80,7 @@ func golden(t *testing.T, name string, msgs []wire.Message) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(want, b.Bytes()) {
-		t.Errorf("%s differs; if that is meant: go test ./internal/hass -update, and read the difference\n%s", path, b.Bytes())
+		t.Errorf("%s differs; if that is meant: go test ./internal/homeassistant -update, and read the difference\n%s", path, b.Bytes())
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"camqtt/internal/hass"
+	"camqtt/internal/homeassistant"
 	"camqtt/internal/wire"
 )
 
@@ -27,14 +27,14 @@ func (b *bubble) deleted(id wire.ID) {
 // A device that is deleted in Home Assistant comes again if there is such a camera.
 // If it is offline, that was how to forget it.
 func TestDeletingInHomeAssistant(t *testing.T) {
-	for _, mode := range []hass.Mode{hass.Device, hass.Component} {
+	for _, mode := range []homeassistant.Mode{homeassistant.Device, homeassistant.Component} {
 		for _, c := range []struct {
 			status string
 			stays  bool
 		}{{wire.Online, true}, {wire.Sleeping, true}, {wire.Offline, false}, {"", false}} {
 			t.Run(string(mode)+" "+c.status, func(t *testing.T) {
 				inBubble(t, func(b *bubble) {
-					hub := b.start(Options{Hass: hass.Options{Mode: mode}})
+					hub := b.start(Options{Hass: homeassistant.Options{Mode: mode}})
 					hub.connect()
 					b.publish(infoMessage(t, info("front")), wire.Message{Topic: "cam/front/snapshot", Payload: []byte("jpeg"), Retained: true})
 					if c.status != "" {
@@ -66,7 +66,7 @@ func TestDeletingInHomeAssistant(t *testing.T) {
 // One entity of several that is deleted stays away: that is no device.
 func TestDeletingOneEntity(t *testing.T) {
 	inBubble(t, func(b *bubble) {
-		hub := b.start(Options{Hass: hass.Options{Mode: hass.Component}})
+		hub := b.start(Options{Hass: homeassistant.Options{Mode: homeassistant.Component}})
 		hub.connect()
 		b.publish(infoMessage(t, info("front")), status("front", wire.Offline))
 		b.pass(2 * time.Second)
