@@ -216,8 +216,9 @@ func TestHomeAssistantRestarts(t *testing.T) {
 	}
 }
 
-// TestHomeAssistantCostsNothing: after the first picture, which every camera takes at
-// its start, that it is connected and shows everything does not open the camera, and its camera entity gets previews at their own rate.
+// TestHomeAssistantCostsNothing: a connected Home Assistant that shows everything does
+// not open a camera after the first picture, which each camera takes at its start. Its
+// camera entity gets previews at their own rate.
 func TestHomeAssistantCostsNothing(t *testing.T) {
 	t.Parallel()
 	p := embedded(t)

@@ -1,0 +1,75 @@
+package arch
+
+import (
+	"go/ast"
+	"go/token"
+	"path/filepath"
+	"testing"
+)
+
+// typeName is a type with its package's folder.
+type typeName struct{ pkg, name string }
+
+// typeSize counts the methods of a type and the files that hold them.
+type typeSize struct{ methods, files int }
+
+// largest is what a type may have: one that has more does more than one thing.
+var largest = typeSize{methods: 25, files: 3}
+
+// exceptions are larger types and how large each may be. An entry may only shrink.
+var exceptions = map[typeName]typeSize{
+	{"broker", "Broker"}:                             {52, 17},
+	{"broker", "conn"}:                               {77, 15},
+	{"dashboard", "Dashboard"}:                       {57, 16},
+	{"internal/access", "Accounts"}:                  {17, 4},
+	{"internal/homeassistant/announce", "Announcer"}: {29, 4},
+	{"internal/cli", "env"}:                          {64, 24},
+	{"internal/cli", "plant"}:                        {35, 12},
+	{"internal/config", "loader"}:                    {55, 7},
+	{"internal/homeassistant", "Options"}:            {26, 5},
+	{"internal/homeassistant", "subject"}:            {13, 4},
+	{"internal/mqttclient", "Link"}:                  {26, 4},
+	{"internal/testkit/homeassistant", "Home"}:       {32, 3},
+	{"internal/viewer", "Viewer"}:                    {33, 7},
+	{"node", "loop"}:                                 {107, 15},
+	{"node/camera", "visit"}:                         {26, 4},
+	{"node/camera/push", "Server"}:                   {18, 4},
+	{"node/camera/v4l2", "Device"}:                   {27, 4},
+}
+
+// TestTypesAreSmall counts the methods of every type and the files they are in.
+func TestTypesAreSmall(t *testing.T) {
+	sizes, files := map[typeName]typeSize{}, map[typeName]string{}
+	sources(t, func(path string, _ *token.FileSet, f *ast.File) {
+		for _, d := range f.Decls {
+			method, ok := d.(*ast.FuncDecl)
+			if !ok || method.Recv == nil {
+				continue
+			}
+			name := typeName{filepath.ToSlash(filepath.Dir(path)), receiver(method)}
+			size := sizes[name]
+			size.methods++
+			if files[name] != path { // sources visits each file once
+				files[name] = path
+				size.files++
+			}
+			sizes[name] = size
+		}
+	})
+	for name, size := range sizes {
+		limit, listed := exceptions[name]
+		if !listed {
+			limit = largest
+		}
+		if size.methods > limit.methods || size.files > limit.files {
+			t.Errorf("%s.%s has %d methods in %d files: want at most %d in %d",
+				name.pkg, name.name, size.methods, size.files, limit.methods, limit.files)
+		}
+	}
+	for name := range exceptions {
+		if size := sizes[name]; size.methods <= largest.methods && size.files <= largest.files {
+			t.Errorf("%s.%s has only %d methods in %d files: remove the exception",
+				name.pkg, name.name, size.methods, size.files)
+		}
+	}
+}
