@@ -13,6 +13,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"camqtt/internal/access"
+	"camqtt/internal/testkit"
 	"camqtt/internal/wire"
 )
 
@@ -92,7 +93,7 @@ func TestRevoked(t *testing.T) {
 	away := join(t, g.addr, "away", 5, g.asUser("ann"), persistent(300))
 	away.subscribe(t, 1, "cam/front/result")
 	_ = away.c.Close()
-	until(t, "away has gone", func() bool { return g.Stats().Clients == 6 })
+	testkit.Until(t, "away has gone", func() bool { return g.Stats().Clients == 6 })
 	side.publish(t, "cam/side/result", []byte("before"), 1, false)
 	side.want(t, packets.Puback)
 
@@ -105,7 +106,7 @@ func TestRevoked(t *testing.T) {
 	}
 	ann.closedBy(t)
 	annWeb.closedBy(t)
-	until(t, "ann's session has gone", func() bool { return g.sessions.get("away") == nil && g.sessions.get("ann") == nil })
+	testkit.Until(t, "ann's session has gone", func() bool { return g.sessions.get("away") == nil && g.sessions.get("ann") == nil })
 	if ack, err := dial(t, g.addr).try("away", 5, g.asUser("ann"), persistent(300)); err != nil || ack.ReasonCode != packets.ErrBadUsernameOrPassword.Code {
 		t.Errorf("the token of an account that has gone: %#x, %v", ack.ReasonCode, err)
 	}
@@ -149,11 +150,11 @@ func TestRevokedQueue(t *testing.T) {
 			_ = ann.c.Close()
 		} else { // waiting
 			_ = ann.c.Close()
-			until(t, "ann is away", func() bool { return g.Stats().Clients == 1 })
+			testkit.Until(t, "ann is away", func() bool { return g.Stats().Clients == 1 })
 			front.publish(t, "cam/front/result", []byte("secret"), 1, false)
 			front.want(t, packets.Puback)
 		}
-		until(t, "ann is away", func() bool { return g.Stats().Clients == 1 })
+		testkit.Until(t, "ann is away", func() bool { return g.Stats().Clients == 1 })
 		if err := access.SetRights(g.file, viewerOf("ann", wire.ID(map[bool]string{true: "side", false: "back"}[online]))); err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +166,7 @@ func TestRevokedQueue(t *testing.T) {
 			t.Errorf("delivered after the right had gone: %q", got)
 		}
 		_ = ann.c.Close()
-		until(t, "ann is away", func() bool { return g.Stats().Clients == 1 })
+		testkit.Until(t, "ann is away", func() bool { return g.Stats().Clients == 1 })
 		if err := access.SetRights(g.file, viewerOf("ann")); err != nil {
 			t.Fatal(err)
 		}
@@ -235,7 +236,7 @@ func TestSessionsOfOthersStay(t *testing.T) {
 	leave := func(name, id string) {
 		c := join(t, g.addr, id, 5, g.asUser(name), persistent(300))
 		_ = c.c.Close()
-		until(t, id+" has gone", func() bool { return g.Stats().Clients == 0 })
+		testkit.Until(t, id+" has gone", func() bool { return g.Stats().Clients == 0 })
 	}
 	leave("ann", "tablet")
 	leave("ann", "phone")
@@ -345,7 +346,7 @@ func BenchmarkRevoked(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		until(b, "the account is known", func() bool { return g.as.Named(name) })
+		testkit.Until(b, "the account is known", func() bool { return g.as.Named(name) })
 		c := join(b, g.addr, name, 4, password(name, token))
 		begun := time.Now()
 		if err := access.Remove(g.file, name); err != nil {

@@ -111,7 +111,7 @@ func (s *stage) start(name string, by transport) *contender {
 	}
 	c.pid = p.Cmd.Process.Pid
 	for _, a := range []string{c.plain, c.viewers} {
-		testkit.Until(s.b, 20*time.Second, name+" listens", func() bool {
+		testkit.Until(s.b, name+" listens", func() bool {
 			probe, err := net.Dial("tcp", a)
 			if err == nil {
 				probe.Close()

@@ -153,7 +153,7 @@ func (f *fleet) play(fps int, d time.Duration) round {
 	}
 	r := round{sent: n * int64(f.viewers)}
 	last, since := int64(-1), time.Now()
-	testkit.Until(f.b, time.Minute, "pictures stop coming", func() bool {
+	testkit.Until(f.b, "pictures stop coming", func() bool {
 		if r.delivered = f.delivered.Load() - before; r.delivered != last {
 			last, since = r.delivered, time.Now()
 		}

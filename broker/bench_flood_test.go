@@ -94,7 +94,7 @@ func BenchmarkFlood(b *testing.B) {
 				f.play(10, time.Second)
 				alone := f.play(10, 3*time.Second)
 				p := testkit.Start(b, self, childArg, flooder, kind, f.on.plain, "8")
-				testkit.Until(b, 10*time.Second, "the flood has begun", func() bool { return p.Out() != "" || p.Ended() })
+				testkit.Until(b, "the flood has begun", func() bool { return p.Out() != "" || p.Ended() })
 				f.play(10, 2*time.Second) // what it has at once
 				start := time.Now()
 				beside := f.play(10, 5*time.Second)

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"camqtt/internal/testkit"
+
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
@@ -189,7 +191,7 @@ func TestChaos(t *testing.T) {
 	if s := b.Stats(); s.Recovered != 0 || s.Clients != 0 || s.Sessions > 16 { // 8 identifiers, and as many inside
 		t.Errorf("in the end: %+v", s)
 	}
-	until(t, "goroutines ended", func() bool { return runtime.NumGoroutine() <= before+2 })
+	testkit.Until(t, "goroutines ended", func() bool { return runtime.NumGoroutine() <= before+2 })
 }
 
 // FuzzBroker throws packets at a broker that listens: after a CONNECT or in its place.

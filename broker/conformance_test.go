@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"camqtt/internal/testkit"
+
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
@@ -155,7 +157,7 @@ func TestAbsentSessionsAreBounded(t *testing.T) {
 		c := join(t, b.addr, fmt.Sprint("c", i), 4, persistent(0))
 		c.subscribe(t, 1, "x")
 		_ = c.c.Close()
-		until(t, "away", func() bool { return b.Stats().Clients == 0 })
+		testkit.Until(t, "away", func() bool { return b.Stats().Clients == 0 })
 	}
 	for i := range 6 {
 		c := dial(t, b.addr)

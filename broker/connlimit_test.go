@@ -11,6 +11,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"camqtt/internal/access"
+	"camqtt/internal/testkit"
 	"camqtt/internal/wire"
 )
 
@@ -25,7 +26,7 @@ func TestConnectionsOfOneAccount(t *testing.T) {
 		var first *client
 		for i := range most {
 			if i == 8 && name == "ann" {
-				until(t, "a warning", func() bool { return log.has("nearly all", "user=ann", "open=8", "most=10") })
+				testkit.Until(t, "a warning", func() bool { return log.has("nearly all", "user=ann", "open=8", "most=10") })
 			}
 			if c := join(t, g.addr, fmt.Sprint(name, i), 4, g.asUser(name)); i == 0 {
 				first = c
@@ -40,7 +41,7 @@ func TestConnectionsOfOneAccount(t *testing.T) {
 		first.closedBy(t)
 		again := join(t, g.addr, name+"1", 4, g.asUser(name))
 		_ = again.c.Close()
-		until(t, "room for another one", func() bool {
+		testkit.Until(t, "room for another one", func() bool {
 			ack, err := dial(t, g.addr).try(name+"-other", 4, g.asUser(name))
 			return err == nil && ack.ReasonCode == 0
 		})
@@ -73,7 +74,7 @@ func TestSilentConnectionsMakeRoom(t *testing.T) {
 	for range 40 {
 		silent = append(silent, dial(t, g.addr))
 	}
-	until(t, "all are taken", func() bool { return g.Stats().Accepted >= 20 })
+	testkit.Until(t, "all are taken", func() bool { return g.Stats().Accepted >= 20 })
 	for i := range 15 {
 		join(t, g.addr, fmt.Sprint("front", i), 4, g.asUser("front"))
 	}

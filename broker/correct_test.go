@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"camqtt/internal/testkit"
 	"camqtt/internal/testkit/faketime"
 
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -147,7 +148,7 @@ func TestQueuedMessagesKeepTheirOrder(t *testing.T) {
 	pub.publish(t, "o", []byte("0"), 1, false) // delivered but not acknowledged
 	c.want(t, packets.Publish)
 	_ = c.c.Close()
-	until(t, "client away", func() bool { return b.Stats().Clients == 1 })
+	testkit.Until(t, "client away", func() bool { return b.Stats().Clients == 1 })
 	want := []string{"o=0"}
 	for i := 1; i < 100; i++ {
 		pub.publish(t, "o", fmt.Append(nil, i), 1, false)

@@ -23,6 +23,8 @@ import (
 	"testing"
 	"time"
 
+	"camqtt/internal/testkit"
+
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
@@ -159,7 +161,7 @@ func (k *killer) publish(c *client, topic string) bool {
 	if c.send(pk) != nil {
 		return false
 	}
-	_, err := c.recv(patience)
+	_, err := c.recv(testkit.Patience)
 	return err == nil
 }
 
@@ -174,7 +176,7 @@ func (k *killer) torment(t *testing.T, v *victim) {
 			t.Fatalf("the broker died by itself:\n%s", v.log.String())
 		}
 	}
-	until(t, "all of it on disk", func() bool {
+	testkit.Until(t, "all of it on disk", func() bool {
 		k.look(t)
 		return !slices.ContainsFunc(mortalTopics, func(topic string) bool { return k.due[topic] <= first })
 	})
@@ -286,7 +288,7 @@ func TestKilledAfterWrite(t *testing.T) {
 	c.publish(t, "cam/a/state", []byte(`{"fps":1}`), 1, true)
 	c.publish(t, "cam/a/snapshot", picture, 0, true)
 	c.sync(t)
-	until(t, "all of it on disk", func() bool {
+	testkit.Until(t, "all of it on disk", func() bool {
 		return len(onDisk(t, dir)) == 4
 	})
 	v.kill()
@@ -324,7 +326,7 @@ func TestDescriptorsRunOut(t *testing.T) {
 	for range 100 { // the kernel completes them, the broker cannot take them all
 		flood = append(flood, dial(t, v.addr))
 	}
-	until(t, "a complaint", func() bool { return strings.Contains(v.log.String(), "too many open files") })
+	testkit.Until(t, "a complaint", func() bool { return strings.Contains(v.log.String(), "too many open files") })
 	for i := range 50 {
 		early.publish(t, "a", fmt.Append(nil, i), 1, i%10 == 0)
 		early.want(t, packets.Publish)

@@ -18,6 +18,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"camqtt/internal/access"
+	"camqtt/internal/testkit"
 )
 
 // F1. The engine's decoder breaks on this packet, and without vet and the recover in
@@ -34,7 +35,7 @@ func TestBrokenSubscribeCostsOneConnection(t *testing.T) {
 		t.Errorf("will %q, wanted gone", got.Payload)
 	}
 	c.closedBy(t)
-	until(t, "session removed", func() bool { return b.sessions.get("bad") == nil })
+	testkit.Until(t, "session removed", func() bool { return b.sessions.get("bad") == nil })
 	if n := len(b.engine.Topics.Subscribers("x").Subscriptions); n != 0 {
 		t.Errorf("%d subscriptions left, wanted 0", n)
 	}
@@ -59,7 +60,7 @@ func TestReceiveMaximum(t *testing.T) {
 			for range each {
 				c.id++
 				_ = c.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: 1}, TopicName: "q", Payload: []byte("x"), PacketID: c.id})
-				if _, err := c.recv(patience); err != nil {
+				if _, err := c.recv(testkit.Patience); err != nil {
 					t.Errorf("no PUBACK: %v", err)
 					return
 				}
@@ -73,9 +74,9 @@ func TestReceiveMaximum(t *testing.T) {
 		}
 		n += len(open)
 		if n < 100*quota { // nothing more may come, though more waits
-			until(t, "more waits", b.sessions.get("sub").crowded)
+			testkit.Until(t, "more waits", b.sessions.get("sub").crowded)
 			_ = sub.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Pingreq}})
-			if pk, err := sub.recv(patience); err != nil || pk.FixedHeader.Type != packets.Pingresp {
+			if pk, err := sub.recv(testkit.Patience); err != nil || pk.FixedHeader.Type != packets.Pingresp {
 				t.Fatalf("got %s, %v with %d unacknowledged, Receive Maximum is %d", packets.PacketNames[pk.FixedHeader.Type], err, len(open), quota)
 			}
 		}
@@ -134,7 +135,7 @@ func TestServeEndsWhenListenerIsClosed(t *testing.T) {
 		if !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Serve: %v, wanted net.ErrClosed", err)
 		}
-	case <-time.After(patience):
+	case <-time.After(testkit.Patience):
 		t.Fatal("Serve still runs")
 	}
 }
@@ -157,7 +158,7 @@ func TestConnectDeadline(t *testing.T) {
 	if d := time.Since(begun); d < 250*time.Millisecond {
 		t.Errorf("closed after %s already", d)
 	}
-	until(t, "both counted as refused", func() bool { return b.Stats().Refused == 2 })
+	testkit.Until(t, "both counted as refused", func() bool { return b.Stats().Refused == 2 })
 }
 
 // F5. Fails when the engine sees the header: it allocates what is announced.
@@ -283,7 +284,7 @@ func TestLogKeepsSecrets(t *testing.T) {
 // for this with a keepalive of 20 s, and for ever with none.
 func TestTakeoverOfStalledClient(t *testing.T) {
 	for _, topic := range []string{"cam/front/frame", "other"} {
-		b := start(t, Options{Limits: Limits{WriteTimeout: time.Hour}}) // so whoever waits for it waits for longer than patience
+		b := start(t, Options{Limits: Limits{WriteTimeout: time.Hour}}) // so whoever waits for it waits for longer than testkit.Patience
 		old := join(t, b.addr, "viewer", 5, func(p *packets.Packet) { p.Connect.Keepalive = 0 })
 		old.subscribe(t, 0, topic)
 		_ = old.c.(*net.TCPConn).SetReadBuffer(4096)
@@ -298,7 +299,7 @@ func stall(t *testing.T, b *running, topic string) {
 	t.Helper()
 	pub := join(t, b.addr, "stall", 4)
 	body := make([]byte, 100_000)
-	until(t, "line full", func() bool {
+	testkit.Until(t, "line full", func() bool {
 		pub.publish(t, topic, body, 0, false)
 		pub.sync(t)
 		s := b.Stats()
@@ -319,7 +320,7 @@ func TestPanicInHook(t *testing.T) {
 		t.Error("CONNECT was answered")
 	}
 	join(t, b.addr, "next", 4).sync(t)
-	until(t, "panic counted", func() bool { return b.Stats().Recovered == 1 })
+	testkit.Until(t, "panic counted", func() bool { return b.Stats().Recovered == 1 })
 }
 
 // The caps that F3 and F4 call for. Addresses other than loopback are played.

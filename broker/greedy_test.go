@@ -8,6 +8,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"camqtt/internal/access"
+	"camqtt/internal/testkit"
 	"camqtt/internal/wire"
 )
 
@@ -21,7 +22,7 @@ func TestInboundIsShared(t *testing.T) {
 		hoard := join(t, g.addr, fmt.Sprint("hoard", i), 4, g.asUser("front"))
 		_, _ = hoard.c.Write([]byte{0x30, 0x80, 0x80, 0x38, 0, 1, 'a'}) // 900 KiB to come
 	}
-	until(t, "announced or refused", func() bool { return g.inbound.Load() > 0 && g.Stats().Clients <= 4 })
+	testkit.Until(t, "announced or refused", func() bool { return g.inbound.Load() > 0 && g.Stats().Clients <= 4 })
 	for range 3 {
 		side.publish(t, "cam/side/frame", make([]byte, 900_000), 0, false)
 		side.sync(t)
@@ -56,7 +57,7 @@ func TestAbsentSessionsOfOneAccount(t *testing.T) {
 		c.subscribe(t, 1, filters...)
 		c.subscribe(t, 1, "cam/front/result")
 		_ = c.c.Close()
-		until(t, "it is away", func() bool { return g.Stats().Clients == 1 })
+		testkit.Until(t, "it is away", func() bool { return g.Stats().Clients == 1 })
 		for range 10 {
 			front.publish(t, "cam/front/result", make([]byte, 100_000), 1, false)
 			front.want(t, packets.Puback)
@@ -81,15 +82,15 @@ func TestRevokedWill(t *testing.T) {
 	late := join(t, g.addr, "late", 5, g.asUser("op"), persistent(300), withWill("cam/front/cmd", "snap", false),
 		func(p *packets.Packet) { p.Connect.WillProperties.WillDelayInterval = 300 })
 	_ = late.c.Close()
-	until(t, "late has gone", func() bool { return g.Stats().Clients == 2 })
+	testkit.Until(t, "late has gone", func() bool { return g.Stats().Clients == 2 })
 	join(t, g.addr, "node", 4, g.asUser("front"), withWill("cam/front/status", "offline", true))
 	for _, name := range []string{"op", "front"} {
 		if err := access.Remove(g.file, name); err != nil {
 			t.Fatal(err)
 		}
-		until(t, name+" has gone", func() bool { return !g.as.Named(name) })
+		testkit.Until(t, name+" has gone", func() bool { return !g.as.Named(name) })
 	}
-	until(t, "all have gone", func() bool { return g.Stats().Clients == 1 })
+	testkit.Until(t, "all have gone", func() bool { return g.Stats().Clients == 1 })
 	if got := strings.Join(hub.drained(t), " "); got != "cam/front/status=offline" {
 		t.Errorf("said: %q", got)
 	}
@@ -103,7 +104,7 @@ func TestSquatters(t *testing.T) {
 	here := join(t, g.addr, "side", 4, g.asUser("eve"))
 	away := join(t, g.addr, "front", 5, persistent(3600))
 	_ = away.c.Close()
-	until(t, "away has gone", func() bool { return g.Stats().Clients == 1 })
+	testkit.Until(t, "away has gone", func() bool { return g.Stats().Clients == 1 })
 	for _, id := range []string{"front", "side"} {
 		a := cameraOf(wire.ID(id))
 		a.Token = true
@@ -112,11 +113,11 @@ func TestSquatters(t *testing.T) {
 			t.Fatal(err)
 		}
 		g.tokens[id] = token
-		until(t, "the account is known", func() bool { return g.as.Named(id) })
+		testkit.Until(t, "the account is known", func() bool { return g.as.Named(id) })
 	}
 	here.closedBy(t)
 	for _, id := range []string{"front", "side"} {
-		until(t, id+" gets in", func() bool {
+		testkit.Until(t, id+" gets in", func() bool {
 			ack, err := dial(t, g.addr).try(id, 4, g.asUser(id))
 			return err == nil && ack.ReasonCode == 0 && !ack.SessionPresent
 		})

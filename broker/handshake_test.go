@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"camqtt/internal/testkit"
+
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
@@ -24,7 +26,7 @@ func (c *client) talk(t *testing.T, what string, lines ...talk) {
 		}
 		want := unhex(t, l.want)
 		got := make([]byte, len(want))
-		_ = c.c.SetReadDeadline(time.Now().Add(patience))
+		_ = c.c.SetReadDeadline(time.Now().Add(testkit.Patience))
 		if n, err := io.ReadFull(c.r, got); err != nil || !bytes.Equal(got, want) {
 			t.Fatalf("%s, line %d: got % x, %v, wanted % x", what, i, got[:n], err, want)
 		}
@@ -78,7 +80,7 @@ func TestHandshakes(t *testing.T) {
 		c := join(t, b.addr, "talk", tc.version)
 		c.talk(t, tc.what, tc.lines...)
 		_ = c.c.Close()
-		until(t, "gone", func() bool { return b.Stats().Clients == 0 })
+		testkit.Until(t, "gone", func() bool { return b.Stats().Clients == 0 })
 	}
 	// Acknowledgements of another kind than the message needs.
 	for what, ack := range map[string]string{"PUBREC": "50 02 0001", "PUBCOMP": "70 02 0001"} {
@@ -109,7 +111,7 @@ func TestExactlyOnce(t *testing.T) {
 			t.Errorf("PUBREC %#x", rec.ReasonCode)
 		}
 		_ = c.c.Close()
-		until(t, "away", func() bool { return b.Stats().Clients == 1 })
+		testkit.Until(t, "away", func() bool { return b.Stats().Clients == 1 })
 		c = join(t, b.addr, id, v, persistent(100))
 		c.sync(t) // nothing is sent unasked [MQTT-4.4.0-1]
 		pk.FixedHeader.Dup = true
@@ -172,13 +174,13 @@ func TestResend(t *testing.T) {
 	ack(packets.Puback, 3)
 	c.sync(t)
 	_ = c.c.Close()
-	until(t, "away", func() bool { return b.Stats().Clients == 1 })
+	testkit.Until(t, "away", func() bool { return b.Stats().Clients == 1 })
 	c = join(t, b.addr, "c", 5, persistent(100))
 	for i, want := range []struct {
 		typ byte
 		n   int
 	}{{packets.Publish, 0}, {packets.Pubrel, 1}, {packets.Publish, 4}} {
-		pk, err := c.recv(patience)
+		pk, err := c.recv(testkit.Patience)
 		if err != nil || pk.FixedHeader.Type != want.typ || pk.PacketID != ids[want.n] || want.typ == packets.Publish && !pk.FixedHeader.Dup {
 			t.Errorf("packet %d: %s of %d, dup %v, %v; wanted %s of %d", i, packets.PacketNames[pk.FixedHeader.Type], pk.PacketID, pk.FixedHeader.Dup, err, packets.PacketNames[want.typ], ids[want.n])
 		}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"camqtt/internal/testkit"
+
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
@@ -71,7 +73,7 @@ func TestOrder(t *testing.T) {
 		token := make(chan struct{})
 		go rounds(cam, n, each, func() bool { _, ok := <-token; return ok }) // ends after n or with token
 		for i := range n {
-			until(t, "viewer has acknowledged everything", func() bool {
+			testkit.Until(t, "viewer has acknowledged everything", func() bool {
 				s.mu.Lock()
 				defer s.mu.Unlock()
 				return len(s.flights) == 0
@@ -133,7 +135,7 @@ func TestSnapshotFollowsItsMeta(t *testing.T) {
 	if want := []string{"snapshot/meta 0", "snapshot 0", "snapshot/meta 1", "snapshot/meta 2", "snapshot 2"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, wanted %q", got, want)
 	}
-	until(t, "all buffers are back", func() bool { return b.loads.out.Load() == 0 })
+	testkit.Until(t, "all buffers are back", func() bool { return b.loads.out.Load() == 0 })
 }
 
 // What MQTT 5 says of delivery holds on the lane too.
@@ -232,7 +234,7 @@ func TestStalledViewers(t *testing.T) {
 		t.Errorf("%d buffers were out at once, wanted at most %d", most, limit)
 	}
 	var s Stats
-	until(t, "what was written and replaced is counted", func() bool { // which is afterwards
+	testkit.Until(t, "what was written and replaced is counted", func() bool { // which is afterwards
 		s = b.Stats()
 		return slices.ContainsFunc(s.Viewers, func(v ViewerStats) bool { return v.Client == "good" && v.Delivered == rounds*cams }) && s.agree()
 	})
@@ -283,12 +285,12 @@ func TestStalledViewersAreGivenUp(t *testing.T) {
 		stalledViewer(t, b, fmt.Sprint("stalled", i))
 	}
 	pub := join(t, b.addr, "pub", 4)
-	until(t, "stalled viewers are given up", func() bool {
+	testkit.Until(t, "stalled viewers are given up", func() bool {
 		pub.publish(t, "cam/front/frame", make([]byte, 50000), 0, false)
 		pub.sync(t)
 		return b.Stats().Clients == 1
 	})
-	until(t, "all buffers are back", func() bool { return b.loads.out.Load() == 0 })
+	testkit.Until(t, "all buffers are back", func() bool { return b.loads.out.Load() == 0 })
 }
 
 // A viewer over TLS is served by the drain goroutine.

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"camqtt/internal/testkit"
+
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
@@ -15,12 +17,12 @@ func TestInboundBudget(t *testing.T) {
 	b := start(t, Options{Limits: Limits{InboundBytes: 1 << 20}})
 	hoard := join(t, b.addr, "hoard", 4)
 	_, _ = hoard.c.Write([]byte{0x30, 0x80, 0x80, 0x38, 0, 1, 'a'}) // 900 KiB to come
-	until(t, "announced", func() bool { return b.inbound.Load() > 0 })
+	testkit.Until(t, "announced", func() bool { return b.inbound.Load() > 0 })
 	late := join(t, b.addr, "late", 4)
 	_, _ = late.c.Write([]byte{0x30, 0x80, 0x80, 0x38, 0, 1, 'a'})
 	late.closedBy(t)
 	_ = hoard.c.Close()
-	until(t, "given back", func() bool { return b.inbound.Load() == 0 })
+	testkit.Until(t, "given back", func() bool { return b.inbound.Load() == 0 })
 	pub := join(t, b.addr, "pub", 4)
 	for range 5 {
 		pub.publish(t, "cam/front/frame", make([]byte, 900_000), 0, false)
@@ -139,7 +141,7 @@ func TestRetainedDump(t *testing.T) {
 // A viewer that reads nothing at QoS 1 holds up neither the camera nor the others. The
 // engine takes a lock for it that a blocked write holds: one and a half keepalives.
 func TestStalledAtQoS1(t *testing.T) {
-	b := start(t, Options{Limits: Limits{WriteTimeout: time.Hour}}) // so whoever waits for it waits for longer than patience
+	b := start(t, Options{Limits: Limits{WriteTimeout: time.Hour}}) // so whoever waits for it waits for longer than testkit.Patience
 	stalled := join(t, b.addr, "stalled", 4, persistent(0))
 	stalled.subscribe(t, 1, "cam/#")
 	good := join(t, b.addr, "good", 4)

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"camqtt/internal/testkit"
+
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
@@ -23,7 +25,7 @@ func writesOn(c net.Conn, packet []byte, stop chan struct{}) error {
 			return nil
 		default:
 		}
-		_ = c.SetWriteDeadline(time.Now().Add(patience))
+		_ = c.SetWriteDeadline(time.Now().Add(testkit.Patience))
 		if _, err := c.Write(all); err != nil {
 			return err
 		}
@@ -93,7 +95,7 @@ func TestRefusalReachesClientThatWrites(t *testing.T) {
 	if _, err := old.c.Write(append([]byte{packets.Pubrel << 4, 2, 0, 1}, bytes.Repeat([]byte{packets.Pingreq << 4, 0}, 5000)...)); err != nil {
 		t.Fatal(err)
 	}
-	_ = old.c.SetReadDeadline(time.Now().Add(patience))
+	_ = old.c.SetReadDeadline(time.Now().Add(testkit.Patience))
 	if got, err := io.ReadAll(old.r); err != nil || len(got) != 0 {
 		t.Errorf("after a wrong packet: % x, %v; wanted the end", got, err)
 	}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"camqtt/internal/testkit"
 )
 
 // tool finds a program of mosquitto-clients.
@@ -50,7 +52,7 @@ func TestMosquittoClients(t *testing.T) {
 	}
 	retained := func(topic, payload string) { // mosquitto_pub does not wait for the broker at QoS 0
 		t.Helper()
-		until(t, topic+" is retained", func() bool {
+		testkit.Until(t, topic+" is retained", func() bool {
 			b.retained.mu.RLock()
 			defer b.retained.mu.RUnlock()
 			m := b.retained.m[topic]
@@ -78,7 +80,7 @@ func TestMosquittoClients(t *testing.T) {
 	if err := answer.Start(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "subscription", func() bool { return len(b.engine.Topics.Subscribers("ask").Subscriptions) == 1 })
+	testkit.Until(t, "subscription", func() bool { return len(b.engine.Topics.Subscribers("ask").Subscriptions) == 1 })
 	answered := make(chan struct{})
 	go func() { // ends when the question has come
 		defer close(answered)
@@ -99,7 +101,7 @@ func TestMosquittoClients(t *testing.T) {
 	if err := mortal.Start(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "connected", func() bool { return len(b.engine.Topics.Subscribers("nothing").Subscriptions) == 1 })
+	testkit.Until(t, "connected", func() bool { return len(b.engine.Topics.Subscribers("nothing").Subscriptions) == 1 })
 	_ = mortal.Process.Kill()
 	_ = mortal.Wait()
 	if pk := watch.message(t); string(pk.Payload) != "offline" {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"camqtt/internal/testkit"
+
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 )
@@ -17,7 +19,7 @@ func TestSharedGroupChoosesConnected(t *testing.T) {
 	off := join(t, b.addr, "off", 5, persistent(100))
 	off.subscribe(t, 1, "$share/g/t", "$share/g/cam/front/frame")
 	_ = off.c.Close()
-	until(t, "client away", func() bool { return b.Stats().Clients == 0 })
+	testkit.Until(t, "client away", func() bool { return b.Stats().Clients == 0 })
 	on := []*client{join(t, b.addr, "on1", 5), join(t, b.addr, "on2", 4)}
 	for _, c := range on {
 		c.subscribe(t, 1, "$share/g/t", "$share/g/cam/front/frame")
@@ -175,7 +177,7 @@ func TestRetainedPicturesAreShared(t *testing.T) {
 		pub.publish(t, fmt.Sprintf("cam/c%d/preview", i), nil, 0, true)
 	}
 	pub.sync(t)
-	until(t, "buffers back", func() bool { return b.loads.out.Load() == 0 })
+	testkit.Until(t, "buffers back", func() bool { return b.loads.out.Load() == 0 })
 }
 
 // C11. Fails when the old connection's will can come after the newcomer's first word.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"camqtt/internal/access"
+	"camqtt/internal/testkit"
 )
 
 // has reports whether a line was logged that contains all parts.
@@ -27,7 +28,7 @@ func TestEachRefusalIsLogged(t *testing.T) {
 	g := startOptions(t, Options{Log: slog.New(slog.NewTextHandler(log, nil))}, access.AnonymousNever, cameraOf("front"), cameraOf("side"), viewerOf("ann"))
 	logged := func(parts ...string) {
 		t.Helper()
-		until(t, "a log line with "+strings.Join(parts, " and "), func() bool { return log.has(parts...) })
+		testkit.Until(t, "a log line with "+strings.Join(parts, " and "), func() bool { return log.has(parts...) })
 	}
 	refused := func(id string, o ...option) {
 		t.Helper()

@@ -16,6 +16,7 @@ import (
 
 	"camqtt/dashboard"
 	"camqtt/internal/access"
+	"camqtt/internal/testkit"
 	"camqtt/internal/testkit/rights"
 	"camqtt/internal/viewer"
 )
@@ -340,7 +341,7 @@ func (r *role) wills(t *testing.T) {
 			r.cases++
 		}
 	}
-	until(t, "all have gone", func() bool { return r.Stats().Clients == 1 })
+	testkit.Until(t, "all have gone", func() bool { return r.Stats().Clients == 1 })
 	r.expect(t, "wills", r.hub.drained(t), want)
 	late := r.guarded.hub(t, "late")
 	late.subscribe(t, 0, "#")
@@ -350,7 +351,7 @@ func (r *role) wills(t *testing.T) {
 	}
 	late.sync(t)
 	_ = late.c.Close()
-	until(t, "late has gone", func() bool { return r.Stats().Clients == 1 })
+	testkit.Until(t, "late has gone", func() bool { return r.Stats().Clients == 1 })
 	r.hub.drained(t)
 }
 
@@ -384,7 +385,7 @@ func TestRightsTable(t *testing.T) {
 					r.says(t)
 					r.clears(t)
 					r.sees(t)
-					until(t, "the others have gone", func() bool {
+					testkit.Until(t, "the others have gone", func() bool {
 						for _, c := range g.connections() {
 							if c.established.Load() && c.who.Role != access.Hub {
 								c.kick(packets.ErrServerShuttingDown)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"camqtt/internal/access"
+	"camqtt/internal/testkit"
 	"camqtt/internal/wire"
 )
 
@@ -34,7 +35,7 @@ func TestServedCameraHasOneVoice(t *testing.T) {
 		t.Errorf("online %q, wanted the shed", got)
 	}
 	_ = c.c.Close()
-	until(t, "the bridge has gone", func() bool { return g.Stats().Clients == 1 })
+	testkit.Until(t, "the bridge has gone", func() bool { return g.Stats().Clients == 1 })
 	if got := boss.drained(t); len(got) != 7 || strings.Contains(strings.Join(got, " "), "front") {
 		t.Errorf("heard %q, wanted the seven of the shed", got)
 	}

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"camqtt/internal/testkit"
+
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
@@ -80,7 +82,7 @@ func TestStoreWritesInTimeAndOnlyChanges(t *testing.T) {
 	pub := join(t, b.addr, "pub", 4)
 	pub.publish(t, "a", []byte("1"), 0, true)
 	pub.publish(t, "cam/front/snapshot", make([]byte, 3000), 0, true)
-	until(t, "both written", func() bool { return b.Stats().StoreWrites == 2 })
+	testkit.Until(t, "both written", func() bool { return b.Stats().StoreWrites == 2 })
 	killed := t.TempDir()
 	if err := os.CopyFS(killed, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
@@ -98,7 +100,7 @@ func TestStoreWritesInTimeAndOnlyChanges(t *testing.T) {
 		t.Errorf("%d writes although nothing changed, wanted 2", n)
 	}
 	pub.publish(t, "cam/front/snapshot", nil, 0, true)
-	until(t, "picture removed", func() bool {
+	testkit.Until(t, "picture removed", func() bool {
 		left, _ := filepath.Glob(filepath.Join(dir, pictureFolder, "*"))
 		return len(left) == 0
 	})
@@ -118,7 +120,7 @@ func TestStoreReplacesFiles(t *testing.T) {
 		pub.publish(t, "a", fmt.Append(nil, "value ", n), 0, true)
 		pub.publish(t, "cam/front/snapshot", fmt.Append(nil, "picture ", n), 0, true)
 		pub.sync(t)
-		until(t, "both written", func() bool { return b.Stats().StoreWrites >= 2*n })
+		testkit.Until(t, "both written", func() bool { return b.Stats().StoreWrites >= 2*n })
 	}
 	write(1)
 	pictures, _ := filepath.Glob(filepath.Join(dir, pictureFolder, "*"+pictureSuffix))
@@ -221,11 +223,11 @@ func TestStoreRetries(t *testing.T) {
 		t.Fatal(err)
 	}
 	pub.publish(t, "a", []byte("1"), 0, true)
-	until(t, "a failed write", func() bool { return b.Stats().StoreErrors > 1 })
+	testkit.Until(t, "a failed write", func() bool { return b.Stats().StoreErrors > 1 })
 	if err := os.RemoveAll(in); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "a write", func() bool { return b.Stats().StoreWrites == 1 })
+	testkit.Until(t, "a write", func() bool { return b.Stats().StoreWrites == 1 })
 	if left, _ := filepath.Glob(filepath.Join(dir, retainedFile+".new-*")); len(left) != 0 {
 		t.Errorf("left half-written: %q", left)
 	}
@@ -275,7 +277,7 @@ func TestShutdownKeepsWills(t *testing.T) {
 	cam.want(t, packets.Puback)
 	late := join(t, b.addr, "late", 5, withWill("other/late", "gone", true), persistent(1000), func(p *packets.Packet) { p.Connect.WillProperties.WillDelayInterval = 500 })
 	_ = late.c.Close()
-	until(t, "late has gone", func() bool { return b.Stats().Clients == 1 })
+	testkit.Until(t, "late has gone", func() bool { return b.Stats().Clients == 1 })
 	b.stop()
 	got := onDisk(t, dir)
 	for topic, want := range map[string]string{"cam/front/status": "offline", "other/late": "gone"} {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"camqtt/internal/testkit"
+
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
@@ -15,7 +17,7 @@ func TestSystemTopics(t *testing.T) {
 	c := join(t, b.addr, "c", 5)
 	c.subscribe(t, 0, "$SYS/#")
 	got := map[string]string{}
-	until(t, "all of it", func() bool {
+	testkit.Until(t, "all of it", func() bool {
 		for _, m := range c.drained(t) {
 			topic, v, _ := strings.Cut(m, "=")
 			got[topic] = v
@@ -37,7 +39,7 @@ func TestSystemTopics(t *testing.T) {
 		"clients/connected": "3", "clients/total": "3", "clients/maximum": "3", "clients/disconnected": "0",
 		"retained messages/count": "1", "subscriptions/count": "3", "publish/messages/received": "2", "pictures/received": "1",
 	}
-	until(t, "the numbers", func() bool {
+	testkit.Until(t, "the numbers", func() bool {
 		for _, m := range c.drained(t) {
 			topic, v, _ := strings.Cut(m, "=")
 			got[topic] = v
@@ -58,7 +60,7 @@ func TestSystemTopics(t *testing.T) {
 		t.Errorf("retained for # and the like: %q", got)
 	}
 	c.drained(t) // what has come so far
-	until(t, "more of it", func() bool { return len(c.drained(t)) > 0 })
+	testkit.Until(t, "more of it", func() bool { return len(c.drained(t)) > 0 })
 	pub.publish(t, "b", []byte("2"), 0, false)
 	pub.sync(t)
 	if got := w.drained(t); !slices.Equal(got, []string{"b=2"}) && !slices.Equal(got, []string{"b=2", "b=2"}) {
@@ -117,7 +119,7 @@ func TestListenerCap(t *testing.T) {
 	p := pipe(t, b.Broker) // has nothing to do with that listener
 	p.joins(t, "inside", 4)
 	_ = first.c.Close()
-	until(t, "a place", func() bool {
+	testkit.Until(t, "a place", func() bool {
 		_, err := dial(t, b.addr).try("c", 4)
 		return err == nil
 	})

@@ -97,7 +97,7 @@ func TestOtherProtocols(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = c.SetDeadline(time.Now().Add(patience))
+		_ = c.SetDeadline(time.Now().Add(testkit.Patience))
 		return c
 	}
 	const hello = "\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02xx"

@@ -20,11 +20,8 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"camqtt/internal/access"
+	"camqtt/internal/testkit"
 )
-
-// patience is for what comes by itself: far more than a busy machine needs, and less
-// than the times after which a broker would give up a client for other reasons.
-const patience = 50 * time.Second
 
 // quiet is a log that nobody reads.
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
@@ -85,22 +82,12 @@ func serve(t testing.TB, b *Broker, addr string) *running {
 			if err != nil {
 				t.Errorf("Serve: %v", err)
 			}
-		case <-time.After(patience):
-			t.Errorf("Serve did not end within %s", patience)
+		case <-time.After(testkit.Patience):
+			t.Errorf("Serve did not end within %s", testkit.Patience)
 		}
 	}
 	t.Cleanup(r.stop)
 	return r
-}
-
-// until polls a condition.
-func until(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !cond(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s: not within %s", what, patience)
-		}
-	}
 }
 
 // client speaks raw MQTT.
@@ -158,7 +145,7 @@ func (c *client) try(id string, v byte, o ...option) (packets.Packet, error) {
 	if err := c.send(connectPacket(id, v, o...)); err != nil {
 		return packets.Packet{}, err
 	}
-	return c.recv(patience)
+	return c.recv(testkit.Patience)
 }
 
 // join connects and wants to be accepted.
@@ -271,7 +258,7 @@ func (c *client) recv(d time.Duration) (pk packets.Packet, err error) {
 func (c *client) want(t testing.TB, typ byte) packets.Packet {
 	t.Helper()
 	for {
-		pk, err := c.recv(patience)
+		pk, err := c.recv(testkit.Patience)
 		if err != nil {
 			t.Fatalf("waiting for %s: %v", packets.PacketNames[typ], err)
 		}
@@ -342,7 +329,7 @@ func (c *client) drained(t testing.TB) (out []string) {
 		t.Fatal(err)
 	}
 	for {
-		pk, err := c.recv(patience)
+		pk, err := c.recv(testkit.Patience)
 		if err != nil {
 			t.Fatalf("waiting for PINGRESP: %v", err)
 		}
@@ -359,11 +346,11 @@ func (c *client) drained(t testing.TB) (out []string) {
 // closedBy wants the broker to end the connection; anything before that is skipped.
 func (c *client) closedBy(t testing.TB) {
 	t.Helper()
-	end := time.Now().Add(patience)
+	end := time.Now().Add(testkit.Patience)
 	for {
 		if _, err := c.recv(time.Until(end)); err != nil {
 			if ne, ok := err.(net.Error); ok && ne.Timeout() {
-				t.Fatalf("connection still open after %s", patience)
+				t.Fatalf("connection still open after %s", testkit.Patience)
 			}
 			return
 		}

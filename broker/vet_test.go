@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"camqtt/internal/testkit"
+
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
@@ -24,7 +26,7 @@ func unhex(t testing.TB, s string) []byte {
 // rest reads what the broker says until it closes the connection.
 func (c *client) rest(t testing.TB) []byte {
 	t.Helper()
-	_ = c.c.SetReadDeadline(time.Now().Add(patience))
+	_ = c.c.SetReadDeadline(time.Now().Add(testkit.Patience))
 	b, err := io.ReadAll(c.r)
 	if err != nil && !strings.Contains(err.Error(), "reset by peer") {
 		t.Errorf("connection was not closed: %v", err)
@@ -161,7 +163,7 @@ func TestConnects(t *testing.T) {
 	} {
 		c := dial(t, b.addr)
 		_, _ = c.c.Write(append(unhex(t, send), 0xc0, 0)) // and PINGREQ at once
-		if ack, err := c.recv(patience); err != nil || ack.FixedHeader.Type != packets.Connack || ack.ReasonCode != 0 {
+		if ack, err := c.recv(testkit.Patience); err != nil || ack.FixedHeader.Type != packets.Connack || ack.ReasonCode != 0 {
 			t.Errorf("%s: refused: %#x, %v", name, ack.ReasonCode, err)
 			continue
 		}
@@ -181,7 +183,7 @@ func TestEmptyWill(t *testing.T) {
 		pub.want(t, packets.Puback)
 		c := join(t, b.addr, "mortal", v, withWill("w", "", true))
 		_ = c.c.Close()
-		until(t, "the retained message removed", func() bool { return len(b.retained.topics("w")) == 0 })
+		testkit.Until(t, "the retained message removed", func() bool { return len(b.retained.topics("w")) == 0 })
 	}
 }
 

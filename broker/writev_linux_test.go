@@ -5,6 +5,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"camqtt/internal/testkit"
 )
 
 // Room that came before anybody waits for it is noticed: the kernel says so once only,
@@ -26,8 +28,8 @@ func TestRoomThatCameEarlier(t *testing.T) {
 	}
 	defer near.Close()
 	a := newAttempt(near.(*net.TCPConn))
-	_ = near.SetWriteDeadline(time.Now().Add(patience))
-	_ = far.SetReadDeadline(time.Now().Add(patience))
+	_ = near.SetWriteDeadline(time.Now().Add(testkit.Patience))
+	_ = far.SetReadDeadline(time.Now().Add(testkit.Patience))
 	for range 5 {
 		sent := int64(0)
 		for {

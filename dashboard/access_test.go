@@ -289,10 +289,10 @@ func TestStreamEndsWithTheAccount(t *testing.T) {
 	}()
 	select {
 	case <-ended:
-	case <-time.After(patience):
+	case <-time.After(testkit.Patience):
 		t.Error("the stream goes on")
 	}
-	testkit.Until(t, patience, "the lease is given back", func() bool { return f.leases.Load() == 0 })
+	testkit.Until(t, "the lease is given back", func() bool { return f.leases.Load() == 0 })
 }
 
 // sink keeps what is logged.

@@ -47,7 +47,7 @@ func (s *studio) ask(ctx context.Context, k captureKey) <-chan string {
 		p, err := s.join(ctx, k)
 		got <- fmt.Sprintf("%s %v", p.JPEG, err)
 	}()
-	testkit.Until(s.t, patience, "one more waits", func() bool { return s.waiting(k) == before+1 })
+	testkit.Until(s.t, "one more waits", func() bool { return s.waiting(k) == before+1 })
 	return got
 }
 

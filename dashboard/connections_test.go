@@ -103,7 +103,7 @@ func TestConnectionsThatAreFull(t *testing.T) {
 		if _, err := io.WriteString(c, "GET /healthz HTTP/1.1\r\nHost: "+s.addr+"\r\n\r\n"); err != nil {
 			return nil, err
 		}
-		_ = c.SetReadDeadline(time.Now().Add(patience))
+		_ = c.SetReadDeadline(time.Now().Add(testkit.Patience))
 		return http.ReadResponse(bufio.NewReader(c), nil)
 	}
 	var idle []net.Conn
@@ -120,15 +120,15 @@ func TestConnectionsThatAreFull(t *testing.T) {
 		}
 		idle = append(idle, c)
 	}
-	_ = idle[0].SetReadDeadline(time.Now().Add(patience))
+	_ = idle[0].SetReadDeadline(time.Now().Add(testkit.Patience))
 	if _, err := idle[0].Read(make([]byte, 1)); err == nil {
 		t.Error("the oldest idle connection has something to say")
 	}
-	testkit.Until(t, patience, "8 are open, all of them idle", s.allIdle(8))
+	testkit.Until(t, "8 are open, all of them idle", s.allIdle(8))
 	for range 8 {
 		defer rawGet(t, s.addr, "/cam/porch/snapshot.jpg").Close()
 	}
-	testkit.Until(t, patience, "a request is served on each", func() bool { return s.snaps.taken.Load() == 8 })
+	testkit.Until(t, "a request is served on each", func() bool { return s.snaps.taken.Load() == 8 })
 	c, err := net.Dial("tcp", s.addr)
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +154,7 @@ func TestWrongProtocolIsNamed(t *testing.T) {
 		_ = c.Close()
 		t.Fatal("a plain port spoke TLS")
 	}
-	testkit.Until(t, patience, "a line in the log", func() bool { return strings.Contains(log.String(), "TLS was spoken to a plain port") })
+	testkit.Until(t, "a line in the log", func() bool { return strings.Contains(log.String(), "TLS was spoken to a plain port") })
 	fmt.Fprintln(errorLog{often: s.often, log: s.opts.Log}, "http: TLS handshake error from 192.0.2.1:4000: client sent an HTTP request to an HTTPS server")
 	if text := log.String(); !strings.Contains(text, "no TLS was spoken to a TLS port") || !strings.Contains(text, "from=192.0.2.1:4000") {
 		t.Errorf("the log says\n%s", text)

@@ -53,14 +53,14 @@ func TestEnrolDialog(t *testing.T) {
 
 	page := testkit.OpenBrowser(t, c.url+"/", 0, 0)
 	page.Allow("WebSocket connection to")
-	page.Wait(patience, `document.querySelector('#user') !== null && document.activeElement.id === 'user'`)
+	page.Wait(`document.querySelector('#user') !== null && document.activeElement.id === 'user'`)
 	page.Press("root\t" + c.tokens["root"] + "\r")
-	page.Wait(patience, `document.documentElement?.dataset.broker === 'up' && document.querySelector('[data-part=enrol]').checkVisibility()`)
+	page.Wait(`document.documentElement?.dataset.broker === 'up' && document.querySelector('[data-part=enrol]').checkVisibility()`)
 	page.Click(`#account [data-part=enrol]`)
-	page.Wait(patience, `document.activeElement.id === 'enrol-camera'`)
+	page.Wait(`document.activeElement.id === 'enrol-camera'`)
 	page.Press("front\r")
-	page.Wait(patience, `document.querySelector('dialog.box [data-part=line]').textContent.startsWith('camqtt node --join camqtt1.front.')`)
-	page.Wait(patience, `/Good for (10:00|9:\d\d)/.test(document.querySelector('dialog.box [data-part=left]').textContent) && document.querySelector('dialog.box .qr').width === 33`)
+	page.Wait(`document.querySelector('dialog.box [data-part=line]').textContent.startsWith('camqtt node --join camqtt1.front.')`)
+	page.Wait(`/Good for (10:00|9:\d\d)/.test(document.querySelector('dialog.box [data-part=left]').textContent) && document.querySelector('dialog.box .qr').width === 33`)
 	if dir := os.Getenv("PAGE_SHOTS"); dir != "" {
 		page.Screenshot(filepath.Join(dir, "enrol.png"))
 		page.Viewport(390, 844)
@@ -72,10 +72,10 @@ func TestEnrolDialog(t *testing.T) {
 		t.Error("the dialog is wider than a phone")
 	}
 	page.Press("\x1b")
-	page.Wait(patience, `document.querySelector('dialog[open]') === null && document.querySelector('dialog.box [data-part=line]').textContent === ''`)
+	page.Wait(`document.querySelector('dialog[open]') === null && document.querySelector('dialog.box [data-part=line]').textContent === ''`)
 	s.life = 1500 * time.Millisecond
 	page.Click(`#account [data-part=enrol]`)
-	page.Wait(patience, `document.activeElement.id === 'enrol-camera'`)
+	page.Wait(`document.activeElement.id === 'enrol-camera'`)
 	page.Press("\b\b\b\b\bside\r")
-	page.Wait(patience, `document.querySelector('dialog.box [data-part=left]').textContent === 'Expired.' && document.querySelector('dialog.box [data-part=line]').textContent === ''`)
+	page.Wait(`document.querySelector('dialog.box [data-part=left]').textContent === 'Expired.' && document.querySelector('dialog.box [data-part=line]').textContent === ''`)
 }

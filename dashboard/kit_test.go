@@ -17,9 +17,6 @@ import (
 	"camqtt/internal/wire"
 )
 
-// patience is for what comes by itself: far more than a busy machine needs.
-const patience = time.Minute
-
 // fakeViewer knows the cameras it is given and answers as its functions say.
 type fakeViewer struct {
 	mu   sync.Mutex
@@ -162,8 +159,8 @@ func serve(t testing.TB, o Options) *served {
 		select {
 		case err := <-done:
 			return err
-		case <-time.After(patience):
-			t.Errorf("Serve did not end within %s", patience)
+		case <-time.After(testkit.Patience):
+			t.Errorf("Serve did not end within %s", testkit.Patience)
 			return nil
 		}
 	})

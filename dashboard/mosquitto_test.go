@@ -126,7 +126,7 @@ func TestRemoteWithMosquittoShowsTheNewestToASlowBrowser(t *testing.T) {
 	_, _ = pub.Write(publishPacket(0x30, "cam/a/stats", "the end"))
 	// The browser has read nothing so far. All the broker has said is here when most
 	// of it was replaced and no more comes.
-	testkit.Until(t, patience, "pictures are replaced", func() bool { return counts.replaced.Load() > last/2 })
+	testkit.Until(t, "pictures are replaced", func() bool { return counts.replaced.Load() > last/2 })
 	var seen []string
 	for {
 		_, b, err := ws.ReadMessage()

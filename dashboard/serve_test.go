@@ -70,7 +70,7 @@ func TestServeEndsEverythingAtOnce(t *testing.T) {
 	}
 	defer idle.Close()
 	mustDialWS(t, s)
-	testkit.Until(t, patience, "all are served", func() bool {
+	testkit.Until(t, "all are served", func() bool {
 		return s.streams.taken.Load() == 1 && s.snaps.taken.Load() == 1 && s.sockets.taken.Load() == 1 && s.openNow() == 4
 	})
 	begun := time.Now()
@@ -86,7 +86,7 @@ func TestServeEndsEverythingAtOnce(t *testing.T) {
 	if n := s.openNow(); n != 0 {
 		t.Errorf("%d connections are still counted", n)
 	}
-	testkit.Until(t, patience, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= before+1 })
+	testkit.Until(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= before+1 })
 }
 
 func rawGet(t testing.TB, addr, path string) net.Conn {
@@ -236,9 +236,9 @@ func TestMetrics(t *testing.T) {
 	ask(t, "GET", s.url+"/cam/porch/snapshot.jpg")
 	ask(t, "GET", s.url+"/cam/WRONG/snapshot.jpg")
 	mustDialWS(t, s)
-	testkit.Until(t, patience, "the WebSocket is counted", func() bool { return s.sockets.taken.Load() == 1 })
+	testkit.Until(t, "the WebSocket is counted", func() bool { return s.sockets.taken.Load() == 1 })
 	resp, body := ask(t, "GET", s.url+"/metrics")
-	testkit.Until(t, patience, "the answers are counted, which is after they have been sent", func() bool {
+	testkit.Until(t, "the answers are counted, which is after they have been sent", func() bool {
 		resp, body = ask(t, "GET", s.url+"/metrics")
 		return strings.Contains(body, `path="other"} 1`) && strings.Contains(body, `path="page"} 1`) &&
 			strings.Contains(body, `code="200",path="/cam/{id}/snapshot.jpg"} 1`) && strings.Contains(body, `code="400",path="/cam/{id}/snapshot.jpg"} 1`)

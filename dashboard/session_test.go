@@ -243,18 +243,18 @@ func TestSessionsEnd(t *testing.T) {
 			if err := end(c, cookie); err != nil {
 				t.Fatal(err)
 			}
-			_ = ws.SetReadDeadline(time.Now().Add(patience))
+			_ = ws.SetReadDeadline(time.Now().Add(testkit.Patience))
 			_, _, err := ws.ReadMessage()
 			var late net.Error
 			if err == nil || errors.As(err, &late) && late.Timeout() {
 				t.Errorf("the WebSocket goes on: %v", err)
 			}
-			testkit.Until(t, patience, "the cookie is worthless", func() bool { return c.status(t, "/", cookie...) == 401 })
+			testkit.Until(t, "the cookie is worthless", func() bool { return c.status(t, "/", cookie...) == 401 })
 			if err := c.enter(t, other, spare); err == nil {
 				t.Error("its ticket is good for another session")
 			}
 			if name != "log out" {
-				testkit.Until(t, patience, "the other session of the account has ended", func() bool { return c.status(t, "/", other...) == 401 })
+				testkit.Until(t, "the other session of the account has ended", func() bool { return c.status(t, "/", other...) == 401 })
 			} else if got := c.status(t, "/", other...); got != 200 {
 				t.Errorf("another session of the account: %d", got)
 			}

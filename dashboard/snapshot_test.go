@@ -174,7 +174,7 @@ func TestSnapshotLimit(t *testing.T) {
 		resp, _ := ask(t, "GET", s.url+"/cam/porch/snapshot.jpg")
 		first <- resp.StatusCode
 	}()
-	testkit.Until(t, patience, "one request waits", func() bool { return s.snaps.taken.Load() == 1 })
+	testkit.Until(t, "one request waits", func() bool { return s.snaps.taken.Load() == 1 })
 	resp, body := ask(t, "GET", s.url+"/cam/porch/snapshot.jpg")
 	wantAnswer(t, resp, body, 503, "limit")
 	close(release)

@@ -29,10 +29,10 @@ func dialWS(t testing.TB, s *served, header ...string) (*websocket.Conn, *http.R
 			h.Del(header[i])
 		}
 	}
-	ws, resp, err := (&websocket.Dialer{HandshakeTimeout: patience}).Dial("ws://"+s.addr+"/mqtt", h)
+	ws, resp, err := (&websocket.Dialer{HandshakeTimeout: testkit.Patience}).Dial("ws://"+s.addr+"/mqtt", h)
 	if err == nil {
 		t.Cleanup(func() { ws.Close() })
-		_ = ws.SetReadDeadline(time.Now().Add(patience))
+		_ = ws.SetReadDeadline(time.Now().Add(testkit.Patience))
 	}
 	return ws, resp, err
 }
@@ -99,7 +99,7 @@ func TestWebSocketLimit(t *testing.T) {
 		t.Fatalf("second WebSocket: %v, want 503", err)
 	}
 	ws.Close()
-	testkit.Until(t, patience, "the place is free", func() bool {
+	testkit.Until(t, "the place is free", func() bool {
 		_, _, err := dialWS(t, s)
 		return err == nil
 	})
@@ -166,7 +166,7 @@ func TestPingsAreAnswered(t *testing.T) {
 			}
 		}
 	}()
-	if err := ws.WriteControl(websocket.PingMessage, []byte("hi"), time.Now().Add(patience)); err != nil {
+	if err := ws.WriteControl(websocket.PingMessage, []byte("hi"), time.Now().Add(testkit.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -174,7 +174,7 @@ func TestPingsAreAnswered(t *testing.T) {
 		if got != "hi" {
 			t.Errorf("pong %q, want hi", got)
 		}
-	case <-time.After(patience):
+	case <-time.After(testkit.Patience):
 		t.Error("no pong")
 	}
 }
@@ -232,7 +232,7 @@ func TestDeadPeerIsNoticed(t *testing.T) {
 		if err == nil {
 			t.Error("a peer that answers no ping was read from without an error")
 		}
-	case <-time.After(patience):
+	case <-time.After(testkit.Patience):
 		t.Error("a peer that answers no ping was not noticed")
 	}
 }
@@ -249,7 +249,7 @@ func TestCloseIsTheEndOfTheStream(t *testing.T) {
 		return err
 	}})
 	ws := mustDialWS(t, s)
-	_ = ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(patience))
+	_ = ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(testkit.Patience))
 	if err := <-ended; err != io.EOF {
 		t.Errorf("Read() = %v, want io.EOF", err)
 	}
@@ -319,14 +319,14 @@ func boundSocket(t *testing.T, ping time.Duration) {
 		}
 	}
 	if ping > 0 {
-		testkit.Until(t, patience, "a ping was handed over", has(0x89))
+		testkit.Until(t, "a ping was handed over", has(0x89))
 		return
 	}
-	_ = ws.WriteControl(websocket.PingMessage, []byte("hi"), time.Now().Add(patience))
-	testkit.Until(t, patience, "a pong was handed over", has(0x8a))
+	_ = ws.WriteControl(websocket.PingMessage, []byte("hi"), time.Now().Add(testkit.Patience))
+	testkit.Until(t, "a pong was handed over", has(0x8a))
 	_ = ws.WriteMessage(websocket.BinaryMessage, make([]byte, 101))
 	<-over
-	testkit.Until(t, patience, "the close was handed over", has(0x88))
+	testkit.Until(t, "the close was handed over", has(0x88))
 	if kind, b, err := ws.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseAbnormalClosure) {
 		t.Errorf("the browser got %d %q %v, want nothing: only the broker writes", kind, b, err)
 	}
@@ -371,7 +371,7 @@ func TestAFramingBroker(t *testing.T) {
 	ws := mustDialWS(t, s)
 	pong := ""
 	ws.SetPongHandler(func(data string) error { pong = data; return nil })
-	_ = ws.WriteControl(websocket.PingMessage, []byte("between"), time.Now().Add(patience))
+	_ = ws.WriteControl(websocket.PingMessage, []byte("between"), time.Now().Add(testkit.Patience))
 	for range 3 {
 		if _, b, err := ws.ReadMessage(); err != nil || len(b) != 100000 {
 			t.Fatalf("%d bytes, %v: want packets of 100000", len(b), err)

@@ -26,7 +26,7 @@ import (
 // openStream begins to read a stream until the test ends.
 func openStream(t testing.TB, url string) (*http.Response, *multipart.Reader) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 	t.Cleanup(cancel)
 	r, err := http.NewRequestWithContext(ctx, "GET", url, nil)
 	if err != nil {
@@ -92,7 +92,7 @@ func TestStreamShowsEachPictureAtOnce(t *testing.T) {
 		}
 	}
 	resp.Body.Close()
-	testkit.Until(t, patience, "the lease is given back", func() bool { return f.leases.Load() == 0 })
+	testkit.Until(t, "the lease is given back", func() bool { return f.leases.Load() == 0 })
 }
 
 func TestStreamHead(t *testing.T) {
@@ -132,7 +132,7 @@ func TestAStalledVisitorDelaysNobodyAndIsDropped(t *testing.T) {
 	s := serve(t, Options{Viewer: f, Limits: Limits{WriteTimeout: 3 * time.Second}})
 	stalled := rawGet(t, s.addr, "/cam/porch/stream.mjpg")
 	defer stalled.Close()
-	testkit.Until(t, patience, "the stalled visitor is there", func() bool { return f.leases.Load() == 1 })
+	testkit.Until(t, "the stalled visitor is there", func() bool { return f.leases.Load() == 1 })
 	_, parts := openStream(t, s.url+"/cam/porch/stream.mjpg")
 	for range 20 {
 		part, err := parts.NextPart()
@@ -152,8 +152,8 @@ func TestAStalledVisitorDelaysNobodyAndIsDropped(t *testing.T) {
 			_, _ = io.Copy(io.Discard, part)
 		}
 	}()
-	testkit.Until(t, patience, "the stalled visitor is dropped", func() bool { return f.leases.Load() == 1 })
-	testkit.Until(t, patience, "/metrics shows that one stream was dropped and one remains", func() bool { // its place is given back after its lease
+	testkit.Until(t, "the stalled visitor is dropped", func() bool { return f.leases.Load() == 1 })
+	testkit.Until(t, "/metrics shows that one stream was dropped and one remains", func() bool { // its place is given back after its lease
 		_, body := ask(t, "GET", s.url+"/metrics")
 		return strings.Contains(body, "camqtt_http_stream_dropped_total 1\n") && strings.Contains(body, "camqtt_http_streams 1\n")
 	})
@@ -177,8 +177,8 @@ func TestASlowVisitorSeesTheNewest(t *testing.T) {
 	s := serve(t, Options{Viewer: f})
 	c := rawGet(t, s.addr, "/cam/porch/stream.mjpg")
 	defer c.Close()
-	testkit.Until(t, patience, "all pictures were shown", func() bool { return shown.Load() == last })
-	_ = c.SetReadDeadline(time.Now().Add(patience))
+	testkit.Until(t, "all pictures were shown", func() bool { return shown.Load() == last })
+	_ = c.SetReadDeadline(time.Now().Add(testkit.Patience))
 	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -300,7 +300,7 @@ func TestStreamForOtherPrograms(t *testing.T) {
 			if format != "" {
 				args = append([]string{"-f", format}, args...)
 			}
-			out, stderr, status := testkit.Run(t, patience, testkit.Tool(t, "ffmpeg"), args...)
+			out, stderr, status := testkit.Run(t, testkit.Tool(t, "ffmpeg"), args...)
 			frames := 0
 			for line := range strings.Lines(string(out)) {
 				if !strings.HasPrefix(line, "#") {
@@ -313,7 +313,7 @@ func TestStreamForOtherPrograms(t *testing.T) {
 		}
 	})
 	t.Run("ffprobe", func(t *testing.T) {
-		out, stderr, status := testkit.Run(t, patience, testkit.Tool(t, "ffprobe"), "-hide_banner", "-v", "error", "-f", "mpjpeg",
+		out, stderr, status := testkit.Run(t, testkit.Tool(t, "ffprobe"), "-hide_banner", "-v", "error", "-f", "mpjpeg",
 			"-show_entries", "stream=codec_name,width,height", "-of", "csv=p=0", url)
 		if got := strings.TrimSpace(string(out)); status != 0 || !strings.HasPrefix(got, "mjpeg,320,240") {
 			t.Errorf("status %d, %q, want mjpeg,320,240\n%s", status, got, stderr)
@@ -321,7 +321,7 @@ func TestStreamForOtherPrograms(t *testing.T) {
 	})
 	t.Run("curl", func(t *testing.T) {
 		p := testkit.Start(t, testkit.Tool(t, "curl"), "-sS", "-N", url)
-		testkit.Until(t, patience, "three pictures have come", func() bool {
+		testkit.Until(t, "three pictures have come", func() bool {
 			if p.Ended() {
 				t.Fatalf("the stream ended, or could not be had: %.200q %s", p.Out(), p.Err())
 			}
@@ -331,7 +331,7 @@ func TestStreamForOtherPrograms(t *testing.T) {
 			t.Errorf("it begins with %.100q", out)
 		}
 		p.Signal(syscall.SIGTERM)
-		p.Wait(patience)
+		p.Wait()
 	})
-	testkit.Until(t, patience, "all leases are given back", func() bool { return f.leases.Load() == 0 })
+	testkit.Until(t, "all leases are given back", func() bool { return f.leases.Load() == 0 })
 }

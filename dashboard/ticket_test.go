@@ -77,7 +77,7 @@ func (c *closed) enter(t testing.TB, cookie []string, p pass) error {
 	if err := ws.WriteMessage(websocket.BinaryMessage, connect(p, 4, false)); err != nil {
 		return err
 	}
-	_ = ws.SetReadDeadline(time.Now().Add(patience))
+	_ = ws.SetReadDeadline(time.Now().Add(testkit.Patience))
 	_, got, err := ws.ReadMessage()
 	if err == nil && (bytes.Contains(got, []byte(p.Password)) || !bytes.Contains(got, []byte(p.Client))) {
 		return fmt.Errorf("% x came through", got)
@@ -92,7 +92,7 @@ func (c *closed) connected(t testing.TB, cookie []string) *websocket.Conn {
 	if err := ws.WriteMessage(websocket.BinaryMessage, connect(c.ticket(t, cookie), 4, false)); err != nil {
 		t.Fatal(err)
 	}
-	_ = ws.SetReadDeadline(time.Now().Add(patience))
+	_ = ws.SetReadDeadline(time.Now().Add(testkit.Patience))
 	if _, _, err := ws.ReadMessage(); err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func speak(t testing.TB, ws *websocket.Conn, packet []byte) {
 
 func hear(t testing.TB, ws *websocket.Conn) []byte {
 	t.Helper()
-	_ = ws.SetReadDeadline(time.Now().Add(patience))
+	_ = ws.SetReadDeadline(time.Now().Add(testkit.Patience))
 	_, b, err := ws.ReadMessage()
 	if err != nil {
 		t.Fatal(err)
@@ -232,7 +232,7 @@ func TestTicketAtTheEmbeddedBroker(t *testing.T) {
 func TestTicketAtABrokerElsewhere(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "passwords")
-	if _, stderr, status := testkit.Run(t, patience, testkit.Tool(t, "mosquitto_passwd"), "-b", "-c", file, "cam", "s3cret"); status != 0 {
+	if _, stderr, status := testkit.Run(t, testkit.Tool(t, "mosquitto_passwd"), "-b", "-c", file, "cam", "s3cret"); status != 0 {
 		t.Fatal(stderr)
 	}
 	m := testkit.StartMosquitto(t, "password_file "+file, "user root")

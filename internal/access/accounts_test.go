@@ -25,8 +25,6 @@ func camera(id wire.ID) access.Account {
 	return access.Account{Name: string(id), Role: access.Camera, Cameras: []wire.ID{id}, Token: true}
 }
 
-const patience = time.Minute
-
 const password = "correct horse battery"
 
 // accounts are some in a file of their own: ann with a password, front with a token.

@@ -195,7 +195,7 @@ func TestChangesAreNoticed(t *testing.T) {
 	}
 	select {
 	case <-annCtx.Done():
-	case <-time.After(patience):
+	case <-time.After(testkit.Patience):
 		t.Error("ann was not told")
 	}
 	if frontCtx.Err() != nil || !a.Current(front) || a.Current(ann) {
@@ -206,13 +206,13 @@ func TestChangesAreNoticed(t *testing.T) {
 	} else {
 		stop()
 	}
-	testkit.Until(t, patience, "OnChange is called", func() bool { return calls.Load() > 0 })
+	testkit.Until(t, "OnChange is called", func() bool { return calls.Load() > 0 })
 	if err := access.SetRights(file, access.Account{Name: "front", Role: access.Camera, Cameras: []wire.ID{"back"}}); err != nil {
 		t.Fatal(err)
 	}
 	select {
 	case <-frontCtx.Done():
-	case <-time.After(patience):
+	case <-time.After(testkit.Patience):
 		t.Error("front was not told")
 	}
 }
@@ -237,7 +237,7 @@ func TestKilledEdits(t *testing.T) {
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		testkit.Until(t, patience, "the file is edited", func() bool {
+		testkit.Until(t, "the file is edited", func() bool {
 			now, err := os.Stat(file)
 			return err == nil && !os.SameFile(before, now)
 		})

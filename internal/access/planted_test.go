@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"camqtt/internal/access"
+	"camqtt/internal/testkit"
 )
 
 // A14. Whoever owns the folder of the accounts gets nothing by planting links in it:
@@ -103,7 +104,7 @@ func TestPipe(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "no ordinary file") {
 			t.Errorf("a pipe: %v", err)
 		}
-	case <-time.After(patience):
+	case <-time.After(testkit.Patience):
 		t.Error("it waits for the pipe")
 		f, err := os.OpenFile(file, os.O_WRONLY, 0)
 		if err != nil {

@@ -127,7 +127,7 @@ func TestTakeover(t *testing.T) {
 			testkit.DialMQTT(t, o)
 			select {
 			case <-own.Gone():
-			case <-time.After(patience):
+			case <-time.After(testkit.Patience):
 				t.Error("the first keeps it")
 			}
 			said := strings.Join(brokeracl.Differences(server), "\n")

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"camqtt/internal/access"
 	"camqtt/internal/brokeracl"
@@ -19,8 +18,7 @@ import (
 )
 
 const (
-	patience = time.Minute
-	secret   = "a-password-of-tests"
+	secret = "a-password-of-tests"
 )
 
 // put writes the rights of the table's accounts into a folder and returns the file.
@@ -45,7 +43,7 @@ func mosquitto(t *testing.T) string {
 		t.Fatal(err)
 	}
 	for _, a := range rights.Accounts() {
-		if _, text, status := testkit.Run(t, patience, testkit.Tool(t, "mosquitto_passwd"), "-b", passwords, a.Name, secret); status != 0 {
+		if _, text, status := testkit.Run(t, testkit.Tool(t, "mosquitto_passwd"), "-b", passwords, a.Name, secret); status != 0 {
 			t.Fatalf("mosquitto_passwd: %s", text)
 		}
 	}
@@ -227,7 +225,7 @@ func (p *party) says(t *testing.T) {
 // what they have acknowledged a moment later.
 func (p *party) kept(t *testing.T, payload string, want []string) (got []string) {
 	t.Helper()
-	testkit.Until(t, patience, "all that should be is retained", func() bool {
+	testkit.Until(t, "all that should be is retained", func() bool {
 		late := p.join(t, "admin", nil)
 		defer late.Close()
 		_, err := late.Subscribe(0, "#")
@@ -245,7 +243,7 @@ func (p *party) forget(t *testing.T) {
 	for _, topic := range p.topics {
 		must(t, p.hub.Publish(wire.Message{Topic: topic, Retained: true}))
 	}
-	testkit.Until(t, patience, "nothing is retained", func() bool {
+	testkit.Until(t, "nothing is retained", func() bool {
 		late := p.join(t, "admin", nil)
 		defer late.Close()
 		_, err := late.Subscribe(0, "#")
@@ -265,7 +263,7 @@ func (p *party) wills(t *testing.T) {
 			p.join(t, p.name, &wire.Message{Topic: topic, Payload: []byte(payload), Retained: retained}).Drop()
 		}
 		want := p.with("w")
-		testkit.Until(t, patience, "wills come", func() bool { return len(p.hub.heard(payload)) >= len(want) })
+		testkit.Until(t, "wills come", func() bool { return len(p.hub.heard(payload)) >= len(want) })
 		must(t, p.hub.Ping())
 		p.same(t, "will", p.hub.heard(payload), want)
 		if retained {

@@ -52,7 +52,7 @@ func TestACME(t *testing.T) {
 		}
 	}()
 	for _, name := range []string{"cams.example.org", "second.example.org"} {
-		testkit.Until(t, patience, name+" has its certificate", func() bool {
+		testkit.Until(t, name+" has its certificate", func() bool {
 			state, err := talk(addr, name, anybody)
 			return err == nil && state.PeerCertificates[0].VerifyHostname(name) == nil
 		})
@@ -68,7 +68,7 @@ func TestACME(t *testing.T) {
 	if info, err := os.Stat(cache); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("%s: %v, %v: want mode 0700", cache, info, err)
 	}
-	testkit.Until(t, patience, "the authority says what it has issued", func() bool { return ca.Issued() >= 2 }) // its log comes by a pipe
+	testkit.Until(t, "the authority says what it has issued", func() bool { return ca.Issued() >= 2 }) // its log comes by a pipe
 	issued := ca.Issued()
 	if issued != 2 {
 		t.Errorf("%d certificates issued, want 2", issued)
@@ -76,7 +76,7 @@ func TestACME(t *testing.T) {
 
 	again := source(t, o)
 	keep(t, again)
-	testkit.Until(t, patience, "the certificate is there again", func() bool { _, ok := again.Pin(); return ok })
+	testkit.Until(t, "the certificate is there again", func() bool { _, ok := again.Pin(); return ok })
 	before, _ := s.Pin()
 	if after, _ := again.Pin(); after != before || ca.Issued() != issued {
 		t.Errorf("a restart: key %s, then %s; %d certificates issued, then %d", before, after, issued, ca.Issued())
@@ -126,7 +126,7 @@ func TestACMEOutOfReach(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(patience):
+	case <-time.After(testkit.Patience):
 		t.Fatal("does not end while the authority is silent")
 	}
 }
@@ -141,7 +141,7 @@ func TestACMEFails(t *testing.T) {
 		ACME: cert.ACME{Domains: []string{"cams.example.org"}, Directory: "https://" + addr + "/dir", Retry: 10 * time.Millisecond},
 	})
 	keep(t, s)
-	testkit.Until(t, patience, "it is tried again", func() bool { return log.count("no certificate from the authority") > 1 })
+	testkit.Until(t, "it is tried again", func() bool { return log.count("no certificate from the authority") > 1 })
 	if log.count("unknown authority") == 0 {
 		t.Error(strings.TrimSpace(log.String()))
 	}

@@ -14,8 +14,6 @@ import (
 	"camqtt/internal/testkit"
 )
 
-const patience = time.Minute
-
 // source makes a source that is kept current until the test ends.
 func source(t testing.TB, o cert.Options) *cert.Source {
 	t.Helper()
@@ -83,12 +81,12 @@ func serveEcho(t testing.TB, l net.Listener) {
 func talk(addr, name string, conf *tls.Config) (tls.ConnectionState, error) {
 	conf = conf.Clone()
 	conf.ServerName = name
-	c, err := tls.DialWithDialer(&net.Dialer{Timeout: patience}, "tcp", addr, conf)
+	c, err := tls.DialWithDialer(&net.Dialer{Timeout: testkit.Patience}, "tcp", addr, conf)
 	if err != nil {
 		return tls.ConnectionState{}, err
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(patience))
+	_ = c.SetDeadline(time.Now().Add(testkit.Patience))
 	if _, err := c.Write([]byte("x")); err != nil {
 		return tls.ConnectionState{}, err
 	}

@@ -43,7 +43,7 @@ func TestPinIsWhatOpenSSLSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	certFile, _ := cert.OwnFiles(data)
-	out, stderr, status := testkit.Run(t, patience, "sh", "-c", openssl+" x509 -in "+certFile+" -noout -pubkey | "+openssl+" pkey -pubin -outform DER | "+openssl+" dgst -sha256 -r")
+	out, stderr, status := testkit.Run(t, "sh", "-c", openssl+" x509 -in "+certFile+" -noout -pubkey | "+openssl+" pkey -pubin -outform DER | "+openssl+" dgst -sha256 -r")
 	if got := "sha256:" + strings.Fields(string(out) + " -")[0]; status != 0 || got != cert.PinOf(c.Leaf).String() {
 		t.Errorf("openssl says %s, we %s\n%s", got, cert.PinOf(c.Leaf), stderr)
 	}

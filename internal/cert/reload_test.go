@@ -81,7 +81,7 @@ func TestReload(t *testing.T) {
 		t.Fatal("another certificate is shown")
 	}
 	put(second...)
-	testkit.Until(t, patience, "the new certificate is in force", shows(second))
+	testkit.Until(t, "the new certificate is in force", shows(second))
 
 	for i, harm := range []func(){
 		func() { copyFile(t, third[1], key, 0o600) },         // key of another
@@ -90,13 +90,13 @@ func TestReload(t *testing.T) {
 		func() { copyFile(t, third[1], key, 0o644) },         // a key that all may read
 	} {
 		harm()
-		testkit.Until(t, patience, "it is said that the file is of no use", func() bool { return log.count("cannot be used") > i })
+		testkit.Until(t, "it is said that the file is of no use", func() bool { return log.count("cannot be used") > i })
 		if !shows(second)() {
 			t.Error("a bad file has replaced a good certificate")
 		}
 	}
 	put(third...)
-	testkit.Until(t, patience, "the third certificate is in force", shows(third))
+	testkit.Until(t, "the third certificate is in force", shows(third))
 	if n := log.count("cannot be used"); n != 4 {
 		t.Errorf("trouble was logged %d times, want once each", n)
 	}
@@ -118,12 +118,12 @@ func TestReloadOfAuthorities(t *testing.T) {
 		t.Fatal(err)
 	}
 	copyFile(t, other.File, file, 0o644)
-	testkit.Until(t, patience, "the client is refused", func() bool { _, err := talk(addr, "localhost", conf); return err != nil })
+	testkit.Until(t, "the client is refused", func() bool { _, err := talk(addr, "localhost", conf); return err != nil })
 	if err := os.WriteFile(file, nil, 0o644); err != nil { // nobody is not everybody
 		t.Fatal(err)
 	}
 	copyFile(t, crt, file, 0o644) // the certificate itself instead of its authority
-	testkit.Until(t, patience, "the client is let in", func() bool { _, err := talk(addr, "localhost", conf); return err == nil })
+	testkit.Until(t, "the client is let in", func() bool { _, err := talk(addr, "localhost", conf); return err == nil })
 }
 
 // TestSourceRefuses makes sources of what is no certificate.

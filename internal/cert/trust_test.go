@@ -100,11 +100,11 @@ func TestEndIsAnnounced(t *testing.T) {
 	log := &lines{}
 	s := source(t, cert.Options{Cert: crt, Key: key, Log: slog.New(slog.NewTextHandler(log, nil))})
 	keep(t, s)
-	testkit.Until(t, patience, "it is said", func() bool { return log.count("ends soon") > 0 })
+	testkit.Until(t, "it is said", func() bool { return log.count("ends soon") > 0 })
 	other, otherKey := testkit.NewAuthority(t).Issue("localhost", nil)
 	copyFile(t, other, crt, 0o644)
 	copyFile(t, otherKey, key, 0o600)
-	testkit.Until(t, patience, "several looks later", func() bool { return log.count("changed files are in use") > 0 })
+	testkit.Until(t, "several looks later", func() bool { return log.count("changed files are in use") > 0 })
 	if n := log.count("ends soon"); n != 1 {
 		t.Errorf("said %d times", n)
 	}

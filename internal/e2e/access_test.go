@@ -50,7 +50,7 @@ func answerOf(t testing.TB, url string, login ...string) int {
 // ready waits for a hub that asks for accounts.
 func ready(t testing.TB, h *hub, user, secret string) {
 	t.Helper()
-	testkit.Until(t, patience, "the hub is ready", func() bool {
+	testkit.Until(t, "the hub is ready", func() bool {
 		r, err := http.NewRequest(http.MethodGet, h.http+"/readyz", nil)
 		if err != nil {
 			t.Fatal(err)
@@ -68,7 +68,7 @@ func ready(t testing.TB, h *hub, user, secret string) {
 // it is ready, and a moment after others do.
 func gives(t testing.TB, page, id string, login ...string) {
 	t.Helper()
-	testkit.Until(t, patience, "the page has a picture of "+id, func() bool {
+	testkit.Until(t, "the page has a picture of "+id, func() bool {
 		return answerOf(t, page+"/cam/"+id+"/snapshot.jpg", login...) == http.StatusOK
 	})
 }
@@ -98,7 +98,7 @@ func TestAccounts(t *testing.T) {
 		t.Errorf("ann sees\n%s", out)
 	}
 	host, port, _ := net.SplitHostPort(strings.TrimPrefix(h.mqtt, "mqtt://"))
-	pic, stderr, code := testkit.Run(t, patience, testkit.Tool(t, "mosquitto_rr"), "-h", host, "-p", port, "-u", "ann", "-P", ann,
+	pic, stderr, code := testkit.Run(t, testkit.Tool(t, "mosquitto_rr"), "-h", host, "-p", port, "-u", "ann", "-P", ann,
 		"-N", "-t", "cam/porch/cmd", "-e", "cam/porch/frame", "-m", "snap")
 	if code != 0 {
 		t.Fatalf("mosquitto_rr as ann: exit %d %s", code, stderr)
@@ -130,7 +130,7 @@ func TestAccounts(t *testing.T) {
 
 	// A node whose account goes is cut off, and says why.
 	must(t, "user", "rm", "porch", "--data", data)
-	testkit.Until(t, patience, "the node says why it is out", func() bool {
+	testkit.Until(t, "the node says why it is out", func() bool {
 		return strings.Contains(node.Err(), "refused the user name or password")
 	})
 	h.kill()
@@ -150,7 +150,7 @@ func TestPageWithAccount(t *testing.T) {
 	page := testkit.OpenBrowser(t, as(h.http, "ann", ann), 0, 0) // what stands in the address is not enough
 	page.Allow("a request left the origin: " + as(h.http, "ann", ann) + "/")
 	logIn(page, "ann", ann)
-	page.Wait(patience, `document.querySelectorAll('cam-tile').length === 1 && performance.getEntriesByName('first-picture').length > 0`)
+	page.Wait(`document.querySelectorAll('cam-tile').length === 1 && performance.getEntriesByName('first-picture').length > 0`)
 }
 
 // The page before a broker of somebody else has accounts of its own.
@@ -165,7 +165,7 @@ func TestAccountsBeforeAnotherBroker(t *testing.T) {
 	ann := secretOf(t, "user", "add", "ann", "--role", "viewer", "-c", "dashboard.data="+data, "-c", "mqtt.url=mqtt://"+m.Addr)
 	op := secretOf(t, "user", "add", "op", "--role", "operator", "--data", data)
 	ready(t, h, "op", op)
-	testkit.Until(t, patience, "the page asks", func() bool { return answerOf(t, h.http+"/") == 401 })
+	testkit.Until(t, "the page asks", func() bool { return answerOf(t, h.http+"/") == 401 })
 	for _, c := range []struct {
 		path, user, secret string
 		want               int
@@ -192,7 +192,7 @@ func TestNothingOpenToOthers(t *testing.T) {
 	data := filepath.Join(dir, "data")
 	args := []string{"run", "-c", "broker.listen=0.0.0.0:0", "-c", "broker.data=" + data, "-c", "dashboard.listen=127.0.0.1:0"}
 	first := serve(t, args...)
-	testkit.Until(t, patience, "it listens", func() bool { return strings.Contains(first.Err(), "dashboard listens") })
+	testkit.Until(t, "it listens", func() bool { return strings.Contains(first.Err(), "dashboard listens") })
 	m := regexp.MustCompile(`user +admin\n +password +(\S+)`).FindStringSubmatch(first.Err())
 	if m == nil {
 		t.Fatalf("no password is shown:\n%s", first.Err())
@@ -211,7 +211,7 @@ func TestNothingOpenToOthers(t *testing.T) {
 	}
 	interrupt(t, first)
 	second := serve(t, args...)
-	testkit.Until(t, patience, "it listens again", func() bool { return strings.Contains(second.Err(), "dashboard listens") })
+	testkit.Until(t, "it listens again", func() bool { return strings.Contains(second.Err(), "dashboard listens") })
 	if strings.Contains(second.Err(), "password") {
 		t.Errorf("the second start says\n%s", second.Err())
 	}

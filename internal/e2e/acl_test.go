@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"camqtt/internal/testkit"
 )
@@ -146,7 +145,7 @@ func engines(t *testing.T) map[string]string {
 	}
 	conf := ""
 	for _, n := range names {
-		if _, text, status := testkit.Run(t, 20*time.Second, testkit.Tool(t, "mosquitto_passwd"), "-b", passwords, n, passwordOfTests); status != 0 {
+		if _, text, status := testkit.Run(t, testkit.Tool(t, "mosquitto_passwd"), "-b", passwords, n, passwordOfTests); status != 0 {
 			t.Fatal(text)
 		}
 		conf += "password_" + n + ": \"" + passwordOfTests + "\"\n"
@@ -172,7 +171,7 @@ func TestRightsElsewhere(t *testing.T) {
 				serve(t, "node", id, "--source", "test:160x120", "--broker", as(id))
 				online(t, as("dashboard"), id)
 			}
-			testkit.Until(t, patience, "ls lists both", func() bool {
+			testkit.Until(t, "ls lists both", func() bool {
 				var all []struct{ ID string }
 				if err := json.Unmarshal([]byte(must(t, "ls", "--json", "--broker", as("dashboard"))), &all); err != nil || len(all) > 2 {
 					t.Fatalf("ls: %v, %v", all, err)

@@ -82,7 +82,7 @@ func TestSnapStorm(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	testkit.Until(t, patience, "every snap has its result", func() bool { return c.count() >= 1000 })
+	testkit.Until(t, "every snap has its result", func() bool { return c.count() >= 1000 })
 	seen := map[string]int{}
 	most := uint64(0)
 	for _, r := range c.take() {
@@ -126,7 +126,7 @@ func TestGarbage(t *testing.T) {
 		if err := c.Publish(t.Context(), wire.Message{Topic: "cam/porch/" + g.topic, Payload: g.payload, QoS: 1}); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		testkit.Until(t, patience, name+" has a result", func() bool { return c.count() > 0 })
+		testkit.Until(t, name+" has a result", func() bool { return c.count() > 0 })
 		if r := c.take(); len(r) != 1 || r[0].OK || r[0].Code != g.code || r[0].Text == "" {
 			t.Errorf("%s: results %+v, want %s", name, r, g.code)
 		}

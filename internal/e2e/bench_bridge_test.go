@@ -25,13 +25,13 @@ func BenchmarkBridge(b *testing.B) {
 			broker := startBroker(b)
 			bridge := y.start(broker)
 			r, l := watch(b, broker)
-			testkit.Until(b, patience, "the cameras are online", func() bool {
+			testkit.Until(b, "the cameras are online", func() bool {
 				return r.count(y.width, func(id string) bool { return r.online[id] }) == cameras
 			})
 			for id := range y.width {
 				order(b, l, id, "snap id=1")
 			}
-			testkit.Until(b, patience, "the cameras answer", func() bool {
+			testkit.Until(b, "the cameras answer", func() bool {
 				return r.count(y.width, func(id string) bool { return r.results[id].OK }) == cameras
 			})
 			pid := bridge.Cmd.Process.Pid
@@ -40,7 +40,7 @@ func BenchmarkBridge(b *testing.B) {
 			for id := range y.width {
 				order(b, l, id, fmt.Sprintf("start fps=%d", fps))
 			}
-			testkit.Until(b, patience, "pictures come", func() bool {
+			testkit.Until(b, "pictures come", func() bool {
 				return r.count(y.width, func(id string) bool { return r.frames[id] > 2 }) == cameras
 			})
 			sum := func() (n int) {

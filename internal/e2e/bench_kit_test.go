@@ -70,7 +70,7 @@ func startBroker(b *testing.B) string {
 // answers waits until somebody listens.
 func answers(b *testing.B, addr string) {
 	b.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(testkit.Patience); ; time.Sleep(time.Millisecond) {
 		c, err := net.Dial("tcp", addr)
 		if err == nil {
 			c.Close()
@@ -95,7 +95,7 @@ func eye(b *testing.B, broker string, receive func(wire.Message), topics ...stri
 // tell gives a camera a command.
 func tell(b *testing.B, l *mqttclient.Link, id, command string) {
 	b.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 	defer cancel()
 	if err := l.Publish(ctx, wire.Message{Topic: "cam/" + id + "/cmd", Payload: []byte(command), QoS: 1}); err != nil {
 		b.Fatal(err)

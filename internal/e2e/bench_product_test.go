@@ -75,7 +75,7 @@ func BenchmarkPage(b *testing.B) {
 	const pictures = 250 // the page keeps the times of the last 240
 	h := startHub(b, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source=test:")
 	page := testkit.OpenBrowser(b, h.http+"/#porch", 0, 0)
-	page.Wait(patience, `document.querySelector('cam-focus')?.latencies?.().length > 10`)
+	page.Wait(`document.querySelector('cam-focus')?.latencies?.().length > 10`)
 	start := time.Now()
 	from := testkit.Eval[int](page, `Number(document.querySelector('cam-focus').dataset.frames)`)
 	time.Sleep(pictures * 100 * time.Millisecond) // undisturbed by questions
@@ -101,7 +101,7 @@ func BenchmarkNode(b *testing.B) {
 	const seconds = 20
 	clip := filepath.Join(b.TempDir(), "clip.mkv")
 	ffmpeg := testkit.Tool(b, "ffmpeg")
-	if _, stderr, status := testkit.Run(b, 2*patience, ffmpeg, "-nostdin", "-loglevel", "error", "-f", "lavfi",
+	if _, stderr, status := testkit.Run(b, ffmpeg, "-nostdin", "-loglevel", "error", "-f", "lavfi",
 		"-i", "testsrc2=size=640x480:rate=10,noise=alls=6:allf=t", "-t", "60", "-c:v", "mjpeg", "-q:v", "3", "-pix_fmt", "yuvj420p", clip); status != 0 {
 		b.Fatal(stderr)
 	}
@@ -117,7 +117,7 @@ func BenchmarkNode(b *testing.B) {
 	pid := n.Cmd.Process.Pid
 	idle := memoryOf(b, pid, "VmRSS")
 	tell(b, l, "desk", "start")
-	testkit.Until(b, patience, "pictures come", func() bool { return frames.Load() > 20 })
+	testkit.Until(b, "pictures come", func() bool { return frames.Load() > 20 })
 	before, begun := frames.Load(), cpuOf(b, pid)
 	time.Sleep(seconds * time.Second)
 	count, spent := frames.Load()-before, cpuOf(b, pid)-begun
@@ -151,11 +151,11 @@ func BenchmarkDemoStart(b *testing.B) {
 		ready = append(ready, says(b, "http://"+web+"/readyz", "").Sub(begun))
 		// A question would fail that meets the browser on its way to the page.
 		says(b, "http://"+web+"/api/cameras", `"streaming":true`)
-		page.Wait(patience, `performance.getEntriesByName('first-picture').length > 0`)
+		page.Wait(`performance.getEntriesByName('first-picture').length > 0`)
 		drawn := testkit.Eval[float64](page, `performance.timeOrigin + performance.getEntriesByName('first-picture')[0].startTime`)
 		first = append(first, time.UnixMicro(int64(drawn*1e3)).Sub(begun))
 		p.Signal(syscall.SIGINT)
-		p.Wait(patience)
+		p.Wait()
 	}
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(percentile(first, 0.5), "ms-to-first-picture-p50")
@@ -166,7 +166,7 @@ func BenchmarkDemoStart(b *testing.B) {
 // says waits until a URL answers with 200 and a text.
 func says(b *testing.B, url, text string) time.Time {
 	b.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(testkit.Patience); ; time.Sleep(5 * time.Millisecond) {
 		r, err := http.Get(url)
 		if err == nil {
 			body, _ := io.ReadAll(r.Body) // half an answer lacks the text

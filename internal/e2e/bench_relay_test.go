@@ -76,7 +76,7 @@ func relay(b *testing.B, source string) {
 	}, "cam/porch/frame")
 	online(b, broker, "porch")
 	tell(b, l, "porch", "start fps=30 for=10m viewer=bench")
-	testkit.Until(b, patience, "pictures come", func() bool { return frames.Load() > 20 })
+	testkit.Until(b, "pictures come", func() bool { return frames.Load() > 20 })
 	perFrame := func(pid int, of *atomic.Int64) float64 {
 		begun, spent := of.Load(), cpuOf(b, pid)
 		time.Sleep(relayTime)
@@ -116,7 +116,7 @@ func go2rtc(b *testing.B, tool, source string) (pid int, frames *atomic.Int64) {
 		count := &boundaries{n: frames}
 		_, _ = io.Copy(count, res.Body)
 	}()
-	testkit.Until(b, patience, "go2rtc relays", func() bool { return frames.Load() > 20 })
+	testkit.Until(b, "go2rtc relays", func() bool { return frames.Load() > 20 })
 	return p.Cmd.Process.Pid, frames
 }
 

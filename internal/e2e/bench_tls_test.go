@@ -43,12 +43,12 @@ func handshakes(b *testing.B, addr string, pid int, resumed bool) {
 	hello := append([]byte{0x10, 14, 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 60, 0, 2}, "xx"...)
 	var left, failed, again atomic.Int64
 	connect := func(conf *tls.Config, id byte) error {
-		c, err := tls.DialWithDialer(&net.Dialer{Timeout: patience}, "tcp", addr, conf)
+		c, err := tls.DialWithDialer(&net.Dialer{Timeout: testkit.Patience}, "tcp", addr, conf)
 		if err != nil {
 			return err
 		}
 		defer c.Close()
-		_ = c.SetDeadline(time.Now().Add(patience))
+		_ = c.SetDeadline(time.Now().Add(testkit.Patience))
 		mine := append([]byte(nil), hello...)
 		mine[len(mine)-1] = id
 		if _, err := c.Write(mine); err != nil {

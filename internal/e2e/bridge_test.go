@@ -118,9 +118,9 @@ func TestFiftyCameras(t *testing.T) {
 			t.Log(bridge.Err())
 		}
 	}()
-	testkit.Until(t, patience, "the broker listens", func() bool { return listens(addr) })
+	testkit.Until(t, "the broker listens", func() bool { return listens(addr) })
 	r, l := watch(t, "mqtt://"+addr)
-	testkit.Until(t, patience, "fifty cameras are online and say what they are", func() bool {
+	testkit.Until(t, "fifty cameras are online and say what they are", func() bool {
 		return r.count(y.width, func(id string) bool { return r.online[id] && r.instance[id] != "" }) == 50
 	})
 	instances := map[string]bool{}
@@ -128,7 +128,7 @@ func TestFiftyCameras(t *testing.T) {
 	if len(instances) != 50 {
 		t.Errorf("%d instances of 50 cameras", len(instances))
 	}
-	testkit.Until(t, patience, "the broker has a connection for each camera, ours, and its own that describes them to Home Assistant", func() bool {
+	testkit.Until(t, "the broker has a connection for each camera, ours, and its own that describes them to Home Assistant", func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		return r.clients == 52
@@ -137,7 +137,7 @@ func TestFiftyCameras(t *testing.T) {
 	for _, id := range []string{hung, rubbish, flood} {
 		order(t, l, id, "start viewer=yard for=5m")
 	}
-	testkit.Until(t, patience, "the flood has begun", func() bool {
+	testkit.Until(t, "the flood has begun", func() bool {
 		return r.count(y.width, func(id string) bool { return id == flood && r.frames[id] > 2 }) == 1
 	})
 	for round := range 3 {
@@ -146,7 +146,7 @@ func TestFiftyCameras(t *testing.T) {
 				order(t, l, id, fmt.Sprintf("snap id=r%d", round))
 			}
 		}
-		testkit.Until(t, patience, fmt.Sprintf("all but two answer snap %d", round), func() bool {
+		testkit.Until(t, fmt.Sprintf("all but two answer snap %d", round), func() bool {
 			return r.count(y.width, func(id string) bool {
 				x := r.results[id] // a picture and its result are different messages
 				return x.ID == fmt.Sprintf("r%d", round) && (!x.OK || r.width[id] == y.width[id])
@@ -166,7 +166,7 @@ func TestFiftyCameras(t *testing.T) {
 	}
 	for id, want := range map[string]string{hung: "no_camera stalled timeout camera_busy", rubbish: "no_camera stalled timeout"} {
 		order(t, l, id, "snap id=bad")
-		testkit.Until(t, patience, id+" has a result", func() bool {
+		testkit.Until(t, id+" has a result", func() bool {
 			return r.count(y.width, func(i string) bool { return i == id && r.results[i].ID == "bad" }) == 1
 		})
 		r.mu.Lock()
@@ -176,7 +176,7 @@ func TestFiftyCameras(t *testing.T) {
 		r.mu.Unlock()
 	}
 	interrupt(t, bridge)
-	testkit.Until(t, patience, "all have said offline", func() bool {
+	testkit.Until(t, "all have said offline", func() bool {
 		return r.count(y.width, func(id string) bool { return !r.online[id] }) == 50
 	})
 	if strings.Contains(bridge.Err(), yardToken) {

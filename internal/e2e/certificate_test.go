@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"camqtt/internal/testkit"
 )
@@ -79,7 +78,7 @@ func TestChangedFiles(t *testing.T) {
 	}
 	second := put()
 	for _, url := range s.both("", "localhost") {
-		testkit.Until(t, patience, url+" shows the new certificate", func() bool {
+		testkit.Until(t, url+" shows the new certificate", func() bool {
 			_, _, status := camqtt(t, "ls", "--broker", url, "--pin", second, "--wait", "50ms")
 			return status == 0
 		})
@@ -97,7 +96,7 @@ func TestACME(t *testing.T) {
 	s := startSecured(t, "broker.data="+t.TempDir(), "broker.tls.listen=127.0.0.1:"+strconv.Itoa(port), "dashboard.tls.shared=true",
 		"broker.tls.acme.domains=cams.example.org", "broker.tls.acme.email=you@example.org",
 		"broker.tls.acme.directory="+ca.Directory, "broker.tls.acme.ca_file="+ca.CAFile)
-	testkit.Until(t, 5*time.Minute, "the hub has its certificate", func() bool { return strings.Contains(s.Err(), "certificate from the authority is in use") })
+	testkit.Until(t, "the hub has its certificate", func() bool { return strings.Contains(s.Err(), "certificate from the authority is in use") })
 	for _, addr := range []string{"127.0.0.1:" + strconv.Itoa(port), s.https} {
 		c, err := shake(addr, &tls.Config{InsecureSkipVerify: true, ServerName: "cams.example.org"})
 		if err != nil {

@@ -38,7 +38,7 @@ func TestMosquittoClients(t *testing.T) {
 			host, port, url := start(t)
 			rr := func(args ...string) []byte {
 				t.Helper()
-				out, stderr, status := testkit.Run(t, patience, testkit.Tool(t, "mosquitto_rr"),
+				out, stderr, status := testkit.Run(t, testkit.Tool(t, "mosquitto_rr"),
 					append([]string{"-h", host, "-p", port, "-N", "-t", "cam/porch/cmd"}, args...)...)
 				if status != 0 {
 					t.Fatalf("mosquitto_rr %v: exit %d %s", args, status, stderr)
@@ -54,15 +54,15 @@ func TestMosquittoClients(t *testing.T) {
 			for payload, want := range map[string]string{
 				`{"cmd":"snap","id":"a1"}`: `"id":"a1","ok":true`, "dance": `"code":"unknown_command"`,
 			} {
-				testkit.Until(t, patience, payload+" has its result", func() bool { // mosquitto_sub does not say when it is subscribed
-					testkit.Run(t, patience, testkit.Tool(t, "mosquitto_pub"), "-h", host, "-p", port, "-t", "cam/porch/cmd", "-m", payload)
+				testkit.Until(t, payload+" has its result", func() bool { // mosquitto_sub does not say when it is subscribed
+					testkit.Run(t, testkit.Tool(t, "mosquitto_pub"), "-h", host, "-p", port, "-t", "cam/porch/cmd", "-m", payload)
 					return strings.Contains(results.Out(), want)
 				})
 			}
 
 			sub := testkit.Start(t, testkit.Tool(t, "mosquitto_sub"), "-h", host, "-p", port, "-t", "cam/porch/snapshot/meta", "-R", "-v")
-			testkit.Until(t, patience, "a snap is noticed", func() bool { // mosquitto_sub does not say when it is subscribed
-				testkit.Run(t, patience, testkit.Tool(t, "mosquitto_pub"), "-h", host, "-p", port, "-t", "cam/porch/cmd", "-m", "snap")
+			testkit.Until(t, "a snap is noticed", func() bool { // mosquitto_sub does not say when it is subscribed
+				testkit.Run(t, testkit.Tool(t, "mosquitto_pub"), "-h", host, "-p", port, "-t", "cam/porch/cmd", "-m", "snap")
 				return strings.Contains(sub.Out(), `"cause":"command"`)
 			})
 			if kept := sub0(t, host, port, "cam/porch/snapshot"); len(kept) == 0 {
@@ -78,7 +78,7 @@ func TestMosquittoClients(t *testing.T) {
 // sub0 returns the first message on a topic.
 func sub0(t *testing.T, host, port, topic string) []byte {
 	t.Helper()
-	out, _, _ := testkit.Run(t, 2*patience, testkit.Tool(t, "mosquitto_sub"), "-h", host, "-p", port, "-t", topic, "-C", "1", "-N", "-W", "60")
+	out, _, _ := testkit.Run(t, testkit.Tool(t, "mosquitto_sub"), "-h", host, "-p", port, "-t", topic, "-C", "1", "-N", "-W", "60")
 	return out
 }
 
@@ -118,7 +118,7 @@ func TestFFmpegNode(t *testing.T) {
 		}
 		decode(t, jpg)
 	}
-	out, stderr, status := testkit.Run(t, patience, "sh", "-c",
+	out, stderr, status := testkit.Run(t, "sh", "-c",
 		fmt.Sprintf("%s watch clip --broker %s -n 5 | %s -loglevel error -f mpjpeg -i - -f null - && echo played", binary, d.mqtt, testkit.Tool(t, "ffmpeg")))
 	if status != 0 || !strings.Contains(string(out), "played") {
 		t.Errorf("ffmpeg cannot play the stream: %s", stderr)
@@ -179,7 +179,7 @@ func TestCommands(t *testing.T) {
 		Viewers   int
 		AgeMS     *int64 `json:"age_ms"`
 	}
-	testkit.Until(t, patience, "ls shows the stream", func() bool {
+	testkit.Until(t, "ls shows the stream", func() bool {
 		if err := json.Unmarshal([]byte(must(t, append(at, "ls", "--json")...)), &list); err != nil {
 			t.Fatal(err)
 		}
@@ -253,7 +253,7 @@ func TestForget(t *testing.T) {
 		}
 		return strings.Join(all, "")
 	}
-	testkit.Until(t, patience, "all is retained", func() bool {
+	testkit.Until(t, "all is retained", func() bool {
 		kept := retained()
 		for _, topic := range []string{"porch/status", "porch/info", "porch/state", "porch/preview", "porch/snapshot\n", "porch/snapshot/meta", "homeassistant/device/camqtt_porch/config"} {
 			if !strings.Contains(kept, topic) {
@@ -273,8 +273,8 @@ func TestForget(t *testing.T) {
 func TestSecondNode(t *testing.T) {
 	d := startDemo(t)
 	second := serve(t, "node", "porch", "--broker", d.mqtt, "--source", "test:")
-	testkit.Until(t, patience, "the second node stands by", func() bool { return strings.Contains(second.Err(), "stands by") })
-	testkit.Until(t, patience, "ls shows the trouble", func() bool {
+	testkit.Until(t, "the second node stands by", func() bool { return strings.Contains(second.Err(), "stands by") })
+	testkit.Until(t, "ls shows the trouble", func() bool {
 		return strings.Contains(must(t, "ls", "--broker", d.mqtt), "another node with the id porch")
 	})
 	began := time.Now()

@@ -27,11 +27,11 @@ func TestDemo(t *testing.T) {
 	}
 
 	sub := testkit.Start(t, testkit.Tool(t, "mosquitto_sub"), "-h", d.host, "-p", d.port, "-t", "cam/+/status", "-v")
-	testkit.Until(t, patience, "both are online", func() bool {
+	testkit.Until(t, "both are online", func() bool {
 		return strings.Contains(sub.Out(), "cam/porch/status online") && strings.Contains(sub.Out(), "cam/garden/status online")
 	})
 	interrupt(t, d.Program)
-	testkit.Until(t, patience, "both cameras have said offline", func() bool {
+	testkit.Until(t, "both cameras have said offline", func() bool {
 		return strings.Contains(sub.Out(), "cam/porch/status offline") && strings.Contains(sub.Out(), "cam/garden/status offline")
 	})
 	if d.Err() != "" {

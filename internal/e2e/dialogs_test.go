@@ -47,9 +47,9 @@ func openAccounts(t *testing.T) *testkit.Browser {
 	b := testkit.OpenBrowser(t, h.http+"/", 0, 0)
 	quiet(b)
 	logIn(b, "root", root)
-	b.Wait(patience, up+` && `+frames+` > 3`)
+	b.Wait(up + ` && ` + frames + ` > 3`)
 	b.Click(`#account [data-part=users]`)
-	b.Wait(patience, rows(2))
+	b.Wait(rows(2))
 	return b
 }
 
@@ -64,9 +64,9 @@ func TestPageDialogsKeepWhatIsTyped(t *testing.T) {
 	b.Click(`[aria-label="Remove ann"]`)
 	forAll := `(document.querySelector('#users-cameras').value = '*') && `
 	testkit.Eval[bool](b, forAll+`(document.querySelector('#users-name').value = 'bob') && document.querySelector('dialog.box form').requestSubmit() || true`)
-	b.Wait(patience, rows(3))
+	b.Wait(rows(3))
 	b.Click(`[aria-label="Remove ann"]`) // the second click, on the same button
-	b.Wait(patience, rows(2)+` && document.querySelector('[aria-label="Remove ann"]') === null`)
+	b.Wait(rows(2) + ` && document.querySelector('[aria-label="Remove ann"]') === null`)
 	reads(t, b, `document.activeElement.dataset.part`, "close")
 
 	testkit.Eval[bool](b, forAll+`true`)
@@ -77,7 +77,7 @@ func TestPageDialogsKeepWhatIsTyped(t *testing.T) {
 	testkit.Eval[bool](b, `document.activeElement.select() || true`)
 	b.Press("dora")
 	release()
-	b.Wait(patience, rows(3)+` && document.querySelector('dialog.box [data-part=whose]').textContent.includes('carl')`)
+	b.Wait(rows(3) + ` && document.querySelector('dialog.box [data-part=whose]').textContent.includes('carl')`)
 	reads(t, b, `document.querySelector('#users-name').value`, "dora")
 	reads(t, b, `document.querySelector('dialog.box [data-part=trouble]').textContent`, "") // of asking twice
 
@@ -86,10 +86,10 @@ func TestPageDialogsKeepWhatIsTyped(t *testing.T) {
 	b.Click(`#users-name`)
 	b.Press("\r")
 	b.Press("\x1b")
-	b.Wait(patience, `document.querySelector('dialog[open]') === null`)
+	b.Wait(`document.querySelector('dialog[open]') === null`)
 	release()
 	b.Click(`#account [data-part=users]`)
-	b.Wait(patience, `document.querySelector('[aria-label="Remove dora"]') !== null`)
+	b.Wait(`document.querySelector('[aria-label="Remove dora"]') !== null`)
 	reads(t, b, `document.querySelector('dialog.box [data-part=line]').textContent`, "")
 }
 
@@ -126,7 +126,7 @@ func TestPageDialogsStay(t *testing.T) {
 	if testkit.Eval[bool](b, `from(document.querySelector('dialog.box'), beside) && to(beside)`) {
 		t.Error("a click beside it does not close it")
 	}
-	b.Wait(patience, large)
+	b.Wait(large)
 }
 
 // The keyboard stays where it is when a tile moves to the place of its new name, and in
@@ -134,25 +134,25 @@ func TestPageDialogsStay(t *testing.T) {
 func TestPageKeepsFocus(t *testing.T) {
 	h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source=test:", "cameras.yard.source=test:")
 	b := testkit.OpenBrowser(t, h.http+"/", 0, 0)
-	b.Wait(patience, frames+` > 3 && document.querySelectorAll('cam-tile').length === 2`)
+	b.Wait(frames + ` > 3 && document.querySelectorAll('cam-tile').length === 2`)
 	host, port, err := net.SplitHostPort(strings.TrimPrefix(h.mqtt, "mqtt://"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	testkit.Eval[bool](b, `document.querySelector('cam-tile[data-id=yard] [data-part=start]').focus() || true`)
-	if _, stderr, status := testkit.Run(t, patience, testkit.Tool(t, "mosquitto_pub"), "-h", host, "-p", port, "-t", "cam/yard/info", "-m", `{"name":"A yard"}`); status != 0 {
+	if _, stderr, status := testkit.Run(t, testkit.Tool(t, "mosquitto_pub"), "-h", host, "-p", port, "-t", "cam/yard/info", "-m", `{"name":"A yard"}`); status != 0 {
 		t.Fatal(stderr)
 	}
-	b.Wait(patience, `document.querySelector('#grid').firstChild.dataset.id === 'yard'`)
+	b.Wait(`document.querySelector('#grid').firstChild.dataset.id === 'yard'`)
 	reads(t, b, `document.activeElement.closest('cam-tile')?.dataset.id + ' ' + document.activeElement.dataset.part`, "yard start")
 
 	b.Click(`cam-tile[data-id=porch] [data-part=view]`)
-	b.Wait(patience, `document.querySelector('cam-focus').dataset.frames > 0`)
+	b.Wait(`document.querySelector('cam-focus').dataset.frames > 0`)
 	b.Press("s")
-	b.Wait(patience, `!document.querySelector('cam-focus [data-part=save]').hidden`)
+	b.Wait(`!document.querySelector('cam-focus [data-part=save]').hidden`)
 	testkit.Eval[bool](b, `document.querySelector('cam-focus [data-part=save]').focus() || true`)
 	for _, id := range []string{"yard", "porch"} {
 		b.Press("\u0303") // the arrow to the right
-		b.Wait(patience, `location.hash === '#`+id+`'`)
+		b.Wait(`location.hash === '#` + id + `'`)
 	}
 }

@@ -50,7 +50,7 @@ func TestEmbeddedInAnotherSite(t *testing.T) {
 			}
 			testkit.Eval[bool](b, `(location.href = '`+site+`/') !== ''`)
 			want := map[bool]string{true: "shown", false: "refused"}[allowed]
-			b.Wait(patience, `document.querySelector('img')?.dataset.is === '`+want+`'`)
+			b.Wait(`document.querySelector('img')?.dataset.is === '` + want + `'`)
 			sockets := func() string {
 				_, body := getPicture(t, hub.http+"/metrics")
 				_, rest, _ := strings.Cut(body, "\ncamqtt_http_websockets ")
@@ -58,7 +58,7 @@ func TestEmbeddedInAnotherSite(t *testing.T) {
 				return n
 			}
 			if allowed {
-				testkit.Until(t, patience, "the page in the frame has connected", func() bool { return sockets() == "1" })
+				testkit.Until(t, "the page in the frame has connected", func() bool { return sockets() == "1" })
 			} else if n := sockets(); n != "0" {
 				t.Errorf("the page runs in a frame of another site: %s WebSockets", n)
 			}

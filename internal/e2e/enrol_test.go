@@ -23,7 +23,7 @@ func startEnrolment(t testing.TB, keys ...string) *enrolment {
 	h := &enrolment{data: t.TempDir(), pictures: t.TempDir()}
 	h.boss = secretOf(t, "user", "add", "boss", "--role", "admin", "--data", h.data)
 	h.secured = startSecured(t, append([]string{"broker.data=" + h.data, "dashboard.tls.shared=true"}, keys...)...)
-	testkit.Until(t, patience, "the hub has said how it is reached", func() bool {
+	testkit.Until(t, "the hub has said how it is reached", func() bool {
 		text, err := os.ReadFile(filepath.Join(h.data, "invitations.json"))
 		return err == nil && strings.Contains(string(text), h.pin)
 	})
@@ -34,7 +34,7 @@ func startEnrolment(t testing.TB, keys ...string) *enrolment {
 func (h *enrolment) invite(t testing.TB, id string) string {
 	t.Helper()
 	args, code := []string{"user", "add", "--camera", id, "--data", h.data}, ""
-	testkit.Until(t, patience, "the hub knows that the camera is not online any more", func() bool {
+	testkit.Until(t, "the hub knows that the camera is not online any more", func() bool {
 		out, stderr, status := camqtt(t, args...)
 		if code = strings.TrimSpace(string(out)); status != 0 && !strings.Contains(stderr, "it is online") {
 			t.Fatalf("camqtt %v: exit %d, %s", args, status, stderr)
@@ -56,7 +56,7 @@ func (h *enrolment) shows(t testing.TB, id string) {
 func (h *enrolment) comes(t testing.TB, args ...string) *testkit.Program {
 	t.Helper()
 	n := serve(t, args...)
-	testkit.Until(t, patience, "the node is with the hub", func() bool {
+	testkit.Until(t, "the node is with the hub", func() bool {
 		if n.Ended() {
 			t.Fatalf("camqtt %v ended by itself\n%s", args, n.Err())
 		}
@@ -113,7 +113,7 @@ func TestJoining(t *testing.T) {
 			}
 			n = h.comes(t, "node", "--state", state, "--source", "test:")
 			must(t, "user", "rm", "front", "--data", h.data)
-			testkit.Until(t, patience, "the node says why it is out", func() bool {
+			testkit.Until(t, "the node says why it is out", func() bool {
 				return strings.Contains(n.Err(), "refused the user name or password")
 			})
 			interrupt(t, n)
@@ -158,7 +158,7 @@ func TestJoiningRefused(t *testing.T) {
 	}
 	plain := t.TempDir()
 	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data="+plain)
-	testkit.Until(t, patience, "the hub without TLS has said so", func() bool { _, err := os.Stat(filepath.Join(plain, "invitations.json")); return err == nil })
+	testkit.Until(t, "the hub without TLS has said so", func() bool { _, err := os.Stat(filepath.Join(plain, "invitations.json")); return err == nil })
 	for _, c := range []struct {
 		status int
 		want   []string
@@ -196,7 +196,7 @@ func TestJoiningRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	must(t, "node", "--join-file", open, "--join-only", "--state", state)
-	out, stderr, status := testkit.Run(t, patience, "sh", "-c", binary+" user add --camera yard --qr --data "+h.data+" | STATE_DIRECTORY="+state+":/x "+binary+" node --join - --join-only")
+	out, stderr, status := testkit.Run(t, "sh", "-c", binary+" user add --camera yard --qr --data "+h.data+" | STATE_DIRECTORY="+state+":/x "+binary+" node --join - --join-only")
 	if status != 0 || len(out) != 0 || !strings.Contains(stderr, "█") {
 		t.Errorf("from standard input: exit %d, %s%s", status, out, stderr)
 	}
@@ -246,7 +246,7 @@ func TestJoiningByAuthority(t *testing.T) {
 		return testkit.Start(t, "env", append([]string{"SSL_CERT_FILE=" + ca.File, binary, "node", "--state", state, "--source", "test:"}, args...)...)
 	}
 	n := node("--join", code)
-	testkit.Until(t, patience, "the node is with the hub", func() bool { return strings.Contains(n.Err(), "broker connected") })
+	testkit.Until(t, "the node is with the hub", func() bool { return strings.Contains(n.Err(), "broker connected") })
 	interrupt(t, n)
 	if text := string(read(t, filepath.Join(state, "front.yaml"))); strings.Contains(text, "pin:") || !strings.Contains(text, "mqtts://localhost:") {
 		t.Errorf("kept is\n%s", text)
@@ -260,7 +260,7 @@ func TestJoiningByAuthority(t *testing.T) {
 	}
 	h.start(t)
 	n = node()
-	testkit.Until(t, patience, "the node takes the new key", func() bool { return strings.Contains(n.Err(), "broker connected") })
+	testkit.Until(t, "the node takes the new key", func() bool { return strings.Contains(n.Err(), "broker connected") })
 	interrupt(t, n)
 }
 

@@ -76,7 +76,7 @@ func TestEachCommandOfAFloodHasOneResult(t *testing.T) {
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("a snap of another client took %s", took)
 	}
-	testkit.Until(t, patience, "a result for each command", func() bool { n, _ := results.counts(); return n == sent })
+	testkit.Until(t, "a result for each command", func() bool { n, _ := results.counts(); return n == sent })
 	if n, all := results.counts(); all != sent {
 		t.Errorf("%d results for %d commands, of %d ids", all, sent, n)
 	}
@@ -88,7 +88,7 @@ func TestIdleHTTPLeavesDescriptorsForMQTT(t *testing.T) {
 	mqtt, web := "127.0.0.1:"+strconv.Itoa(testkit.FreePort(t)), "127.0.0.1:"+strconv.Itoa(testkit.FreePort(t))
 	hub := testkit.Start(t, "sh", "-c", `ulimit -n 200; exec "$0" "$@"`, binary, "run",
 		"-c", "broker.listen="+mqtt, "-c", "broker.data=", "-c", "dashboard.listen="+web, "-c", "cameras.porch.source=test:64x48")
-	testkit.Until(t, patience, "the hub is ready", func() bool {
+	testkit.Until(t, "the hub is ready", func() bool {
 		r, err := http.Get("http://" + web + "/readyz")
 		if err != nil {
 			return false
@@ -104,7 +104,7 @@ func TestIdleHTTPLeavesDescriptorsForMQTT(t *testing.T) {
 		}
 		defer c.Close()
 		_, _ = io.WriteString(c, "GET /healthz HTTP/1.1\r\nHost: "+web+"\r\n\r\n")
-		_ = c.SetReadDeadline(time.Now().Add(patience))
+		_ = c.SetReadDeadline(time.Now().Add(testkit.Patience))
 		if r, err := http.ReadResponse(bufio.NewReader(c), nil); err == nil && r.StatusCode == http.StatusOK {
 			held++
 		}

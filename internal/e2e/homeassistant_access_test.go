@@ -32,7 +32,7 @@ func TestHomeAssistantWithAccounts(t *testing.T) {
 			const name = "{{ 1+1 }}"
 			camera := p.camera(t, "front", "name="+name, "mqtt.username=front", "mqtt.password_file="+secret)
 			home := homeassistant.Start(t, homeassistant.Options{Addr: p.addr, User: "homeassistant", Password: word, V5: v5})
-			home.Await("switch.front_live", "off", patience)
+			home.Await("switch.front_live", "off")
 			if got, want := ofCamera(home, "front"), everything("front"); !slices.Equal(got, want) {
 				t.Errorf("entities %v, want %v", got, want)
 			}
@@ -41,16 +41,16 @@ func TestHomeAssistantWithAccounts(t *testing.T) {
 			}
 			useAll(t, home)
 			home.Restart() // its birth message is answered, which takes the right to publish it
-			home.Await("switch.front_live", "off", patience)
+			home.Await("switch.front_live", "off")
 
 			p.stop()
 			p.back()
 			home.Restart()
-			home.Await("switch.front_live", "off", patience)
+			home.Await("switch.front_live", "off")
 			expect(t, home.Press("button.front_snap"), "cam/front/cmd", "snap")
 
 			interrupt(t, camera)
-			home.Await("camera.front", homeassistant.Unavailable, patience)
+			home.Await("camera.front", homeassistant.Unavailable)
 			for _, line := range strings.Split(camera.Err(), "\n") {
 				if strings.Contains(line, "homeassistant/") || strings.Contains(line, "home assistant") && strings.Contains(line, "level=WARN") {
 					t.Errorf("the camera minds that it may not announce itself: %s", line)
@@ -97,7 +97,7 @@ func TestTokensOfStreams(t *testing.T) {
 					if form == "basic" {
 						url = as(url, user, token)
 					}
-					out, stderr, status := testkit.Run(t, 2*patience, testkit.Tool(t, "ffmpeg"), slices.Concat([]string{"-loglevel", "error"}, with.args,
+					out, stderr, status := testkit.Run(t, testkit.Tool(t, "ffmpeg"), slices.Concat([]string{"-loglevel", "error"}, with.args,
 						[]string{"-f", "mpjpeg", "-i", url, "-frames:v", "3", "-f", "framecrc", "-"})...)
 					if n := strings.Count(string(out), "\n0,"); status != 0 || n != 3 {
 						t.Errorf("ffmpeg plays %d pictures of %s: exit %d %s", n, path, status, stderr)
@@ -125,7 +125,7 @@ func TestTokensOfStreams(t *testing.T) {
 // ask gets the head of an answer and hangs up.
 func ask(t *testing.T, url string, login func(*http.Request)) (status int, kind string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -29,17 +29,17 @@ func TestDeletingADevice(t *testing.T) {
 			}
 			camera := p.camera(t, "front", "mqtt.username=front", "mqtt.password_file="+secret)
 			home := homeassistant.Start(t, homeassistant.Options{Addr: p.addr, User: "homeassistant", Password: word, V5: true})
-			home.Await("switch.front_live", "off", patience)
+			home.Await("switch.front_live", "off")
 
 			home.Delete("camqtt_front")
-			home.Until(patience, "the online camera is back", func() bool {
+			home.Until("the online camera is back", func() bool {
 				return slices.Equal(ofCamera(home, "front"), everything("front")) && home.State("switch.front_live") == "off"
 			})
 
 			interrupt(t, camera)
-			home.Await("camera.front", homeassistant.Unavailable, patience)
+			home.Await("camera.front", homeassistant.Unavailable)
 			home.Delete("camqtt_front")
-			home.Until(patience, "the offline camera is forgotten", func() bool {
+			home.Until("the offline camera is forgotten", func() bool {
 				return onlyHub(home) && len(p.kept(t, "cam/front/#")) == 0
 			})
 		})
@@ -54,11 +54,11 @@ func TestForgetWhileHomeAssistantIsAway(t *testing.T) {
 	p := &place{addr: strings.TrimPrefix(h.mqtt, "mqtt://")}
 	camera := p.camera(t, "front")
 	home := p.home(t, true)
-	home.Await("switch.front_live", "off", patience)
+	home.Await("switch.front_live", "off")
 	home.Stop()
 	interrupt(t, camera)
 	must(t, "forget", "front", "--broker", p.url())
-	testkit.Until(t, patience, "the hub remembers", func() bool {
+	testkit.Until(t, "the hub remembers", func() bool {
 		return strings.Contains(p.kept(t, "cam/_hub/discovery")["cam/_hub/discovery"], `"forgotten":["front"]`)
 	})
 	interrupt(t, h.p)
@@ -67,5 +67,5 @@ func TestForgetWhileHomeAssistantIsAway(t *testing.T) {
 		t.Fatal("Home Assistant has forgotten by itself: this shows nothing")
 	}
 	home.Restart()
-	home.Until(patience, "forgotten", func() bool { return onlyHub(home) })
+	home.Until("forgotten", func() bool { return onlyHub(home) })
 }

@@ -70,7 +70,7 @@ func TestHomeAssistantPage(t *testing.T) {
 	p := embedded(t)
 	p.camera(t, "front")
 	home := p.home(t, true)
-	home.Await("switch.front_live", "off", patience)
+	home.Await("switch.front_live", "off")
 	kinds := map[string]int{}
 	for _, block := range blocks(t) {
 		n := load(t, block)
@@ -242,7 +242,7 @@ func TestHomeAssistantStreams(t *testing.T) {
 			}
 			continue
 		}
-		out, stderr, status := testkit.Run(t, 2*patience, testkit.Tool(t, "ffmpeg"), "-loglevel", "error", "-f", "mpjpeg",
+		out, stderr, status := testkit.Run(t, testkit.Tool(t, "ffmpeg"), "-loglevel", "error", "-f", "mpjpeg",
 			"-i", url, "-frames:v", "10", "-f", "framecrc", "-")
 		if n := strings.Count(string(out), "\n0,"); status != 0 || n != 10 {
 			t.Errorf("ffmpeg plays %d pictures of %s: exit %d %s", n, url, status, stderr)
@@ -264,7 +264,7 @@ func TestHomeAssistantLink(t *testing.T) {
 		h := startHub(t, append(pairs, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.front.source=test:")...)
 		p := place{addr: strings.TrimPrefix(h.mqtt, "mqtt://")}
 		home := p.home(t, true)
-		home.Await("switch.front_live", "off", patience)
+		home.Await("switch.front_live", "off")
 		got := home.Devices()["camqtt_front"].URL
 		if pairs == nil {
 			want = h.http + "/#front"

@@ -29,7 +29,7 @@ func embedded(t *testing.T, more ...string) *place {
 	t.Helper()
 	h := startHub(t, append([]string{"broker.listen=127.0.0.1:0", "broker.data=" + t.TempDir(), "log.level=debug"}, more...)...)
 	p := &place{addr: strings.TrimPrefix(h.mqtt, "mqtt://"), stop: h.kill, back: h.start}
-	testkit.Until(t, patience, "the hub says that it announces", func() bool { return len(p.kept(t, "cam/_hub/discovery")) > 0 })
+	testkit.Until(t, "the hub says that it announces", func() bool { return len(p.kept(t, "cam/_hub/discovery")) > 0 })
 	return p
 }
 
@@ -110,7 +110,7 @@ func (p *place) kept(t *testing.T, filter string) map[string]string {
 			if m.Retained {
 				kept[m.Topic] = string(m.Payload)
 			}
-		case <-time.After(patience):
+		case <-time.After(testkit.Patience):
 			t.Fatal("the mark does not come back")
 		}
 	}

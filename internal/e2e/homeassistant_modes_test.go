@@ -24,14 +24,14 @@ func TestHomeAssistantModes(t *testing.T) {
 			p := h.start(t)
 			camera := p.camera(t, "front")
 			home := p.home(t, h.v5)
-			home.Await("switch.front_live", "off", patience)
+			home.Await("switch.front_live", "off")
 			again := func(pairs ...string) {
 				t.Helper()
 				interrupt(t, camera)
 				camera = p.camera(t, "front", pairs...)
 			}
 			again("name=Back door", "source=dir:"+t.TempDir()) // neither size nor quality can be asked of a folder
-			home.Until(patience, "entities are dropped and it is renamed", func() bool {
+			home.Until("entities are dropped and it is renamed", func() bool {
 				ids := strings.Join(home.Entities(), " ")
 				return !strings.Contains(ids, "quality") && !strings.Contains(ids, "size") && home.Devices()["camqtt_front"].Name == "Back door"
 			})
@@ -48,7 +48,7 @@ func TestHomeAssistantModes(t *testing.T) {
 							}
 						}
 					}()
-					home.Until(patience, "only "+mode+" is kept", func() bool {
+					home.Until("only "+mode+" is kept", func() bool {
 						n := 0
 						for topic := range p.kept(t, "homeassistant/#") {
 							if !strings.HasPrefix(topic, "homeassistant/device/") == (mode == "component") {
@@ -61,15 +61,15 @@ func TestHomeAssistantModes(t *testing.T) {
 					})
 				}
 				again("homeassistant.discovery=off")
-				home.Until(patience, "off: nothing is kept or shown", func() bool {
+				home.Until("off: nothing is kept or shown", func() bool {
 					return len(p.kept(t, "homeassistant/#")) == 0 && len(home.Registered()) == 0
 				})
 				again()
-				home.Await("switch.front_live", "off", patience)
+				home.Await("switch.front_live", "off")
 			}
 			interrupt(t, camera)
 			must(t, "forget", "front", "--broker", p.url())
-			home.Until(patience, "forgotten", func() bool {
+			home.Until("forgotten", func() bool {
 				return onlyHub(home) && p.onlyHubKept(t)
 			})
 			for topic := range p.kept(t, "cam/#") {
@@ -124,13 +124,13 @@ func TestHubModes(t *testing.T) {
 	p := place{addr: addr}
 	h := hub("device")
 	home := p.home(t, true)
-	home.Await("switch.front_live", "off", patience)
+	home.Await("switch.front_live", "off")
 	for _, mode := range []string{"component", "device", "off", "component", "off"} {
 		home.Stop()
 		interrupt(t, h)
 		h = hub(mode)
 		home.Restart()
-		home.Until(patience, mode, func() bool {
+		home.Until(mode, func() bool {
 			n := len(p.kept(t, "homeassistant/#"))
 			switch mode {
 			case "off":
@@ -159,7 +159,7 @@ func TestBridgesAreDevices(t *testing.T) {
 			bridge := serve(t, args...)
 			home := p.home(t, h.v5)
 			for _, id := range []string{"porch", "garden", "own"} {
-				home.Await("switch."+id+"_live", "off", patience)
+				home.Await("switch."+id+"_live", "off")
 			}
 			devices := home.Devices()
 			via := devices["camqtt_porch"].Via
@@ -173,7 +173,7 @@ func TestBridgesAreDevices(t *testing.T) {
 				}
 			}
 			expect(t, home.Press(button), "cam/_all/cmd", "snap")
-			home.Until(patience, "every camera has a picture", func() bool {
+			home.Until("every camera has a picture", func() bool {
 				n := 0
 				for _, id := range []string{"porch", "garden", "own"} {
 					if e, _ := home.Entity("image." + id + "_snapshot"); len(e.Picture) > 0 {
@@ -186,7 +186,7 @@ func TestBridgesAreDevices(t *testing.T) {
 			for _, id := range []string{"porch", "garden", "own"} {
 				must(t, "forget", id, "--broker", p.url())
 			}
-			home.Until(patience, "all are forgotten", func() bool { return onlyHub(home) && p.onlyHubKept(t) })
+			home.Until("all are forgotten", func() bool { return onlyHub(home) && p.onlyHubKept(t) })
 		})
 	}
 }
@@ -198,7 +198,7 @@ func TestForbiddenDiscovery(t *testing.T) {
 	dir := t.TempDir()
 	file, secret, rights := filepath.Join(dir, "passwords"), filepath.Join(dir, "secret"), filepath.Join(dir, "acl")
 	for _, args := range [][]string{{"-b", "-c", file, "cam", "s3cret"}, {"-b", file, "all", "s3cret"}} {
-		if _, stderr, status := testkit.Run(t, patience, testkit.Tool(t, "mosquitto_passwd"), args...); status != 0 {
+		if _, stderr, status := testkit.Run(t, testkit.Tool(t, "mosquitto_passwd"), args...); status != 0 {
 			t.Fatal(stderr)
 		}
 	}
@@ -231,7 +231,7 @@ func TestForbiddenDiscovery(t *testing.T) {
 					t.Errorf("thrown off: %s", m.Payload)
 				}
 			}
-		case <-time.After(patience):
+		case <-time.After(testkit.Patience):
 			t.Fatal("no heartbeat")
 		}
 	}

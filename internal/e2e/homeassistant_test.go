@@ -37,7 +37,7 @@ func TestHomeAssistant(t *testing.T) {
 			p := h.start(t)
 			p.camera(t, "front")
 			home := p.home(t, h.v5)
-			home.Await("switch.front_live", "off", patience)
+			home.Await("switch.front_live", "off")
 			if got, want := ofCamera(home, "front"), everything("front"); !slices.Equal(got, want) {
 				t.Errorf("entities %v, want %v", got, want)
 			}
@@ -45,7 +45,7 @@ func TestHomeAssistant(t *testing.T) {
 				"camera.front": "idle", "binary_sensor.front_connection": "on", "binary_sensor.front_problem": "off",
 				"switch.front_privacy": "off", "number.front_fps": "10", "image.front_snapshot": homeassistant.Unavailable,
 			} {
-				home.Await(id, state, patience)
+				home.Await(id, state)
 			}
 			hub := map[bool]string{true: "camqtt__hub", false: ""}[strings.HasPrefix(h.name, "embedded")]
 			if d := home.Devices()["camqtt_front"]; d.Name != "Front door" || d.Via != hub || hub != "" && home.Devices()[hub].Name == "" {
@@ -64,7 +64,7 @@ func TestHomeAssistant(t *testing.T) {
 func useAll(t *testing.T, home *homeassistant.Home) {
 	t.Helper()
 	expect(t, home.Press("button.front_snap"), "cam/front/cmd", "snap")
-	home.Until(patience, "the snapshot is there", func() bool {
+	home.Until("the snapshot is there", func() bool {
 		img, _ := home.Entity("image.front_snapshot")
 		event, _ := home.Entity("event.front_event")
 		return len(img.Picture) > 0 && img.Attributes["cause"] == "command" && event.Attributes["event_type"] == "snapshot"
@@ -75,56 +75,56 @@ func useAll(t *testing.T, home *homeassistant.Home) {
 		t.Error("the camera does not show the snapshot")
 	}
 	decode(t, cam.Picture)
-	home.Until(patience, "the picture's time", func() bool {
+	home.Until("the picture's time", func() bool {
 		_, err := time.Parse(time.RFC3339, home.State("sensor.front_last_picture"))
 		return err == nil
 	})
 
 	expect(t, home.TurnOn("switch.front_live"), "cam/front/cmd", "start")
-	home.Await("switch.front_live", "on", patience)
-	home.Until(patience, "stream_started", func() bool {
+	home.Await("switch.front_live", "on")
+	home.Until("stream_started", func() bool {
 		e, _ := home.Entity("event.front_event")
 		return e.Attributes["event_type"] == "stream_started"
 	})
 	home.Enable("sensor.front_viewers")
-	home.Await("sensor.front_viewers", "1", patience)
+	home.Await("sensor.front_viewers", "1")
 	home.Enable("sensor.front_bandwidth")
-	home.Until(patience, "rate and bandwidth", func() bool {
+	home.Until("rate and bandwidth", func() bool {
 		return home.State("sensor.front_frame_rate") > "1" && home.State("sensor.front_bandwidth") > "1"
 	})
 
 	expect(t, home.Set("number.front_fps", 5), "cam/front/set/fps", "5")
-	home.Await("number.front_fps", "5", patience)
+	home.Await("number.front_fps", "5")
 	expect(t, home.Set("number.front_quality", 55.7), "cam/front/set/quality", "55")
-	home.Await("number.front_quality", "55", patience)
+	home.Await("number.front_quality", "55")
 	expect(t, home.TurnOff("switch.front_live"), "cam/front/cmd", "stop")
-	home.Await("switch.front_live", "off", patience)
-	home.Until(patience, "stream_stopped", func() bool {
+	home.Await("switch.front_live", "off")
+	home.Until("stream_stopped", func() bool {
 		e, _ := home.Entity("event.front_event")
 		return e.Attributes["event_type"] == "stream_stopped"
 	})
 	// No picture comes now, and yet the choice is shown.
 	expect(t, home.Select("select.front_size", "320x240"), "cam/front/set/size", "320x240")
-	home.Await("select.front_size", "320x240", patience)
+	home.Await("select.front_size", "320x240")
 
 	expect(t, home.TurnOn("switch.front_privacy"), "cam/front/set/privacy", "on")
-	home.Await("switch.front_privacy", "on", patience)
+	home.Await("switch.front_privacy", "on")
 	for _, id := range []string{"camera.front", "button.front_snap", "switch.front_live", "image.front_snapshot"} {
-		home.Await(id, homeassistant.Unavailable, patience)
+		home.Await(id, homeassistant.Unavailable)
 	}
 	expect(t, home.TurnOff("switch.front_privacy"), "cam/front/set/privacy", "off")
-	home.Await("switch.front_privacy", "off", patience)
-	home.Await("button.front_snap", homeassistant.Unknown, patience)
+	home.Await("switch.front_privacy", "off")
+	home.Await("button.front_snap", homeassistant.Unknown)
 	home.Enable("sensor.front_started")
 	home.Enable("sensor.front_reconnects")
-	home.Await("sensor.front_reconnects", "0", patience)
+	home.Await("sensor.front_reconnects", "0")
 }
 
 // fired checks that the triggers have fired for what useAll has done.
 func fired(t *testing.T, home *homeassistant.Home) {
 	t.Helper()
 	for _, event := range []string{"snapshot", "stream_started", "stream_stopped"} {
-		home.Until(patience, "the trigger "+event, func() bool { return home.Triggers("camqtt_front")[event].Fired > 0 })
+		home.Until("the trigger "+event, func() bool { return home.Triggers("camqtt_front")[event].Fired > 0 })
 	}
 	if x, ok := home.Triggers("camqtt_front")["error"]; !ok || x.Fired > 0 {
 		t.Errorf("trigger for errors: %+v, there: %v", x, ok)
@@ -138,11 +138,11 @@ func TestRefusalIsSeen(t *testing.T) {
 	p := embedded(t)
 	p.camera(t, "front")
 	home := p.home(t, true)
-	home.Await("switch.front_privacy", "off", patience)
+	home.Await("switch.front_privacy", "off")
 	home.TurnOn("switch.front_privacy")
-	home.Await("button.front_snap", homeassistant.Unavailable, patience)
+	home.Await("button.front_snap", homeassistant.Unavailable)
 	camqtt(t, "snap", "front", "--broker", p.url(), "-o", os.DevNull)
-	home.Until(patience, "the refusal", func() bool {
+	home.Until("the refusal", func() bool {
 		e, _ := home.Entity("event.front_refused")
 		return e.Attributes["code"] == "privacy" && e.Attributes["cmd"] == "snap" && e.Attributes["text"] != ""
 	})
@@ -165,14 +165,14 @@ func TestHomeAssistantRestarts(t *testing.T) {
 			}()
 			works := func(when string) {
 				t.Helper()
-				home.Until(2*patience, when+": everything is back", func() bool {
+				home.Until(when+": everything is back", func() bool {
 					return slices.Equal(ofCamera(home, "front"), everything("front")) && home.State("switch.front_live") == "off" &&
 						home.State("binary_sensor.front_connection") == "on" &&
 						home.State("sensor.front_frame_rate") != homeassistant.Unknown // a heartbeat: some brokers keep "online" of who is not there
 				})
 				before, _ := home.Entity("event.front_event")
 				home.Press("button.front_snap")
-				home.Until(patience, when+": a snapshot", func() bool {
+				home.Until(when+": a snapshot", func() bool {
 					e, _ := home.Entity("event.front_event")
 					return e.Changes > before.Changes && e.Attributes["event_type"] == "snapshot"
 				})
@@ -183,9 +183,9 @@ func TestHomeAssistantRestarts(t *testing.T) {
 			works("home assistant restarted")
 
 			_ = camera.Cmd.Process.Kill()
-			camera.Wait(patience)
-			home.Await("camera.front", homeassistant.Unavailable, patience)
-			home.Await("binary_sensor.front_connection", "off", patience)
+			camera.Wait()
+			home.Await("camera.front", homeassistant.Unavailable)
+			home.Await("binary_sensor.front_connection", "off")
 			if s := home.State("switch.front_live"); s != homeassistant.Unavailable {
 				t.Errorf("the switch of a dead camera is %s", s)
 			}
@@ -196,18 +196,18 @@ func TestHomeAssistantRestarts(t *testing.T) {
 			p.stop()
 			p.back()
 			if h.name == "NATS" { // whoever subscribes while it starts may not be told what it keeps
-				testkit.Until(t, patience, "it tells what it keeps", func() bool { return len(p.kept(t, "homeassistant/#")) > 0 })
+				testkit.Until(t, "it tells what it keeps", func() bool { return len(p.kept(t, "homeassistant/#")) > 0 })
 			}
 			home.Restart()
 			works("broker restarted")
 
 			home.Stop()
 			_ = camera.Cmd.Process.Kill()
-			camera.Wait(patience)
+			camera.Wait()
 			p.stop()
 			p.back()
 			if h.name == "NATS" {
-				testkit.Until(t, patience, "it tells what it keeps", func() bool { return len(p.kept(t, "homeassistant/#")) > 0 })
+				testkit.Until(t, "it tells what it keeps", func() bool { return len(p.kept(t, "homeassistant/#")) > 0 })
 			}
 			home.Restart()
 			camera = p.camera(t, "front")
@@ -225,15 +225,15 @@ func TestHomeAssistantCostsNothing(t *testing.T) {
 	source, dir := counting(t)
 	p.camera(t, "front", "source="+source, "fps=10")
 	home := p.home(t, true)
-	home.Await("switch.front_live", "off", patience)
-	home.Until(patience, "the first picture", func() bool {
+	home.Await("switch.front_live", "off")
+	home.Until("the first picture", func() bool {
 		e, _ := home.Entity("camera.front")
 		living, _ := alive(t, dir)
 		return len(e.Picture) > 0 && living == 0
 	})
 	home.Restart()
-	home.Await("switch.front_live", "off", patience)
-	home.Await("sensor.front_frame_rate", "0", patience) // two heartbeats later
+	home.Await("switch.front_live", "off")
+	home.Await("sensor.front_frame_rate", "0") // two heartbeats later
 	if _, started := alive(t, dir); started != 1 {
 		t.Errorf("the camera was opened %d times, want once", started)
 	}
@@ -258,7 +258,7 @@ func TestHomeAssistantCostsNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-		case <-time.After(patience):
+		case <-time.After(testkit.Patience):
 			t.Fatal("no previews")
 		}
 	}
@@ -269,7 +269,7 @@ func TestHomeAssistantCostsNothing(t *testing.T) {
 		t.Errorf("%d leases, want the switch's own", state.Viewers)
 	}
 	home.TurnOff("switch.front_live")
-	testkit.Until(t, patience, "the camera is closed", func() bool { n, _ := alive(t, dir); return n == 0 })
+	testkit.Until(t, "the camera is closed", func() bool { n, _ := alive(t, dir); return n == 0 })
 }
 
 // TestPrivacyIsPrivate: while it is on no program of the camera runs and no
@@ -280,7 +280,7 @@ func TestPrivacyIsPrivate(t *testing.T) {
 	source, dir := counting(t)
 	p.camera(t, "front", "source="+source, "fps=20", "snap_every=1s")
 	home := p.home(t, false)
-	home.Await("switch.front_live", "off", patience)
+	home.Await("switch.front_live", "off")
 	home.TurnOn("switch.front_live")
 	all := make(chan wire.Message, 8192)
 	c := testkit.DialMQTT(t, testkit.MQTTOptions{Addr: p.addr, ID: "spy", Receive: func(m wire.Message) { all <- m }})
@@ -299,7 +299,7 @@ func TestPrivacyIsPrivate(t *testing.T) {
 				if want(m) {
 					return pictures
 				}
-			case <-time.After(patience):
+			case <-time.After(testkit.Patience):
 				t.Fatal("it does not come")
 			}
 		}
@@ -325,7 +325,7 @@ func TestPrivacyIsPrivate(t *testing.T) {
 			t.Fatalf("round %d: privacy was said to be on, and %d programs of the camera run", round, living)
 		}
 		_, before := alive(t, dir)
-		home.Await("switch.front_privacy", "on", patience)
+		home.Await("switch.front_privacy", "on")
 		for i, cmd := range []string{"snap", "start", "snap max_age=1h", "start viewer=v1 for=30s", `{"cmd":"snap"}`} {
 			say("cmd", cmd)
 			if n := next(result(`"code":"privacy"`)); n != 0 {
@@ -342,9 +342,9 @@ func TestPrivacyIsPrivate(t *testing.T) {
 		if _, after := alive(t, dir); after != before {
 			t.Errorf("round %d: the camera was opened %d times", round, after-before)
 		}
-		home.Await("switch.front_live", homeassistant.Unavailable, patience)
+		home.Await("switch.front_live", homeassistant.Unavailable)
 		home.TurnOff("switch.front_privacy")
-		home.Await("switch.front_live", "off", patience)
+		home.Await("switch.front_live", "off")
 		home.TurnOn("switch.front_live")
 	}
 }

@@ -151,7 +151,7 @@ func press(b *testkit.Browser, button string) {
 func TestPageWithHostileCameras(t *testing.T) {
 	h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source=test:")
 	b := testkit.OpenBrowser(t, h.http+"/", 0, 0)
-	b.Wait(patience, frames+` > 3`)
+	b.Wait(frames + ` > 3`)
 	testkit.Eval[bool](b, canary)
 	before := memory(t, h)
 	var lies atomic.Bool
@@ -179,7 +179,7 @@ func TestPageWithHostileCameras(t *testing.T) {
 			}
 		}
 	}
-	b.Wait(patience, `document.querySelectorAll('cam-tile').length === `+strconv.Itoa(n+1))
+	b.Wait(`document.querySelectorAll('cam-tile').length === ` + strconv.Itoa(n+1))
 	for range 5 { // while the tiles watch
 		for i := range n {
 			_ = evil.Publish(t.Context(), wire.Message{Topic: "cam/evil" + strconv.Itoa(i) + "/frame", Payload: pictures[i%len(pictures)]})
@@ -187,29 +187,29 @@ func TestPageWithHostileCameras(t *testing.T) {
 	}
 	for _, button := range []string{"snap", "start", "stop"} {
 		press(b, button)
-		b.Wait(patience, `told.size === `+strconv.Itoa(n)+` && [...told.values()].every((tone) => tone === 'bad')`)
+		b.Wait(`told.size === ` + strconv.Itoa(n) + ` && [...told.values()].every((tone) => tone === 'bad')`)
 	}
 	shot(t, b, "page-hostile")
 	lies.Store(true) // what is kept on snapshot is then fetched, to be saved
 	press(b, "snap")
-	b.Wait(patience, `told.size === `+strconv.Itoa(n)+` && [...told.values()].every((tone) => tone === 'good')`)
+	b.Wait(`told.size === ` + strconv.Itoa(n) + ` && [...told.values()].every((tone) => tone === 'good')`)
 	if n := testkit.Eval[int](b, `document.querySelectorAll('cam-tile:not([data-id=porch]) [data-part=save]:not([hidden])').length`); n > 0 {
 		t.Errorf("%d hostile pictures can be saved as pictures", n)
 	}
 	for i := range n {
 		testkit.Eval[bool](b, `(location.hash = '#evil`+strconv.Itoa(i)+`') !== ''`)
-		b.Wait(patience, `document.querySelector('dialog[open]') !== null && document.querySelector('cam-focus').dataset.id === 'evil`+strconv.Itoa(i)+`'`)
+		b.Wait(`document.querySelector('dialog[open]') !== null && document.querySelector('cam-focus').dataset.id === 'evil` + strconv.Itoa(i) + `'`)
 		harmless(t, b)
 	}
 	shot(t, b, "page-hostile-focus")
 	b.Press("\x1b")
 	b.Viewport(390, 844)
-	b.Wait(patience, `innerWidth === 390`)
+	b.Wait(`innerWidth === 390`)
 	harmless(t, b)
 	shot(t, b, "page-hostile-phone")
 	b.Viewport(1280, 900)
 	b.Reload() // and what is retained, from the start
-	b.Wait(patience, frames+` > 3 && document.querySelectorAll('cam-tile').length === `+strconv.Itoa(n+1))
+	b.Wait(frames + ` > 3 && document.querySelectorAll('cam-tile').length === ` + strconv.Itoa(n+1))
 	harmless(t, b)
 	if drawn := testkit.Eval[int](b, `[...document.querySelectorAll('cam-tile:not([data-id=porch])')].filter((e) => e.feed.last !== null).length`); drawn > 0 {
 		t.Errorf("%d hostile pictures were drawn", drawn)
@@ -281,7 +281,7 @@ func TestCommandsMoveNothing(t *testing.T) {
 	h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source=test:")
 	online(t, h.mqtt, "porch")
 	p := place{addr: strings.TrimPrefix(h.mqtt, "mqtt://")}
-	testkit.Until(t, patience, "the hub has said what it says by itself", func() bool {
+	testkit.Until(t, "the hub has said what it says by itself", func() bool {
 		kept := p.kept(t, "#")
 		return kept["cam/_hub/discovery"] != "" && kept["homeassistant/device/camqtt_porch/config"] != ""
 	})
@@ -293,7 +293,7 @@ func TestCommandsMoveNothing(t *testing.T) {
 		if err := c.Publish(t.Context(), wire.Message{Topic: "cam/porch/" + topic, Payload: []byte(payload), QoS: 1}); err != nil {
 			t.Fatal(err)
 		}
-		testkit.Until(t, patience, topic+" has a result", func() bool { return c.count() > 0 })
+		testkit.Until(t, topic+" has a result", func() bool { return c.count() > 0 })
 		return c.take()[0]
 	}
 	settable := []string{}
@@ -355,7 +355,7 @@ func strays(t *testing.T, url string) (seen func() []string) {
 					return all
 				}
 				all = append(all, s)
-			case <-time.After(patience):
+			case <-time.After(testkit.Patience):
 				t.Fatalf("%s has not come; before it %q", last, all)
 			}
 		}

@@ -16,15 +16,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"camqtt/internal/mqttclient"
 	"camqtt/internal/testkit"
 )
-
-// patience is how long tests wait for what must happen; nothing is measured by
-// it.
-const patience = time.Minute
 
 // binary is the program, built once for all tests that run it.
 var binary string
@@ -96,7 +91,7 @@ var (
 func startDemo(t testing.TB) *demo {
 	t.Helper()
 	d := &demo{Program: testkit.Start(t, binary, "demo", "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0")}
-	testkit.Until(t, patience, "the demo says where it is", func() bool { return strings.Contains(d.Out(), "Ctrl-C") })
+	testkit.Until(t, "the demo says where it is", func() bool { return strings.Contains(d.Out(), "Ctrl-C") })
 	d.http = pageLine.FindStringSubmatch(d.Out())[1]
 	m := brokerLine.FindStringSubmatch(d.Out())
 	d.mqtt, d.host, d.port = m[1], m[2], m[3]
@@ -109,7 +104,7 @@ func startDemo(t testing.TB) *demo {
 // camqtt runs a command of the program to its end.
 func camqtt(t testing.TB, args ...string) (stdout []byte, stderr string, status int) {
 	t.Helper()
-	return testkit.Run(t, 2*patience, binary, args...)
+	return testkit.Run(t, binary, args...)
 }
 
 // must is camqtt for commands that have to succeed.
@@ -148,7 +143,7 @@ func online(t testing.TB, broker, id string, flags ...string) {
 func shows(t testing.TB, broker string, line *regexp.Regexp, flags ...string) string {
 	t.Helper()
 	var out []byte
-	testkit.Until(t, patience, "ls shows "+line.String(), func() bool {
+	testkit.Until(t, "ls shows "+line.String(), func() bool {
 		out, _, _ = camqtt(t, append([]string{"ls", "--broker", broker, "--wait", "200ms"}, flags...)...)
 		return line.Match(out)
 	})
@@ -178,7 +173,7 @@ func read(t testing.TB, path string) []byte {
 func video(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "clip.mp4")
-	_, stderr, status := testkit.Run(t, 2*patience, testkit.Tool(t, "ffmpeg"), "-nostdin", "-loglevel", "error",
+	_, stderr, status := testkit.Run(t, testkit.Tool(t, "ffmpeg"), "-nostdin", "-loglevel", "error",
 		"-f", "lavfi", "-i", "testsrc2=size=640x480:rate=10", "-t", "5", "-c:v", "mpeg4", "-q:v", "3", path)
 	if status != 0 {
 		t.Fatal(stderr)
@@ -196,7 +191,7 @@ func ffmpegSource(clip string) string {
 func interrupt(t testing.TB, p *testkit.Program) {
 	t.Helper()
 	p.Signal(syscall.SIGINT)
-	if status := p.Wait(patience); status != 0 {
+	if status := p.Wait(); status != 0 {
 		t.Errorf("exit status %d after Ctrl-C\n%s", status, p.Err())
 	}
 }
@@ -240,7 +235,7 @@ func (h *hub) start() {
 			h.t.Log(h.p.Err())
 		}
 	}()
-	testkit.Until(h.t, patience, "the dashboard is ready", func() bool {
+	testkit.Until(h.t, "the dashboard is ready", func() bool {
 		if h.p.Ended() {
 			h.t.Fatalf("camqtt run ended by itself\n%s", h.p.Err())
 		}
@@ -256,7 +251,7 @@ func (h *hub) start() {
 func (h *hub) kill() {
 	h.t.Helper()
 	h.p.Signal(syscall.SIGKILL)
-	h.p.Wait(patience)
+	h.p.Wait()
 }
 
 // testContext is a context that outlives t.Context, for what cleanups stop.
@@ -276,7 +271,7 @@ func connected(t testing.TB, o mqttclient.Options) *mqttclient.Link {
 	done := make(chan error, 1)
 	go func() { done <- l.Serve(ctx) }() // ends with stop
 	t.Cleanup(func() { stop(); <-done })
-	within, enough := context.WithTimeout(ctx, patience)
+	within, enough := context.WithTimeout(ctx, testkit.Patience)
 	defer enough()
 	if err := l.Await(within); err != nil {
 		t.Fatal(err)

@@ -22,7 +22,7 @@ func offered(b *testkit.Browser) string {
 
 // logIn fills in the form as a person does.
 func logIn(b *testkit.Browser, user, password string) {
-	b.Wait(patience, `document.querySelector('#user') !== null && /^(user|password)$/.test(document.activeElement.id)`)
+	b.Wait(`document.querySelector('#user') !== null && /^(user|password)$/.test(document.activeElement.id)`)
 	testkit.Eval[bool](b, `document.querySelector('#user').select() || document.querySelector('#user').focus() || true`)
 	b.Press(user + "\t" + password + "\r")
 }
@@ -42,7 +42,7 @@ func TestPageLogin(t *testing.T) {
 	h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data="+data, "cameras.porch.source=test:", "cameras.garden.source=test:")
 	b := testkit.OpenBrowser(t, h.http+"/#porch", 0, 0)
 	quiet(b)
-	b.Wait(patience, `location.pathname === '/login' && document.activeElement.id === 'user'`)
+	b.Wait(`location.pathname === '/login' && document.activeElement.id === 'user'`)
 	shot(t, b, "login-light")
 	b.Media("prefers-color-scheme", "dark")
 	shot(t, b, "login-dark")
@@ -56,7 +56,7 @@ func TestPageLogin(t *testing.T) {
 	b.Click(`#user`)
 	b.Press("e")
 	release()
-	b.Wait(patience, `document.querySelector('#trouble').textContent.includes('wrong')`)
+	b.Wait(`document.querySelector('#trouble').textContent.includes('wrong')`)
 	b.Press("x") // who corrects the name meanwhile goes on with that
 	if got := testkit.Eval[string](b, `document.querySelector('#user').value`); len(got) != 5 || !strings.Contains(got, "ex") {
 		t.Errorf("the user name has become %q", got)
@@ -65,12 +65,12 @@ func TestPageLogin(t *testing.T) {
 	b.Viewport(1280, 900)
 	b.Media("prefers-color-scheme", "light")
 	logIn(b, "ann", ann)
-	b.Wait(patience, `location.pathname === '/' && location.hash === '#porch' && `+up)
-	b.Wait(patience, `Number(document.querySelector('cam-focus')?.dataset.frames ?? 0) > 3`)
+	b.Wait(`location.pathname === '/' && location.hash === '#porch' && ` + up)
+	b.Wait(`Number(document.querySelector('cam-focus')?.dataset.frames ?? 0) > 3`)
 	b.Press("\x1b")
-	b.Wait(patience, frames+` > 3 && document.querySelectorAll('cam-tile').length === 1`)
+	b.Wait(frames + ` > 3 && document.querySelectorAll('cam-tile').length === 1`)
 	b.Click(`cam-tile [data-part=snap]`)
-	b.Wait(patience, porch+`.querySelector('[data-part=note]').textContent.includes('ms')`)
+	b.Wait(porch + `.querySelector('[data-part=note]').textContent.includes('ms')`)
 	if got := offered(b); got != "ann Log out" {
 		t.Errorf("a viewer is offered %q", got)
 	}
@@ -81,23 +81,23 @@ func TestPageLogin(t *testing.T) {
 
 	// Who logs out gets the login page, also by reloading.
 	b.Reload()
-	b.Wait(patience, frames+` > 3`)
+	b.Wait(frames + ` > 3`)
 	b.Click(`#account [data-part=leave]`)
-	b.Wait(patience, `location.pathname === '/login'`)
+	b.Wait(`location.pathname === '/login'`)
 	b.Reload()
-	b.Wait(patience, `location.pathname === '/login' && document.querySelector('#enter') !== null`)
+	b.Wait(`location.pathname === '/login' && document.querySelector('#enter') !== null`)
 
 	// An account that goes takes its open page along.
 	logIn(b, "ann", ann)
-	b.Wait(patience, frames+` > 3`)
+	b.Wait(frames + ` > 3`)
 	must(t, "user", "rm", "ann", "--data", data)
 	secretOf(t, "user", "add", "op", "--role", "operator", "--data", data)
-	b.Wait(patience, `location.pathname === '/login'`)
+	b.Wait(`location.pathname === '/login'`)
 	logIn(b, "ann", "a guess")
-	b.Wait(patience, `document.querySelector('#trouble').textContent.includes('wrong')`)
+	b.Wait(`document.querySelector('#trouble').textContent.includes('wrong')`)
 	guess(t, h.http)
 	logIn(b, "eve", "one guess more") // ann has logged in from here, and has tries of her own
-	b.Wait(patience, `/Try again in \d+ s/.test(document.querySelector('#trouble').textContent) && /\(\d+ s\)/.test(document.querySelector('#enter').textContent)`)
+	b.Wait(`/Try again in \d+ s/.test(document.querySelector('#trouble').textContent) && /\(\d+ s\)/.test(document.querySelector('#enter').textContent)`)
 	shot(t, b, "login-slow")
 }
 
@@ -107,7 +107,7 @@ func TestPageLogin(t *testing.T) {
 func guess(t *testing.T, hub string) {
 	t.Helper()
 	n := 0
-	testkit.Until(t, patience, "wrong passwords have to wait", func() bool {
+	testkit.Until(t, "wrong passwords have to wait", func() bool {
 		n++
 		resp, err := http.PostForm(hub+"/login", url.Values{"user": {"eve"}, "password": {"guess " + strconv.Itoa(n)}})
 		if err != nil {
@@ -123,7 +123,7 @@ func guess(t *testing.T, hub string) {
 func TestPageWithoutAccountsShowsNoLogin(t *testing.T) {
 	d := startDemo(t)
 	b := testkit.OpenBrowser(t, d.http+"/", 0, 0)
-	b.Wait(patience, up)
+	b.Wait(up)
 	if shown := offered(b); shown != "" {
 		t.Errorf("the demo shows %q", shown)
 	}
@@ -144,16 +144,16 @@ func TestPageAccounts(t *testing.T) {
 	h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data="+data, "cameras.porch.source=test:")
 	b := testkit.OpenBrowser(t, h.http+"/", 0, 0)
 	quiet(b)
-	b.Wait(patience, `document.querySelector('#enter') !== null`)
+	b.Wait(`document.querySelector('#enter') !== null`)
 	logIn(b, "root", root)
-	b.Wait(patience, frames+` > 3`)
+	b.Wait(frames + ` > 3`)
 	b.Click(`#account [data-part=users]`)
-	b.Wait(patience, `document.querySelectorAll('dialog.box tbody tr').length === 1`)
+	b.Wait(`document.querySelectorAll('dialog.box tbody tr').length === 1`)
 	b.Click(`#users-name`)
 	b.Press("ann")
 	b.Click(`#users-cameras`)
 	b.Press("porch\r")
-	b.Wait(patience, `document.querySelectorAll('dialog.box tbody tr').length === 2 && document.querySelector('dialog.box [data-part=line]').textContent !== ''`)
+	b.Wait(`document.querySelectorAll('dialog.box tbody tr').length === 2 && document.querySelector('dialog.box [data-part=line]').textContent !== ''`)
 	shot(t, b, "accounts")
 	b.Viewport(390, 844)
 	shot(t, b, "accounts-phone")
@@ -163,15 +163,15 @@ func TestPageAccounts(t *testing.T) {
 		t.Errorf("with the secret that the page shows: %d", got)
 	}
 	b.Press("\x1b")
-	b.Wait(patience, `document.querySelector('dialog[open]') === null && document.querySelector('dialog.box [data-part=line]').textContent === ''`)
+	b.Wait(`document.querySelector('dialog[open]') === null && document.querySelector('dialog.box [data-part=line]').textContent === ''`)
 	if rows := testkit.Eval[int](b, `document.querySelectorAll('dialog.box tbody tr').length`); rows != 0 {
 		t.Errorf("the closed dialog keeps %d rows: the next opening shows buttons that are replaced under the pointer", rows)
 	}
 	b.Click(`#account [data-part=users]`)
-	b.Wait(patience, `document.querySelector('[aria-label="Remove ann"]') !== null`)
+	b.Wait(`document.querySelector('[aria-label="Remove ann"]') !== null`)
 	b.Click(`[aria-label="Remove ann"]`)
 	b.Click(`[aria-label="Remove ann"]`)
-	b.Wait(patience, `document.querySelectorAll('dialog.box tbody tr').length === 1`)
+	b.Wait(`document.querySelectorAll('dialog.box tbody tr').length === 1`)
 	if got := answerOf(t, h.http+"/cam/porch/snapshot.jpg", "ann", secret); got != 401 {
 		t.Errorf("after the removal: %d", got)
 	}
@@ -185,9 +185,9 @@ func TestPageLoginOverTLS(t *testing.T) {
 	s := startSecured(t, "broker.data="+data, "dashboard.tls.shared=true", "cameras.porch.source=test:")
 	b := testkit.OpenBrowser(t, "https://"+s.https+"/", 0, 0)
 	quiet(b)
-	b.Wait(patience, `document.querySelector('#enter') !== null && !document.querySelector('#open').checkVisibility()`)
+	b.Wait(`document.querySelector('#enter') !== null && !document.querySelector('#open').checkVisibility()`)
 	logIn(b, "root", root)
-	b.Wait(patience, up+` && `+frames+` > 3`)
+	b.Wait(up + ` && ` + frames + ` > 3`)
 	if got := offered(b); got != "root Add a camera Accounts Log out" {
 		t.Errorf("an admin is offered %q", got)
 	}
@@ -226,26 +226,26 @@ func TestPageLoginBeforeAnotherBroker(t *testing.T) {
 	quiet(b)
 	b.Allow("status of 403")
 	logIn(b, "op", op)
-	b.Wait(patience, up+` && `+frames+` > 3`)
+	b.Wait(up + ` && ` + frames + ` > 3`)
 	m.Stop()
-	b.Wait(patience, `!`+up)
+	b.Wait(`!` + up)
 	m.Start()
-	b.Wait(patience, up)
-	testkit.Until(t, patience, "the hub is back at the broker, with its cameras", func() bool {
+	b.Wait(up)
+	testkit.Until(t, "the hub is back at the broker, with its cameras", func() bool {
 		return answerOf(t, h.http+"/cam/porch/snapshot.jpg", "op", op) == http.StatusOK
 	})
 	b.Click(`#account [data-part=leave]`)
 	logIn(b, "ann", ann)
-	b.Wait(patience, `document.querySelector('#banner-text')?.textContent.includes('operators and admins')`)
-	b.Wait(patience, `document.querySelectorAll('#stills figure').length === 1 && performance.getEntriesByName('first-picture').length > 0 && document.querySelector('#stills canvas').offsetHeight > 200`)
-	b.Wait(patience, `getComputedStyle(document.querySelector('#banner')).opacity === '1'`)
+	b.Wait(`document.querySelector('#banner-text')?.textContent.includes('operators and admins')`)
+	b.Wait(`document.querySelectorAll('#stills figure').length === 1 && performance.getEntriesByName('first-picture').length > 0 && document.querySelector('#stills canvas').offsetHeight > 200`)
+	b.Wait(`getComputedStyle(document.querySelector('#banner')).opacity === '1'`)
 	shot(t, b, "page-viewer-elsewhere")
 	if got := offered(b); got != "ann Log out" {
 		t.Errorf("a viewer is offered %q", got)
 	}
 	must(t, "set", "porch", "privacy=on", "--broker", "mqtt://"+m.Addr)
-	b.Wait(patience, `document.querySelector('#stills figcaption').textContent.includes('privacy is on')`)
-	b.Wait(patience, blank+`(document.querySelectorAll('#stills canvas'))`)
+	b.Wait(`document.querySelector('#stills figcaption').textContent.includes('privacy is on')`)
+	b.Wait(blank + `(document.querySelectorAll('#stills canvas'))`)
 }
 
 // Over plain http from another machine the pages say that the line is open.
@@ -259,14 +259,14 @@ func TestPageSaysNotEncrypted(t *testing.T) {
 	ann := secretOf(t, "user", "add", "ann", "--role", "viewer", "--data", data)
 	addr := net.JoinHostPort(host, strconv.Itoa(testkit.FreePort(t)))
 	p := serve(t, "run", "-c", "broker.listen=127.0.0.1:0", "-c", "broker.data="+data, "-c", "dashboard.listen="+addr, "-c", "cameras.porch.source=test:")
-	testkit.Until(t, patience, "it listens", func() bool { return strings.Contains(p.Err(), "dashboard listens") })
+	testkit.Until(t, "it listens", func() bool { return strings.Contains(p.Err(), "dashboard listens") })
 	b := testkit.OpenBrowser(t, "http://"+addr+"/", 390, 844)
 	quiet(b)
 	b.Allow("Cross-Origin-Opener-Policy") // Chromium heeds it on secure origins only, and says so
-	b.Wait(patience, `document.querySelector('#open')?.checkVisibility()`)
+	b.Wait(`document.querySelector('#open')?.checkVisibility()`)
 	shot(t, b, "login-open")
 	logIn(b, "ann", ann)
-	b.Wait(patience, up+` && `+frames+` > 3`)
+	b.Wait(up + ` && ` + frames + ` > 3`)
 	if got := offered(b); got != "Not encrypted ann Log out" {
 		t.Errorf("the page says %q", got)
 	}
@@ -281,14 +281,14 @@ func TestPageForWhoOnlyLooks(t *testing.T) {
 	h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data="+data, "broker.anonymous=read", "cameras.porch.source=test:")
 	b := testkit.OpenBrowser(t, h.http+"/", 0, 0)
 	quiet(b)
-	b.Wait(patience, up+` && document.querySelectorAll('cam-tile').length === 1`)
+	b.Wait(up + ` && document.querySelectorAll('cam-tile').length === 1`)
 	const snap = `document.querySelector('cam-tile [data-part=snap]').checkVisibility()`
 	if got := offered(b); got != "Log in" || testkit.Eval[bool](b, snap) {
 		t.Errorf("the page offers %q, and to snap %v", got, testkit.Eval[bool](b, snap))
 	}
 	b.Click(`#account [data-part=enter]`)
 	logIn(b, "op", op)
-	b.Wait(patience, up+` && `+frames+` > 3 && `+snap)
+	b.Wait(up + ` && ` + frames + ` > 3 && ` + snap)
 }
 
 // The names of the configuration reach the page, and so does the address that Home

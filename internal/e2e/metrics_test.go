@@ -66,7 +66,7 @@ func TestBrokerMetrics(t *testing.T) {
 		`camqtt_broker_viewers_slow`:                                    func(v float64) bool { return v == 0 },
 		`camqtt_broker_frames_in_total`:                                 func(v float64) bool { return v == 4 },
 	} {
-		testkit.Until(t, patience, series+" is as it should be", func() bool {
+		testkit.Until(t, series+" is as it should be", func() bool {
 			v, there := figure(t, h, series)
 			return there && want(v)
 		})

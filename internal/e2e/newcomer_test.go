@@ -39,7 +39,7 @@ func told(t *testing.T, section string) (lines [][]string) {
 func firstAdmin(t *testing.T, p *testkit.Program) (password, open string) {
 	t.Helper()
 	said := regexp.MustCompile(`(?s)user +admin\n +password +(\S+).*msg="dashboard listens" url=http://\S+:(\d+) open=(\S+)\n`)
-	testkit.Until(t, patience, "it says who may come in, and where", func() bool {
+	testkit.Until(t, "it says who may come in, and where", func() bool {
 		m := said.FindStringSubmatch(p.Err())
 		if m != nil {
 			password, open = m[1], m[3]

@@ -37,7 +37,7 @@ func publishRetained(t *testing.T, url, topic, payload string) {
 		t.Fatal(err)
 	}
 	args := []string{"-h", host, "-p", port, "-r", "-q", "1", "-t", topic, "-f", file}
-	if _, stderr, status := testkit.Run(t, patience, testkit.Tool(t, "mosquitto_pub"), args...); status != 0 {
+	if _, stderr, status := testkit.Run(t, testkit.Tool(t, "mosquitto_pub"), args...); status != 0 {
 		t.Fatal(stderr)
 	}
 }
@@ -48,14 +48,14 @@ func TestPageShowsNoOtherCamerasPicture(t *testing.T) {
 	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source=test:")
 	publishRetained(t, hub.mqtt, "cam/shed/status", "offline")
 	b := testkit.OpenBrowser(t, hub.http+"/#porch", 0, 0)
-	b.Wait(patience, `Number(document.querySelector('cam-focus')?.dataset.frames ?? 0) > 3`)
+	b.Wait(`Number(document.querySelector('cam-focus')?.dataset.frames ?? 0) > 3`)
 	if testkit.Eval[bool](b, blank+`(`+fullCanvas+`)`) {
 		t.Fatal("a live camera's canvas is found blank")
 	}
 	b.Press("s")
-	b.Wait(patience, `!document.querySelector('cam-focus [data-part=save]').hidden`)
+	b.Wait(`!document.querySelector('cam-focus [data-part=save]').hidden`)
 	b.Press("\u0303") // the arrow to the right
-	b.Wait(patience, fullName+` === 'shed'`)
+	b.Wait(fullName + ` === 'shed'`)
 	for range 2 { // at once, and after what was being decoded
 		if !testkit.Eval[bool](b, blank+`(`+fullCanvas+`) && `+fullAge+` === ''`) {
 			t.Error("the picture of one camera is shown under the name of another")
@@ -67,8 +67,8 @@ func TestPageShowsNoOtherCamerasPicture(t *testing.T) {
 	}
 	shot(t, b, "page-other-camera")
 	b.Press("\u0303")
-	b.Wait(patience, `location.hash === '#porch'`)
-	b.Wait(patience, `!`+blank+`(`+fullCanvas+`)`)
+	b.Wait(`location.hash === '#porch'`)
+	b.Wait(`!` + blank + `(` + fullCanvas + `)`)
 }
 
 // TestPageDropsPrivatePictures turns privacy on while pictures are shown, kept and
@@ -76,18 +76,18 @@ func TestPageShowsNoOtherCamerasPicture(t *testing.T) {
 func TestPageDropsPrivatePictures(t *testing.T) {
 	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source=test:", "cameras.yard.source=test:")
 	b := testkit.OpenBrowser(t, hub.http+"/", 0, 0)
-	b.Wait(patience, frames+` > 3`)
+	b.Wait(frames + ` > 3`)
 	b.Click(`cam-tile[data-id=porch] [data-part=snap]`)
-	b.Wait(patience, `!`+porch+`.querySelector('[data-part=save]').hidden`)
+	b.Wait(`!` + porch + `.querySelector('[data-part=save]').hidden`)
 	testkit.Eval[bool](b, `((saved, revoke) => {
 		URL.revokeObjectURL = (url) => { window.revoked ||= url === saved; revoke.call(URL, url); };
 		return true;
 	})(`+porch+`.querySelector('[data-part=save]').href, URL.revokeObjectURL)`)
 	testkit.Eval[bool](b, `(location.hash = '#porch') !== ''`)
-	b.Wait(patience, `Number(document.querySelector('cam-focus')?.dataset.frames ?? 0) > 3`)
+	b.Wait(`Number(document.querySelector('cam-focus')?.dataset.frames ?? 0) > 3`)
 
 	must(t, "set", "porch", "privacy=on", "--broker", hub.mqtt)
-	b.Wait(patience, porch+`.dataset.state === 'privacy'`)
+	b.Wait(porch + `.dataset.state === 'privacy'`)
 	nothing := func(when string) {
 		t.Helper()
 		if !testkit.Eval[bool](b, blank+`(`+tileCanvas+`)`) {
@@ -103,13 +103,13 @@ func TestPageDropsPrivatePictures(t *testing.T) {
 	nothing("with privacy on")
 	shot(t, b, "page-privacy-full")
 	b.Press("\u0303")
-	b.Wait(patience, fullName+` === 'yard'`)
-	b.Wait(patience, `Number(document.querySelector('cam-focus').dataset.frames) > 3`)
+	b.Wait(fullName + ` === 'yard'`)
+	b.Wait(`Number(document.querySelector('cam-focus').dataset.frames) > 3`)
 	b.Press("\u0303")
-	b.Wait(patience, fullName+` === 'porch'`)
+	b.Wait(fullName + ` === 'porch'`)
 	nothing("after another camera")
 	b.Press("\x1b")
-	b.Wait(patience, `!document.querySelector('dialog[open]')`)
+	b.Wait(`!document.querySelector('dialog[open]')`)
 	nothing("in the tiles")
 	shot(t, b, "page-privacy")
 	if !testkit.Eval[bool](b, `window.revoked === true && `+porch+`.querySelector('[data-part=save]').hidden`) {
@@ -117,8 +117,8 @@ func TestPageDropsPrivatePictures(t *testing.T) {
 	}
 
 	must(t, "set", "porch", "privacy=off", "--broker", hub.mqtt)
-	b.Wait(patience, moving)
-	b.Wait(patience, `!`+blank+`(`+tileCanvas+`)`)
+	b.Wait(moving)
+	b.Wait(`!` + blank + `(` + tileCanvas + `)`)
 }
 
 // TestPageObeysAnEmptyPreview clears the kept picture of an offline camera.
@@ -127,7 +127,7 @@ func TestPageObeysAnEmptyPreview(t *testing.T) {
 	publishRetained(t, hub.mqtt, "cam/porch/status", "offline")
 	publishRetained(t, hub.mqtt, "cam/porch/preview", string(testkit.JPEG(t, 64, 48, 1, 0)))
 	b := testkit.OpenBrowser(t, hub.http+"/", 0, 0)
-	b.Wait(patience, `!`+blank+`(`+tileCanvas+`)`)
+	b.Wait(`!` + blank + `(` + tileCanvas + `)`)
 	publishRetained(t, hub.mqtt, "cam/porch/preview", "")
-	b.Wait(patience, blank+`(`+tileCanvas+`) && `+porch+`.feed.last === null`)
+	b.Wait(blank + `(` + tileCanvas + `) && ` + porch + `.feed.last === null`)
 }

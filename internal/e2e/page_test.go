@@ -33,37 +33,37 @@ func shot(t *testing.T, b *testkit.Browser, name string) {
 func TestPage(t *testing.T) {
 	d := startDemo(t)
 	b := testkit.OpenBrowser(t, d.http+"/", 0, 0)
-	b.Wait(patience, `document.documentElement.dataset.broker === 'up'`)
-	b.Wait(patience, frames+` > 5`)
-	b.Wait(patience, `document.querySelectorAll('cam-tile').length === 2`)
-	b.Wait(patience, moving)
+	b.Wait(`document.documentElement.dataset.broker === 'up'`)
+	b.Wait(frames + ` > 5`)
+	b.Wait(`document.querySelectorAll('cam-tile').length === 2`)
+	b.Wait(moving)
 	shot(t, b, "page-light")
 	b.Media("prefers-color-scheme", "dark")
 	shot(t, b, "page-dark")
 	b.Viewport(390, 844)
-	b.Wait(patience, moving)
+	b.Wait(moving)
 	shot(t, b, "page-phone")
 	b.Viewport(1280, 900)
 	b.Media("prefers-color-scheme", "light")
 
 	b.Click(`cam-tile[data-id=porch] [data-part=snap]`)
-	b.Wait(patience, porch+`.querySelector('[data-part=note]').textContent.includes('ms')`)
-	testkit.Until(t, patience, "ls sees the page watching", func() bool { return strings.Contains(must(t, "ls", "--broker", d.mqtt), "watching") })
+	b.Wait(porch + `.querySelector('[data-part=note]').textContent.includes('ms')`)
+	testkit.Until(t, "ls sees the page watching", func() bool { return strings.Contains(must(t, "ls", "--broker", d.mqtt), "watching") })
 	b.Click(`cam-tile[data-id=porch] [data-part=view]`)
-	b.Wait(patience, `location.hash === '#porch'`)
-	b.Wait(patience, `Number(document.querySelector('cam-focus')?.dataset.frames ?? 0) > 3`)
+	b.Wait(`location.hash === '#porch'`)
+	b.Wait(`Number(document.querySelector('cam-focus')?.dataset.frames ?? 0) > 3`)
 	shot(t, b, "page-focus")
 	b.Press("\x1b")
-	b.Wait(patience, `document.querySelector('dialog[open]') === null`)
+	b.Wait(`document.querySelector('dialog[open]') === null`)
 
 	testkit.Eval[bool](b, `Object.defineProperty(document, 'visibilityState', {configurable: true, get: () => 'hidden'}) && Object.defineProperty(document, 'hidden', {configurable: true, get: () => true}) && document.dispatchEvent(new Event('visibilitychange')) || true`)
-	testkit.Until(t, patience, "a hidden page gives its leases back", func() bool {
+	testkit.Until(t, "a hidden page gives its leases back", func() bool {
 		out := must(t, "ls", "--broker", d.mqtt)
 		return strings.Count(out, "online") == 2 && !strings.Contains(out, "watching")
 	})
 	testkit.Eval[bool](b, `delete document.visibilityState && delete document.hidden && document.dispatchEvent(new Event('visibilitychange')) || true`)
 	before := testkit.Eval[int](b, frames)
-	b.Wait(patience, frames+` > `+strconv.Itoa(before+3))
+	b.Wait(frames + ` > ` + strconv.Itoa(before+3))
 }
 
 // TestPageSurvivesBrokerRestart serves the page for a broker elsewhere and
@@ -73,15 +73,15 @@ func TestPageSurvivesBrokerRestart(t *testing.T) {
 	url := "mqtt://" + m.Addr
 	hub := startHub(t, "mqtt.url="+url, "cameras.porch.source=test:")
 	b := testkit.OpenBrowser(t, hub.http+"/", 0, 0)
-	b.Wait(patience, frames+` > 3`)
+	b.Wait(frames + ` > 3`)
 	b.Allow("WebSocket connection to")
 	m.Stop()
-	b.Wait(patience, `document.documentElement.dataset.broker !== 'up'`)
+	b.Wait(`document.documentElement.dataset.broker !== 'up'`)
 	shot(t, b, "page-broker-down")
 	m.Start()
-	b.Wait(patience, `document.documentElement.dataset.broker === 'up'`)
+	b.Wait(`document.documentElement.dataset.broker === 'up'`)
 	before := testkit.Eval[int](b, frames)
-	b.Wait(patience, frames+` > `+strconv.Itoa(before+3))
+	b.Wait(frames + ` > ` + strconv.Itoa(before+3))
 }
 
 // TestPageSurvivesRestart kills the whole program and starts it again on the
@@ -89,15 +89,15 @@ func TestPageSurvivesBrokerRestart(t *testing.T) {
 func TestPageSurvivesRestart(t *testing.T) {
 	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source=test:")
 	b := testkit.OpenBrowser(t, hub.http+"/", 0, 0)
-	b.Wait(patience, frames+` > 3`)
+	b.Wait(frames + ` > 3`)
 	b.Allow("WebSocket connection to")
 	b.Allow("Failed to load resource: net::ERR_CONNECTION_") // it asks who it is before it connects, while nobody is there
 	hub.kill()
-	b.Wait(patience, `document.documentElement.dataset.broker !== 'up'`)
+	b.Wait(`document.documentElement.dataset.broker !== 'up'`)
 	hub.start()
-	b.Wait(patience, `document.documentElement.dataset.broker === 'up'`)
+	b.Wait(`document.documentElement.dataset.broker === 'up'`)
 	before := testkit.Eval[int](b, frames)
-	b.Wait(patience, frames+` > `+strconv.Itoa(before+3))
+	b.Wait(frames + ` > ` + strconv.Itoa(before+3))
 }
 
 // TestPageShowsTroubles looks at the states that only broken cameras have.
@@ -105,11 +105,11 @@ func TestPageShowsTroubles(t *testing.T) {
 	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=",
 		"cameras.porch.source=test:", "cameras.gone.source=exec:false", "cameras.private.source=test:")
 	b := testkit.OpenBrowser(t, hub.http+"/", 0, 0)
-	b.Wait(patience, frames+` > 3`)
-	b.Wait(patience, `document.querySelector('cam-tile[data-id=gone]').dataset.state === 'error'`)
-	b.Wait(patience, `document.querySelector('cam-tile[data-id=private]').dataset.frames > 0`) // it hears commands
+	b.Wait(frames + ` > 3`)
+	b.Wait(`document.querySelector('cam-tile[data-id=gone]').dataset.state === 'error'`)
+	b.Wait(`document.querySelector('cam-tile[data-id=private]').dataset.frames > 0`) // it hears commands
 	must(t, "set", "private", "privacy=on", "--broker", hub.mqtt)
-	b.Wait(patience, `document.querySelector('cam-tile[data-id=private]').dataset.state === 'privacy'`)
+	b.Wait(`document.querySelector('cam-tile[data-id=private]').dataset.state === 'privacy'`)
 	if testkit.Eval[bool](b, `document.querySelector('cam-tile[data-id=private] canvas').checkVisibility({ visibilityProperty: true })`) {
 		t.Error("the last picture before privacy is still to be seen")
 	}
@@ -119,19 +119,19 @@ func TestPageShowsTroubles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for topic, payload := range map[string]string{"status": "online", "state": `{"streaming":false,"warning":"it keeps 640x480"}`} {
-		if _, stderr, status := testkit.Run(t, patience, testkit.Tool(t, "mosquitto_pub"), "-h", host, "-p", port, "-r", "-q", "1", "-t", "cam/stubborn/"+topic, "-m", payload); status != 0 {
+		if _, stderr, status := testkit.Run(t, testkit.Tool(t, "mosquitto_pub"), "-h", host, "-p", port, "-r", "-q", "1", "-t", "cam/stubborn/"+topic, "-m", payload); status != 0 {
 			t.Fatal(stderr)
 		}
 	}
 	testkit.Eval[bool](b, `(location.hash = '#stubborn') !== ''`)
-	b.Wait(patience, `document.querySelector('cam-focus [data-part=facts]')?.textContent.includes('it keeps 640x480')`)
+	b.Wait(`document.querySelector('cam-focus [data-part=facts]')?.textContent.includes('it keeps 640x480')`)
 }
 
 // TestPageShowsRealVideo sees ffmpeg's pictures move.
 func TestPageShowsRealVideo(t *testing.T) {
 	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source="+ffmpegSource(video(t)))
 	b := testkit.OpenBrowser(t, hub.http+"/#porch", 0, 0)
-	b.Wait(patience, `Number(document.querySelector('cam-focus')?.dataset.frames ?? 0) > 10`)
+	b.Wait(`Number(document.querySelector('cam-focus')?.dataset.frames ?? 0) > 10`)
 	if broken := testkit.Eval[int](b, `document.querySelector('cam-focus').feed.counts.broken`); broken != 0 {
 		t.Errorf("%d broken pictures", broken)
 	}
@@ -143,7 +143,7 @@ func TestPageShowsRealVideo(t *testing.T) {
 func TestPageAtBrokerWithAccounts(t *testing.T) {
 	dir := t.TempDir()
 	file, secret := filepath.Join(dir, "passwords"), filepath.Join(dir, "secret")
-	if _, stderr, status := testkit.Run(t, patience, testkit.Tool(t, "mosquitto_passwd"), "-b", "-c", file, "cam", "s3cret"); status != 0 {
+	if _, stderr, status := testkit.Run(t, testkit.Tool(t, "mosquitto_passwd"), "-b", "-c", file, "cam", "s3cret"); status != 0 {
 		t.Fatal(stderr)
 	}
 	if err := os.WriteFile(secret, []byte("s3cret\n"), 0o600); err != nil {
@@ -152,7 +152,7 @@ func TestPageAtBrokerWithAccounts(t *testing.T) {
 	m := testkit.StartMosquitto(t, "password_file "+file, "user root", "acl_file "+acl(t, dir))
 	hub := startHub(t, "mqtt.url=mqtt://"+m.Addr, "mqtt.username=cam", "mqtt.password_file="+secret, "cameras.porch.source=test:")
 	b := testkit.OpenBrowser(t, hub.http+"/", 0, 0)
-	b.Wait(patience, frames+` > 3`)
+	b.Wait(frames + ` > 3`)
 	must(t, "snap", "porch", "--broker", "mqtt://cam@"+m.Addr, "--password-file", secret, "-o", filepath.Join(dir, "p.jpg"))
 	if _, stderr, status := camqtt(t, "ls", "--broker", "mqtt://cam:wrong@"+m.Addr); status != 1 || !strings.Contains(stderr, "refused the user name or password") || strings.Contains(stderr, "demo") {
 		t.Errorf("a wrong password: exit %d, %s", status, stderr)
@@ -172,8 +172,8 @@ func acl(t *testing.T, dir string) string {
 func TestPageWithoutCameras(t *testing.T) {
 	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=")
 	b := testkit.OpenBrowser(t, hub.http+"/", 0, 0)
-	b.Wait(patience, `document.documentElement.dataset.broker === 'up'`)
-	b.Wait(patience, `document.querySelector('#empty').offsetHeight > 0 && document.querySelector('#empty').textContent.includes('camqtt node')`)
+	b.Wait(`document.documentElement.dataset.broker === 'up'`)
+	b.Wait(`document.querySelector('#empty').offsetHeight > 0 && document.querySelector('#empty').textContent.includes('camqtt node')`)
 	shot(t, b, "page-empty")
 }
 
@@ -182,11 +182,11 @@ func TestPageWithoutCameras(t *testing.T) {
 func TestPageLinks(t *testing.T) {
 	d := startDemo(t)
 	b := testkit.OpenBrowser(t, d.http+"/#garden", 0, 0)
-	b.Wait(patience, `document.querySelector('dialog[open] #focus-name')?.textContent === 'Garden'`)
+	b.Wait(`document.querySelector('dialog[open] #focus-name')?.textContent === 'Garden'`)
 	b.Press("\x1b")
-	b.Wait(patience, `!document.querySelector('dialog[open]') && location.hash === ''`)
+	b.Wait(`!document.querySelector('dialog[open]') && location.hash === ''`)
 	testkit.Eval[bool](b, `(location.hash = '#nosuch') !== ''`)
-	b.Wait(patience, `!document.getElementById('unknown').hidden && document.getElementById('unknown-text').textContent.includes('nosuch')`)
+	b.Wait(`!document.getElementById('unknown').hidden && document.getElementById('unknown-text').textContent.includes('nosuch')`)
 	b.Click(`#unknown a`)
-	b.Wait(patience, `document.getElementById('unknown').hidden`)
+	b.Wait(`document.getElementById('unknown').hidden`)
 }

@@ -82,7 +82,7 @@ func (e *ears) pictures(id string) (n int) {
 // firstState is the first that a camera says of itself.
 func (e *ears) firstState(t testing.TB, id string) (s wire.State) {
 	t.Helper()
-	testkit.Until(t, patience, id+" says its state", func() bool { return len(e.heard("cam/"+id+"/state")) > 0 })
+	testkit.Until(t, id+" says its state", func() bool { return len(e.heard("cam/"+id+"/state")) > 0 })
 	if err := json.Unmarshal([]byte(e.heard("cam/" + id + "/state")[0]), &s); err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func (e *ears) firstState(t testing.TB, id string) (s wire.State) {
 func killed(t testing.TB, p *testkit.Program) {
 	t.Helper()
 	p.Signal(syscall.SIGKILL)
-	p.Wait(patience)
+	p.Wait()
 }
 
 // TestPrivacySurvivesKill kills a bridge of several cameras: those that were private
@@ -131,7 +131,7 @@ func TestPrivacySurvivesKill(t *testing.T) {
 	p := serve(t, args...)
 	online(t, at[1], "bed")
 	online(t, at[1], "bell")
-	testkit.Until(t, patience, "the board's picture is taken", func() bool { return post() == http.StatusOK })
+	testkit.Until(t, "the board's picture is taken", func() bool { return post() == http.StatusOK })
 	for _, id := range []string{"bed", "bell"} {
 		if out := cmd("set", id, "privacy=on"); !strings.Contains(out, "privacy set") || strings.Contains(out, "restart") {
 			t.Errorf("set %s: %s", id, out)
@@ -148,7 +148,7 @@ func TestPrivacySurvivesKill(t *testing.T) {
 			t.Errorf("first state of %s: %+v, want privacy %v", id, s, want)
 		}
 	}
-	testkit.Until(t, patience, "two scheduled snapshots of another camera", func() bool { return len(e.heard("cam/hall/snapshot")) > 1 })
+	testkit.Until(t, "two scheduled snapshots of another camera", func() bool { return len(e.heard("cam/hall/snapshot")) > 1 })
 	for _, order := range [][]string{{"snap", "bed", "-o", "-"}, {"snap", "bed", "--max-age", "1h", "-o", "-"}, {"start", "bed"}, {"snap", "bell", "-o", "-"}} {
 		if _, stderr, status := camqtt(t, append(order, at...)...); status != 1 || !strings.Contains(stderr, "privacy") {
 			t.Errorf("%v: exit %d, %s", order, status, stderr)
@@ -208,7 +208,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			}
 		}
 		killed(t, p)
-		testkit.Until(t, patience, "all that it has said is heard", func() bool { return slices.Contains(e.heard("cam/bed/status"), wire.Offline) })
+		testkit.Until(t, "all that it has said is heard", func() bool { return slices.Contains(e.heard("cam/bed/status"), wire.Offline) })
 		truth = want
 		if !answer() { // it may be either: the next start says which
 			cut++
@@ -241,19 +241,19 @@ func TestPrivacyIsSeenAfterRestart(t *testing.T) {
 	h.start()
 	online(t, h.mqtt, "bed")
 	home := homeassistant.Start(t, homeassistant.Options{Addr: strings.TrimPrefix(h.mqtt, "mqtt://")})
-	home.Await("switch.bed_privacy", "on", patience)
-	home.Await("switch.porch_privacy", "off", patience)
+	home.Await("switch.bed_privacy", "on")
+	home.Await("switch.porch_privacy", "off")
 	for path, want := range map[string]int{"bed/snapshot.jpg": http.StatusForbidden, "bed/snapshot.jpg?max_age=1h": http.StatusForbidden, "bed/stream.mjpg": http.StatusForbidden, "porch/snapshot.jpg": http.StatusOK} {
 		if got := answerOf(t, h.http+"/cam/"+path); got != want {
 			t.Errorf("%s: %d, want %d", path, got, want)
 		}
 	}
 	b := testkit.OpenBrowser(t, h.http+"/", 0, 0)
-	b.Wait(patience, `document.querySelector('cam-tile[data-id=bed]')?.dataset.state === 'privacy'`)
-	b.Wait(patience, frames+` > 3`)
+	b.Wait(`document.querySelector('cam-tile[data-id=bed]')?.dataset.state === 'privacy'`)
+	b.Wait(frames + ` > 3`)
 	home.TurnOff("switch.bed_privacy")
-	home.Await("switch.bed_privacy", "off", patience)
-	b.Wait(patience, `document.querySelector('cam-tile[data-id=bed]')?.dataset.state === 'live'`)
+	home.Await("switch.bed_privacy", "off")
+	b.Wait(`document.querySelector('cam-tile[data-id=bed]')?.dataset.state === 'live'`)
 }
 
 // TestNowhereToRemember: where nothing says what folder to keep anything in, and where
@@ -280,7 +280,7 @@ func TestNowhereToRemember(t *testing.T) {
 		if _, stderr, status := camqtt(t, append(at, "snap", id, "-o", "-")...); status != 1 || !strings.Contains(stderr, "privacy") {
 			t.Errorf("%s: snap: exit %d, %s", id, status, stderr)
 		}
-		testkit.Until(t, patience, "the state warns", func() bool {
+		testkit.Until(t, "the state warns", func() bool {
 			var all []struct {
 				ID      string
 				Privacy bool
@@ -333,7 +333,7 @@ func TestDemoRemembersNothing(t *testing.T) {
 	port := strconv.Itoa(testkit.FreePort(t))
 	p := testkit.Start(t, "env", "STATE_DIRECTORY="+state, "HOME="+state, binary, "demo", "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:"+port)
 	broker := "mqtt://127.0.0.1:" + port
-	testkit.Until(t, patience, "the demo listens", func() bool { return listens("127.0.0.1:" + port) })
+	testkit.Until(t, "the demo listens", func() bool { return listens("127.0.0.1:" + port) })
 	online(t, broker, "porch")
 	if out := must(t, "set", "porch", "privacy=on", "--broker", broker); strings.Contains(out, "restart") {
 		t.Errorf("the demo warns of what it is for: %s", out)

@@ -31,7 +31,7 @@ http {
 		t.Fatal(err)
 	}
 	p := testkit.Start(t, testkit.Tool(t, "nginx"), "-e", "stderr", "-p", dir, "-c", file)
-	testkit.Until(t, patience, "nginx answers", func() bool {
+	testkit.Until(t, "nginx answers", func() bool {
 		if p.Ended() {
 			t.Fatalf("nginx ended by itself\n%s", p.Err())
 		}
@@ -70,11 +70,11 @@ func TestPageBehindNginx(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := testkit.OpenBrowser(t, "http://localhost:"+startNginx(t, c.to, c.lines)+"/", 0, 0)
 			if c.says == "" {
-				b.Wait(patience, everyPicture)
+				b.Wait(everyPicture)
 				return
 			}
 			b.Allow("WebSocket connection to")
-			b.Wait(patience, bannerText+`.includes('`+c.says+`')`)
+			b.Wait(bannerText + `.includes('` + c.says + `')`)
 			shot(t, b, "page-refused-"+strings.ReplaceAll(c.name, " ", "-"))
 		})
 	}

@@ -24,7 +24,7 @@ func TestPushExample(t *testing.T) {
 	mqtt, page, http, tcp := free(), free(), free(), free()
 	p := serve(t, "run", "-c", "configs/push.yaml", "-c", "broker.listen="+mqtt, "-c", "broker.data=", "-c", "dashboard.listen="+page,
 		"-c", "push.listen="+http, "-c", "push.tcp="+tcp, "-c", "cameras.meter.push_from=127.0.0.1", "-c", "cameras.bell.push_from=", "-c", "cameras.bell.push_token=change-me-please", "-c", "cameras.gate.push_from=127.0.0.2")
-	testkit.Until(t, patience, "the bridge listens", func() bool { return listens(mqtt) && listens(http) && listens(tcp) })
+	testkit.Until(t, "the bridge listens", func() bool { return listens(mqtt) && listens(http) && listens(tcp) })
 	broker := "mqtt://" + mqtt
 	online(t, broker, "meter")
 	shows(t, broker, regexp.MustCompile(`(?m)^bell .* sleeping `))
@@ -38,7 +38,7 @@ func TestPushExample(t *testing.T) {
 	}
 	send := func(args ...string) {
 		t.Helper()
-		out, stderr, status := testkit.Run(t, patience, curl, append([]string{"-sS", "--fail-with-body"}, args...)...)
+		out, stderr, status := testkit.Run(t, curl, append([]string{"-sS", "--fail-with-body"}, args...)...)
 		if status != 0 || string(out) != "ok\n" {
 			t.Fatalf("curl %q: exit %d, %s%s", args, status, out, stderr)
 		}
@@ -53,9 +53,9 @@ func TestPushExample(t *testing.T) {
 	host, port, _ := net.SplitHostPort(mqtt)
 	ring := testkit.Start(t, testkit.Tool(t, "mosquitto_sub"), "-h", host, "-p", port, "-t", "cam/bell/snapshot", "-t", "cam/bell/snapshot/meta",
 		"-t", "cam/bell/status", "-F", "%t %l %r")
-	testkit.Until(t, patience, "mosquitto_sub hears that the doorbell sleeps", func() bool { return strings.Contains(ring.Out(), "cam/bell/status 8 1\n") })
+	testkit.Until(t, "mosquitto_sub hears that the doorbell sleeps", func() bool { return strings.Contains(ring.Out(), "cam/bell/status 8 1\n") })
 	send("-H", "X-Token: change-me-please", "-F", "imageFile=@"+filepath.Join(dir, "bell"), "http://"+http+"/push/bell")
-	testkit.Until(t, patience, "the picture of the doorbell is a snapshot at once, and the doorbell awake", func() bool {
+	testkit.Until(t, "the picture of the doorbell is a snapshot at once, and the doorbell awake", func() bool {
 		return strings.Contains(ring.Out(), "cam/bell/snapshot/meta ") && strings.Contains(ring.Out(), "cam/bell/snapshot ") && strings.Contains(ring.Out(), "cam/bell/status 6 0\n")
 	})
 	if _, stderr, code := camqtt(t, "snap", "meter", "--broker", broker, "--timeout", "300ms", "-o", filepath.Join(dir, "x.jpg")); code != 1 || !strings.Contains(stderr, "sends when it likes; or --max-age") {
@@ -86,10 +86,10 @@ func TestPushExample(t *testing.T) {
 	if w := taken("gate"); w != 96 {
 		t.Errorf("the picture of the gate is %d wide, want 96", w)
 	}
-	if out, _, _ := testkit.Run(t, patience, curl, "-sS", "--data-binary", "no picture", "http://"+http+"/push/meter"); !strings.Contains(string(out), "not exactly one JPEG") {
+	if out, _, _ := testkit.Run(t, curl, "-sS", "--data-binary", "no picture", "http://"+http+"/push/meter"); !strings.Contains(string(out), "not exactly one JPEG") {
 		t.Errorf("what is no picture is answered with %q", out)
 	}
-	if m, _, _ := testkit.Run(t, patience, curl, "-sS", "http://"+page+"/metrics"); !strings.Contains(string(m), "camqtt_push_refused_request_total 1\n") {
+	if m, _, _ := testkit.Run(t, curl, "-sS", "http://"+page+"/metrics"); !strings.Contains(string(m), "camqtt_push_refused_request_total 1\n") {
 		t.Errorf("the refused picture is not counted:\n%s", m)
 	}
 	if out := must(t, "check", "-c", "configs/push.yaml", "-c", "cameras.bell.push_token=change-me-please"); strings.Contains(out, "change-me") || !strings.Contains(out, "push_token: '***'") {

@@ -18,7 +18,7 @@ func newPi(t testing.TB) pi {
 	dir := t.TempDir()
 	p := pi{filepath.Join(dir, "notes"), filepath.Join(dir, "device")}
 	program := filepath.Join(dir, "rpicam-vid")
-	if _, stderr, status := testkit.Run(t, patience, testkit.Tool(t, "gcc"), "-o", program, "node/camera/testdata/rpicam.c"); status != 0 {
+	if _, stderr, status := testkit.Run(t, testkit.Tool(t, "gcc"), "-o", program, "node/camera/testdata/rpicam.c"); status != 0 {
 		t.Fatal(stderr)
 	}
 	if err := os.Link(program, filepath.Join(dir, "rpicam-still")); err != nil {
@@ -58,7 +58,7 @@ func TestRaspberryPi(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer holder.Close()
-	testkit.Until(t, patience, "the camera is free", func() bool {
+	testkit.Until(t, "the camera is free", func() bool {
 		return syscall.Flock(int(holder.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
 	})
 	if _, stderr, status := camqtt(t, "snap", "still", "--broker", hub.mqtt, "-o", out); status != 1 || !strings.Contains(stderr, "failed to acquire camera") {
@@ -67,7 +67,7 @@ func TestRaspberryPi(t *testing.T) {
 	if err := syscall.Flock(int(holder.Fd()), syscall.LOCK_UN); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Until(t, patience, "the camera is used again", func() bool {
+	testkit.Until(t, "the camera is used again", func() bool {
 		_, _, status := camqtt(t, "snap", "still", "--broker", hub.mqtt, "-o", out)
 		return status == 0
 	})

@@ -51,7 +51,7 @@ func TestNothingTells(t *testing.T) {
 		if i == 0 {
 			flags = append([]string{"-c"}, flags...)
 		}
-		if _, stderr, status := testkit.Run(t, patience, testkit.Tool(t, "mosquitto_passwd"), flags...); status != 0 {
+		if _, stderr, status := testkit.Run(t, testkit.Tool(t, "mosquitto_passwd"), flags...); status != 0 {
 			t.Fatal(stderr)
 		}
 	}
@@ -110,9 +110,9 @@ func TestNothingTells(t *testing.T) {
 		p := serve(t, "run", "-c", conf, "--log-level", mode[0], "--log-format", mode[1])
 		page := pageOf(t, p)
 		for _, path := range []string{"good", "refused", "gone", "dies", "keyed", "says", "missing"} {
-			testkit.Until(t, patience, "the page knows "+path, func() bool { return strings.Contains(get(t, page+"/api/cameras"), `"`+path+`"`) })
+			testkit.Until(t, "the page knows "+path, func() bool { return strings.Contains(get(t, page+"/api/cameras"), `"`+path+`"`) })
 		}
-		testkit.Until(t, patience, "the camera with the right password gives a picture", func() bool {
+		testkit.Until(t, "the camera with the right password gives a picture", func() bool {
 			return strings.HasPrefix(get(t, page+"/cam/good/snapshot.jpg?timeout=3s"), "200 ")
 		})
 		for _, path := range []string{
@@ -139,7 +139,7 @@ func TestNothingTells(t *testing.T) {
 		t.Errorf("a password among the arguments is not warned of:\n%s", stderr)
 	}
 	env := testkit.Start(t, "env", "CAMQTT_BROKER=mqtt://url:"+secretURL+"@"+m.Addr, binary, "ls", "--wait", "100ms")
-	if env.Wait(patience) != 0 || strings.Contains(env.Err(), "can be read") {
+	if env.Wait() != 0 || strings.Contains(env.Err(), "can be read") {
 		t.Errorf("a password in the environment: %s", env.Err())
 	}
 	note("CAMQTT_BROKER", env.Out()+" ")
@@ -157,7 +157,7 @@ func TestNothingTells(t *testing.T) {
 func pageOf(t *testing.T, p *testkit.Program) string {
 	t.Helper()
 	url := ""
-	testkit.Until(t, patience, "the page's address is logged", func() bool {
+	testkit.Until(t, "the page's address is logged", func() bool {
 		_, rest, ok := strings.Cut(p.Err(), "dashboard listens")
 		i := strings.Index(rest, "http://")
 		if !ok || i < 0 {
@@ -169,7 +169,7 @@ func pageOf(t *testing.T, p *testkit.Program) string {
 		}
 		return end > 0
 	})
-	testkit.Until(t, patience, "the page is ready", func() bool {
+	testkit.Until(t, "the page is ready", func() bool {
 		r, err := http.Get(url + "/readyz")
 		if err == nil {
 			r.Body.Close()
@@ -187,7 +187,7 @@ func get(t *testing.T, url string) string {
 		t.Fatal(err)
 	}
 	req.SetBasicAuth("visitor", secretVisitor)
-	r, err := (&http.Client{Timeout: patience}).Do(req)
+	r, err := (&http.Client{Timeout: testkit.Patience}).Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func TestJournal(t *testing.T) {
 	journal := fmt.Sprintf("JOURNAL_STREAM=%d:%d", s.Dev, s.Ino)
 	run := func(args string) string {
 		before := len(read(t, stream.Name()))
-		testkit.Run(t, patience, "sh", "-c", "exec env "+journal+" "+binary+" "+args+" 2>>"+stream.Name())
+		testkit.Run(t, "sh", "-c", "exec env "+journal+" "+binary+" "+args+" 2>>"+stream.Name())
 		return string(read(t, stream.Name())[before:])
 	}
 	if got := run("run -c broker.listen=nonsense -c mqtt.pin=x"); !regexp.MustCompile(`\A(<3>-c: \S+: .*\n){2}\z`).MatchString(got) {
@@ -46,7 +46,7 @@ func TestJournal(t *testing.T) {
 	lines := func() []string {
 		return strings.Split(strings.TrimSpace(string(read(t, stream.Name())[before:])), "\n")
 	}
-	testkit.Until(t, patience, "the hub logs", func() bool { return len(lines()) > 2 })
+	testkit.Until(t, "the hub logs", func() bool { return len(lines()) > 2 })
 	interrupt(t, p)
 	for _, line := range lines() {
 		if !regexp.MustCompile(`^<[3467]>level=`).MatchString(line) {
@@ -67,14 +67,14 @@ func TestPathsOfAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := func(args string) (out, stderr string, status int) {
-		b, stderr, status := testkit.Run(t, patience, "sh", "-c", "cd "+elsewhere+" && exec "+binary+" "+args)
+		b, stderr, status := testkit.Run(t, "sh", "-c", "cd "+elsewhere+" && exec "+binary+" "+args)
 		return string(b), stderr, status
 	}
 	if _, stderr, status := at("user add ann --role viewer -c " + file); status != 0 || !strings.Contains(stderr, filepath.Join(dir, "data")) {
 		t.Fatalf("exit %d: %s", status, stderr)
 	}
 	p := testkit.Start(t, "sh", "-c", "cd "+elsewhere+" && exec "+binary+" run -c "+file)
-	testkit.Until(t, patience, "the hub's key", func() bool {
+	testkit.Until(t, "the hub's key", func() bool {
 		out, _, status := at("key -c " + file)
 		return status == 0 && strings.HasPrefix(out, "sha256:")
 	})
@@ -95,7 +95,7 @@ func TestPathsOfAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	p = testkit.Start(t, "sh", "-c", "cd "+elsewhere+" && exec "+binary+" run -c "+file)
-	testkit.Until(t, patience, "the hub runs", func() bool { return strings.Contains(p.Err(), "broker listens") })
+	testkit.Until(t, "the hub runs", func() bool { return strings.Contains(p.Err(), "broker listens") })
 	interrupt(t, p)
 	if n := strings.Count(p.Err(), "relative path is used as one of the working directory"); n != 1 || !strings.Contains(p.Err(), old) {
 		t.Errorf("said %d times:\n%s", n, p.Err())

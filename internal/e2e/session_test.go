@@ -22,18 +22,18 @@ func TestPageStaysLoggedInOverARestart(t *testing.T) {
 	b.Allow("WebSocket connection to")
 	b.Allow("Failed to load resource: net::ERR_CONNECTION_")
 	logIn(b, "ann", ann)
-	b.Wait(patience, up+` && `+frames+` > 3`)
+	b.Wait(up + ` && ` + frames + ` > 3`)
 	hub.kill()
-	b.Wait(patience, `!`+up)
+	b.Wait(`!` + up)
 	hub.start()
-	b.Wait(patience, up)
+	b.Wait(up)
 	before := testkit.Eval[int](b, frames)
-	b.Wait(patience, frames+` > `+strconv.Itoa(before+3))
+	b.Wait(frames + ` > ` + strconv.Itoa(before+3))
 
 	hub.kill()
 	must(t, "user", "rm", "ann", "--data", data)
 	hub.start()
-	b.Wait(patience, `location.pathname === '/login'`)
+	b.Wait(`location.pathname === '/login'`)
 }
 
 // TestDamagedSessionKeyStopsTheStart leaves the file as it is and says what to do.

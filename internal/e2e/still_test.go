@@ -37,7 +37,7 @@ func TestPollingIsNoSnapshot(t *testing.T) {
 			t.Fatalf("snapshot.jpg: %d %.60q", status, body)
 		}
 	}
-	testkit.Until(t, patience, "three results", func() bool { return len(e.heard("cam/porch/result")) == 3 })
+	testkit.Until(t, "three results", func() bool { return len(e.heard("cam/porch/result")) == 3 })
 	for _, topic := range []string{"snapshot", "snapshot/meta", "event", "frame"} {
 		if n := len(e.heard("cam/porch/" + topic)); n > 0 {
 			t.Errorf("%d messages on %s for pictures that are no snapshots", n, topic)
@@ -56,7 +56,7 @@ func TestPreviewOverHTTP(t *testing.T) {
 	jpg := string(testkit.JPEG(t, 64, 48, 1, 0))
 	publishRetained(t, hub.mqtt, "cam/shed/status", "offline")
 	publishRetained(t, hub.mqtt, "cam/shed/preview", jpg)
-	testkit.Until(t, patience, "the dashboard knows the camera", func() bool {
+	testkit.Until(t, "the dashboard knows the camera", func() bool {
 		status, _ := getPicture(t, hub.http+"/cam/shed/preview.jpg")
 		return status != http.StatusNotFound
 	})
@@ -64,18 +64,18 @@ func TestPreviewOverHTTP(t *testing.T) {
 		t.Errorf("preview.jpg: %d and %d bytes, want the %d that are kept", status, len(body), len(jpg))
 	}
 	publishRetained(t, hub.mqtt, "cam/shed/preview", "")
-	testkit.Until(t, patience, "a cleared picture is none", func() bool {
+	testkit.Until(t, "a cleared picture is none", func() bool {
 		status, _ := getPicture(t, hub.http+"/cam/shed/preview.jpg")
 		return status == http.StatusNotFound
 	})
 
 	must(t, "snap", "porch", "--broker", hub.mqtt, "-o", t.TempDir()+"/a.jpg")
-	testkit.Until(t, patience, "the snapped picture is kept", func() bool {
+	testkit.Until(t, "the snapped picture is kept", func() bool {
 		status, _ := getPicture(t, hub.http+"/cam/porch/preview.jpg")
 		return status == http.StatusOK
 	})
 	must(t, "set", "porch", "privacy=on", "--broker", hub.mqtt)
-	testkit.Until(t, patience, "a private camera has none", func() bool {
+	testkit.Until(t, "a private camera has none", func() bool {
 		status, body := getPicture(t, hub.http+"/cam/porch/preview.jpg")
 		return status == http.StatusNotFound && strings.Contains(body, "privacy")
 	})
@@ -88,12 +88,12 @@ func TestPreviewOverHTTP(t *testing.T) {
 func TestClearedCameraComesBack(t *testing.T) {
 	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source=test:", "cameras.porch.stats_every=1s")
 	b := testkit.OpenBrowser(t, hub.http+"/", 0, 0)
-	b.Wait(patience, everyPicture)
+	b.Wait(everyPicture)
 	for _, kind := range []string{"status", "info", "state"} {
 		publishRetained(t, hub.mqtt, "cam/porch/"+kind, "")
 	}
-	b.Wait(patience, everyPicture+` && document.querySelector('cam-tile[data-id=porch]').dataset.state !== 'connecting'`)
-	testkit.Until(t, patience, "the camera is listed again", func() bool {
+	b.Wait(everyPicture + ` && document.querySelector('cam-tile[data-id=porch]').dataset.state !== 'connecting'`)
+	testkit.Until(t, "the camera is listed again", func() bool {
 		_, body := getPicture(t, hub.http+"/api/cameras")
 		return strings.Contains(body, `"id":"porch"`) && strings.Contains(body, `"status":"online"`)
 	})

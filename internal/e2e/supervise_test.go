@@ -46,7 +46,7 @@ func (w worker) pids() (all []int) {
 // holders are the processes that have the device open, as fuser says.
 func (w worker) holders(t testing.TB) []string {
 	t.Helper()
-	out, _, _ := testkit.Run(t, patience, testkit.Tool(t, "fuser"), filepath.Join(w.dir, "device"))
+	out, _, _ := testkit.Run(t, testkit.Tool(t, "fuser"), filepath.Join(w.dir, "device"))
 	return strings.Fields(string(out))
 }
 
@@ -83,7 +83,7 @@ exec sleep 1000`)
 	if err := syscall.Kill(n.Cmd.Process.Pid, syscall.SIGKILL); err != nil { // the node alone, not its group
 		t.Fatal(err)
 	}
-	testkit.Until(t, patience, "the program and its child are gone", func() bool { return !lives(pids[0]) && !lives(pids[1]) })
+	testkit.Until(t, "the program and its child are gone", func() bool { return !lives(pids[0]) && !lives(pids[1]) })
 }
 
 // TestNothingIsOpenUnasked looks, from outside, at who has the device open: the
@@ -107,8 +107,8 @@ while cat pic.jpg; do sleep 0.05; done`)
 			t.Errorf("right after a snap %v hold the device; %v have run", held, ran)
 		}
 		must(t, "set", "porch", "keep_warm=100ms", "--broker", h.mqtt)
-		testkit.Until(t, patience, "the device is closed", func() bool { return len(w.holders(t)) == 0 })
-		testkit.Until(t, patience, "the program has ended", func() bool { return !lives(ran[i]) })
+		testkit.Until(t, "the device is closed", func() bool { return len(w.holders(t)) == 0 })
+		testkit.Until(t, "the program has ended", func() bool { return !lives(ran[i]) })
 		must(t, "set", "porch", "keep_warm=1h", "--broker", h.mqtt) // long enough to look around
 	}
 }
@@ -130,5 +130,5 @@ func TestStoppedWhileBrokerHangs(t *testing.T) {
 		}
 	}
 	p := place{addr: m.Addr}
-	testkit.Until(t, patience, "the camera is offline", func() bool { return p.kept(t, "cam/porch/status")["cam/porch/status"] == "offline" })
+	testkit.Until(t, "the camera is offline", func() bool { return p.kept(t, "cam/porch/status")["cam/porch/status"] == "offline" })
 }

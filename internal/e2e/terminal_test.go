@@ -93,7 +93,7 @@ func TestHostileCamera(t *testing.T) {
 				t.Errorf("%s forges a line: %s%s", args[0], out, stderr)
 			}
 		}
-		testkit.Until(t, patience, "ls --json lists the camera with its name as it is", func() bool {
+		testkit.Until(t, "ls --json lists the camera with its name as it is", func() bool {
 			var list []struct{ Name string }
 			if err := json.Unmarshal([]byte(must(t, append(at, "ls", "--json")...)), &list); err != nil || len(list) > 1 {
 				t.Fatalf("ls --json: %v, %q", err, list)

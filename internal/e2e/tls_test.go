@@ -41,7 +41,7 @@ func startSecured(t testing.TB, keys ...string) *secured {
 func (s *secured) start(t testing.TB) {
 	t.Helper()
 	s.Program = serve(t, append([]string{"run"}, s.args...)...)
-	testkit.Until(t, patience, "the hub listens", func() bool {
+	testkit.Until(t, "the hub listens", func() bool {
 		if s.Ended() {
 			t.Fatalf("the hub ended by itself\n%s", s.Err())
 		}
@@ -96,8 +96,8 @@ func TestOwnKey(t *testing.T) {
 		interrupt(t, front.p)
 	}
 	must(t, append([]string{"ls", "--wait", "200ms"}, s.args...)...) // finds broker and pin in the configuration
-	testkit.Until(t, patience, "ls finds broker and pin in the environment", func() bool {
-		out, stderr, status := testkit.Run(t, patience, "env", "CAMQTT_BROKER=mqtts://"+s.mqtts, "CAMQTT_MQTT_PIN="+s.pin, binary, "ls", "--json")
+	testkit.Until(t, "ls finds broker and pin in the environment", func() bool {
+		out, stderr, status := testkit.Run(t, "env", "CAMQTT_BROKER=mqtts://"+s.mqtts, "CAMQTT_MQTT_PIN="+s.pin, binary, "ls", "--json")
 		if status != 0 {
 			t.Fatalf("broker and pin from the environment: exit %d\n%s%s", status, out, stderr)
 		}
@@ -118,7 +118,7 @@ func TestOwnKey(t *testing.T) {
 		"openssl, page":             {"sh", "-c", "openssl s_client -connect " + s.https + " -alpn http/1.1 -CAfile " + pemFile + " -verify_return_error </dev/null"},
 	} {
 		testkit.Tool(t, argv[0])
-		if out, stderr, status := testkit.Run(t, patience, argv[0], argv[1:]...); status != 0 || len(out) == 0 {
+		if out, stderr, status := testkit.Run(t, argv[0], argv[1:]...); status != 0 || len(out) == 0 {
 			t.Errorf("%s: exit %d, %q\n%s", name, status, out, stderr)
 		}
 	}
@@ -138,8 +138,8 @@ func TestOwnKey(t *testing.T) {
 func TestPageOverTLS(t *testing.T) {
 	s := startSecured(t, "broker.data="+t.TempDir(), "dashboard.tls.shared=true", "cameras.porch.source=test:")
 	b := testkit.OpenBrowser(t, "https://"+s.https+"/", 0, 0)
-	b.Wait(patience, `document.documentElement.dataset.broker === 'up'`)
-	b.Wait(patience, frames+` > 3`)
+	b.Wait(`document.documentElement.dataset.broker === 'up'`)
+	b.Wait(frames + ` > 3`)
 }
 
 // TestTLSRefusals has clients meet brokers that they must not trust, over TCP and
@@ -202,7 +202,7 @@ func TestTLSRefusals(t *testing.T) {
 		}
 	}
 	pub := func(s *secured) (string, int) {
-		_, stderr, status := testkit.Run(t, patience, testkit.Tool(t, "mosquitto_pub"), "--cafile", ca.File, "-h", "localhost", "-p", s.port(t), "-t", "x", "-m", "x")
+		_, stderr, status := testkit.Run(t, testkit.Tool(t, "mosquitto_pub"), "--cafile", ca.File, "-h", "localhost", "-p", s.port(t), "-t", "x", "-m", "x")
 		return stderr, status
 	}
 	if stderr, status := pub(good); status != 0 {
@@ -215,7 +215,7 @@ func TestTLSRefusals(t *testing.T) {
 
 // shake opens a connection with TLS and says what was agreed on.
 func shake(addr string, c *tls.Config) (tls.ConnectionState, error) {
-	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: patience}, "tcp", addr, c)
+	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: testkit.Patience}, "tcp", addr, c)
 	if err != nil {
 		return tls.ConnectionState{}, err
 	}
@@ -261,17 +261,17 @@ func TestClientCertificates(t *testing.T) {
 					t.Errorf("%s, %s: exit %d\n%s", c.name, url, status, stderr)
 				}
 			}
-			if _, stderr, status := testkit.Run(t, patience, testkit.Tool(t, "mosquitto_pub"), mosquitto...); (status == 0) != c.ok {
+			if _, stderr, status := testkit.Run(t, testkit.Tool(t, "mosquitto_pub"), mosquitto...); (status == 0) != c.ok {
 				t.Errorf("%s, mosquitto_pub: exit %d\n%s", c.name, status, stderr)
 			}
 		}
 	}
 	for range 2 {
-		if out, _, status := testkit.Run(t, patience, testkit.Tool(t, "curl"), "-sSk", "https://"+s.https+"/healthz"); status == 0 {
+		if out, _, status := testkit.Run(t, testkit.Tool(t, "curl"), "-sSk", "https://"+s.https+"/healthz"); status == 0 {
 			t.Errorf("the page answered %q to who has no certificate", out)
 		}
 	}
-	if out, stderr, status := testkit.Run(t, patience, "curl", "-sS", "--cacert", ca.File, "--cert", front, "--key", frontKey, "https://localhost:"+s.https[strings.LastIndex(s.https, ":")+1:]+"/healthz"); status != 0 {
+	if out, stderr, status := testkit.Run(t, "curl", "-sS", "--cacert", ca.File, "--cert", front, "--key", frontKey, "https://localhost:"+s.https[strings.LastIndex(s.https, ":")+1:]+"/healthz"); status != 0 {
 		t.Errorf("the page to who has a certificate: exit %d, %q %s", status, out, stderr)
 	}
 }
@@ -288,7 +288,7 @@ func TestOthersTLS(t *testing.T) {
 	serve(t, append([]string{"run", "-c", "cameras.front.source=test:", "-c", "mqtt.ca_file=" + ca.File}, mine...)...)
 	url := "mqtts://localhost:" + strconv.Itoa(port)
 	flags := []string{"--broker", url, "--ca-file", ca.File, "--cert-file", front, "--key-file", frontKey}
-	testkit.Until(t, patience, "the camera answers", func() bool {
+	testkit.Until(t, "the camera answers", func() bool {
 		_, _, status := camqtt(t, append([]string{"snap", "front", "-o", filepath.Join(t.TempDir(), "p.jpg")}, flags...)...)
 		return status == 0
 	})
@@ -296,5 +296,5 @@ func TestOthersTLS(t *testing.T) {
 		t.Errorf("without a certificate: exit %d\n%s", status, stderr)
 	}
 	p := serve(t, append([]string{"run", "-c", "cameras.back.source=test:", "-c", "mqtt.pin=sha256:" + strings.Repeat("0", 64)}, mine...)...)
-	testkit.Until(t, patience, "a camera with the wrong pin says so", func() bool { return strings.Contains(p.Err(), "somebody else answers in its place") })
+	testkit.Until(t, "a camera with the wrong pin says so", func() bool { return strings.Contains(p.Err(), "somebody else answers in its place") })
 }

@@ -29,10 +29,10 @@ func TestUnits(t *testing.T) {
 		if err := os.WriteFile(path, []byte(strings.ReplaceAll(text, "/usr/local/bin/camqtt", binary)), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if out, stderr, status := testkit.Run(t, patience, analyze, "verify", "--man=no", path); status != 0 || len(out) > 0 || stderr != "" {
+		if out, stderr, status := testkit.Run(t, analyze, "verify", "--man=no", path); status != 0 || len(out) > 0 || stderr != "" {
 			t.Errorf("%s: exit %d\n%s%s", unit, status, out, stderr)
 		}
-		out, stderr, status := testkit.Run(t, patience, analyze, "security", "--offline=true", "--no-pager", "--threshold=20", path)
+		out, stderr, status := testkit.Run(t, analyze, "security", "--offline=true", "--no-pager", "--threshold=20", path)
 		if status != 0 {
 			t.Errorf("%s: exit %d, want an exposure of at most 2.0\n%s%s", unit, status, out, stderr)
 			continue
@@ -76,7 +76,7 @@ func TestUnderSystemd(t *testing.T) {
 		"CREDENTIALS_DIRECTORY="+dir, binary, "run", "-c", filepath.Join(dir, "config.yaml"))
 	for _, want := range []string{"READY=1", "WATCHDOG=1", "WATCHDOG=1"} { // 3 s each: an answer may take as long
 		b := make([]byte, 100)
-		_ = sock.SetReadDeadline(time.Now().Add(patience))
+		_ = sock.SetReadDeadline(time.Now().Add(testkit.Patience))
 		n, err := sock.Read(b)
 		if err != nil || string(b[:n]) != want {
 			t.Fatalf("said %q, %v: want %q\n%s", b[:n], err, want, p.Err())

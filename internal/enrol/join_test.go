@@ -51,7 +51,7 @@ func TestJoin(t *testing.T) {
 	if _, err := take(t, code); !errors.Is(err, ErrUsed) {
 		t.Errorf("a second time: %v", err)
 	}
-	testkit.Until(t, patience, "the log says that it has joined", func() bool {
+	testkit.Until(t, "the log says that it has joined", func() bool {
 		return strings.Contains(e.log.String(), `msg="camera joined" part=enrolment cam=front`)
 	})
 	file, err := os.ReadFile(string(e.book))
@@ -108,7 +108,7 @@ func TestRefused(t *testing.T) {
 			c.spoil(t, e, &code)
 			before, _ := os.ReadFile(e.file)
 			called := false
-			_, err := Client{Keep: func(Credentials) error { called = true; return nil }, Timeout: patience}.Join(t.Context(), code)
+			_, err := Client{Keep: func(Credentials) error { called = true; return nil }, Timeout: testkit.Patience}.Join(t.Context(), code)
 			if !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
@@ -186,7 +186,7 @@ func TestSecondTaker(t *testing.T) {
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() { // ends with the exchange
-			switch _, err := (Client{Keep: func(Credentials) error { return nil }, Timeout: patience}).Join(t.Context(), code); {
+			switch _, err := (Client{Keep: func(Credentials) error { return nil }, Timeout: testkit.Patience}).Join(t.Context(), code); {
 			case err == nil:
 				in.Add(1)
 			case errors.Is(err, ErrUsed):
@@ -282,7 +282,7 @@ func TestNodeThatCannotKeep(t *testing.T) {
 	if _, err := (Client{Keep: func(Credentials) error { return full }}).Join(t.Context(), e.invite(t, "front")); !errors.Is(err, full) {
 		t.Errorf("got %v", err)
 	}
-	testkit.Until(t, patience, "the hub has noticed", func() bool { return strings.Contains(e.log.String(), "did not say") })
+	testkit.Until(t, "the hub has noticed", func() bool { return strings.Contains(e.log.String(), "did not say") })
 	if e.named(t, "front") {
 		t.Error("there is an account whose token nobody has")
 	}
@@ -295,7 +295,7 @@ func TestNodeThatCannotKeep(t *testing.T) {
 // first stays.
 func TestNameTakenMeanwhile(t *testing.T) {
 	e := open(t)
-	c := Client{Keep: func(Credentials) error { e.occupy(t); return nil }, Timeout: patience}
+	c := Client{Keep: func(Credentials) error { e.occupy(t); return nil }, Timeout: testkit.Patience}
 	if _, err := c.Join(t.Context(), e.invite(t, "front")); !errors.Is(err, ErrExists) {
 		t.Errorf("got %v", err)
 	}
@@ -308,7 +308,7 @@ func TestUnconfirmed(t *testing.T) {
 	code := e.invite(t, "front")
 	code.Addresses = []string{relay(t, e.addr, &cut)}
 	var kept Credentials
-	got, err := Client{Timeout: patience, Keep: func(c Credentials) error {
+	got, err := Client{Timeout: testkit.Patience, Keep: func(c Credentials) error {
 		kept = c
 		cut.Store(true)
 		return nil
@@ -316,7 +316,7 @@ func TestUnconfirmed(t *testing.T) {
 	if !errors.Is(err, ErrUnconfirmed) || got.Token == "" || got.Token != kept.Token {
 		t.Fatalf("got %v", err)
 	}
-	testkit.Until(t, patience, "the account is there", func() bool { return e.accounts.Named("front") })
+	testkit.Until(t, "the account is there", func() bool { return e.accounts.Named("front") })
 	if _, err := e.accounts.Identify(t.Context(), access.Attempt{User: "front", Secret: got.Token}); err != nil {
 		t.Errorf("the token is not good: %v", err)
 	}

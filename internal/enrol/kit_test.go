@@ -20,8 +20,6 @@ import (
 	"camqtt/internal/wire"
 )
 
-const patience = time.Minute
-
 // entrance is a hub on a TLS port of loopback.
 type entrance struct {
 	*Hub
@@ -82,7 +80,7 @@ func accept(t testing.TB, conf *tls.Config, serve func(*tls.Conn)) string {
 			}
 			all.Go(func() { // ends with the connection, whose deadlines are set
 				defer c.Close()
-				_ = c.SetDeadline(time.Now().Add(patience))
+				_ = c.SetDeadline(time.Now().Add(testkit.Patience))
 				if tc := c.(*tls.Conn); tc.Handshake() == nil {
 					serve(tc)
 				}
@@ -131,7 +129,7 @@ func open(t testing.TB) *entrance {
 			t.Error(err)
 		}
 	})
-	testkit.Until(t, patience, "the hub says how it is reached", func() bool { _, err := e.book.Door(); return err == nil })
+	testkit.Until(t, "the hub says how it is reached", func() bool { _, err := e.book.Door(); return err == nil })
 	return e
 }
 
@@ -170,7 +168,7 @@ func keep(into *Credentials) func(Credentials) error {
 func take(t testing.TB, c Code) (Credentials, error) {
 	t.Helper()
 	var kept Credentials
-	got, err := Client{Keep: keep(&kept), Timeout: patience}.Join(t.Context(), c)
+	got, err := Client{Keep: keep(&kept), Timeout: testkit.Patience}.Join(t.Context(), c)
 	if err == nil && kept.Token != got.Token {
 		t.Error("the token was not kept")
 	}
@@ -187,7 +185,7 @@ func (e *entrance) knock(t testing.TB, from, invitation string, secret []byte) g
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(patience))
+	_ = c.SetDeadline(time.Now().Add(testkit.Patience))
 	if err := say(c, request{Invitation: invitation, Secret: secret}); err != nil {
 		t.Fatal(err)
 	}

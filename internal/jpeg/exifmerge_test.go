@@ -19,7 +19,7 @@ func TestOwnEXIFIsCompleted(t *testing.T) {
 	tool := testkit.Tool(t, "exiftool")
 	run := func(args ...string) []byte {
 		t.Helper()
-		out, stderr, status := testkit.Run(t, patience, tool, args...)
+		out, stderr, status := testkit.Run(t, tool, args...)
 		if status != 0 {
 			t.Fatalf("exiftool %v: %s", args, stderr)
 		}

@@ -10,13 +10,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	own "camqtt/internal/jpeg"
 	"camqtt/internal/testkit"
 )
-
-const patience = time.Minute
 
 // scene is a picture with edges, a gradient and grain, as binary PPM.
 func scene(width, height int) []byte {
@@ -48,7 +45,7 @@ func encodings(t *testing.T) map[string][]byte {
 		"restart 4:2:2": "-sample 2x1 -restart 5B", "restart 4:2:0": "-restart 1", "optimised": "-optimize -quality 40",
 		"progressive": "-progressive", "restart progressive": "-progressive -restart 1",
 	} {
-		out, stderr, status := testkit.Run(t, patience, cjpeg, append(strings.Fields(flags), ppm)...)
+		out, stderr, status := testkit.Run(t, cjpeg, append(strings.Fields(flags), ppm)...)
 		if status != 0 {
 			t.Fatalf("cjpeg %s: %s", flags, stderr)
 		}
@@ -73,7 +70,7 @@ func (d decoder) whole(t *testing.T, b []byte) (bool, string) {
 	if err := os.WriteFile(d.file, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, stderr, status := testkit.Run(t, patience, d.tool, "-debug", "-debug", "-debug", "-outfile", os.DevNull, d.file)
+	_, stderr, status := testkit.Run(t, d.tool, "-debug", "-debug", "-debug", "-outfile", os.DevNull, d.file)
 	var faults []string
 	for line := range strings.Lines(stderr) {
 		line = strings.TrimSpace(line)

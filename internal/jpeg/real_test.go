@@ -8,7 +8,6 @@ import (
 	"math"
 	"slices"
 	"testing"
-	"time"
 
 	"camqtt/internal/jpeg"
 	"camqtt/internal/testkit"
@@ -25,7 +24,7 @@ func TestWalkRealEncoder(t *testing.T) {
 		for _, quality := range []string{"2", "31"} {
 			for _, tables := range []string{"default", "optimal"} {
 				name := format + " " + quality + " " + tables
-				out, stderr, status := testkit.Run(t, time.Minute, ffmpeg, "-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=334x218:rate=5",
+				out, stderr, status := testkit.Run(t, ffmpeg, "-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=334x218:rate=5",
 					"-frames:v", "5", "-pix_fmt", format, "-q:v", quality, "-huffman", tables, "-f", "mjpeg", "-")
 				if status != 0 {
 					t.Fatalf("%s: %s", name, stderr)

@@ -61,10 +61,10 @@ func TestLastWordUnsaid(t *testing.T) {
 		return n
 	}
 	leave(false)
-	testkit.Until(t, patience, "the broker says the last word", func() bool { return said("offline") == 1 })
+	testkit.Until(t, "the broker says the last word", func() bool { return said("offline") == 1 })
 	leave(true)
 	leave(true) // is taken in when the broker has dealt with the one before
-	testkit.Until(t, patience, "both have left by themselves", func() bool { return said("left") == 2 })
+	testkit.Until(t, "both have left by themselves", func() bool { return said("left") == 2 })
 	if n := said("offline"); n != 1 {
 		t.Errorf("%d wills, want none of those who have said their last word", n)
 	}

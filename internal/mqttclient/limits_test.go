@@ -26,7 +26,7 @@ func limited(t *testing.T, m *testkit.Mosquitto) (*mqttclient.Link, chan mqttcli
 func TestPacketLimitIsLearned(t *testing.T) {
 	l, told := limited(t, testkit.StartMosquitto(t, "max_packet_size 100000"))
 	await(t, l)
-	testkit.Until(t, patience, "the limit is told", func() bool { // as a live camera sends again and again
+	testkit.Until(t, "the limit is told", func() bool { // as a live camera sends again and again
 		if len(told) == 0 {
 			err := l.Publish(t.Context(), wire.Message{Topic: "cam/porch/frame", Payload: bytes.Repeat([]byte{1}, 200_000)})
 			t.Logf("a message above the limit: %v", err) // it may leave before the end is noticed
@@ -36,7 +36,7 @@ func TestPacketLimitIsLearned(t *testing.T) {
 	if got := <-told; got != (mqttclient.Limits{MaxPacket: 100_000}) {
 		t.Errorf("limits %+v, want 100000 bytes", got)
 	}
-	testkit.Until(t, patience, "the link is up again", func() bool { return l.Connects() >= 2 && l.Connected() })
+	testkit.Until(t, "the link is up again", func() bool { return l.Connects() >= 2 && l.Connected() })
 	if err := l.Publish(t.Context(), wire.Message{Topic: "cam/porch/event", QoS: 1, Payload: bytes.Repeat([]byte{1}, 99_000)}); err != nil {
 		t.Errorf("a message below the limit: %v", err)
 	}

@@ -19,8 +19,6 @@ import (
 	"camqtt/internal/wire"
 )
 
-const patience = time.Minute
-
 // box collects what a link receives.
 type box struct {
 	mu  sync.Mutex
@@ -64,7 +62,7 @@ func serve(t *testing.T, o mqttclient.Options) *mqttclient.Link {
 
 func await(t *testing.T, l *mqttclient.Link) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
 	if err := l.Await(ctx); err != nil {
 		t.Fatal(err)
@@ -84,7 +82,7 @@ func TestPublishSubscribe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	testkit.Until(t, patience, "both messages came", func() bool { return len(b.all()) == 2 })
+	testkit.Until(t, "both messages came", func() bool { return len(b.all()) == 2 })
 	got := b.all()
 	if got[0].Topic != "x/1" || string(got[0].Payload) != "one" || !bytes.Equal(got[1].Payload, picture) {
 		t.Errorf("got %s and %s", got[0].Topic, got[1].Topic)
@@ -96,12 +94,12 @@ func TestPublishSubscribe(t *testing.T) {
 	if err := l.Publish(t.Context(), wire.Message{Topic: "y", QoS: 1}); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Until(t, patience, "the message on y came", func() bool { return len(b.all()) == 3 })
+	testkit.Until(t, "the message on y came", func() bool { return len(b.all()) == 3 })
 	l.Unsubscribe("y")
 	if err := l.Publish(t.Context(), wire.Message{Topic: "y", QoS: 1}, wire.Message{Topic: "x/3", QoS: 1}); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Until(t, patience, "x/3 came", func() bool { all := b.all(); return all[len(all)-1].Topic == "x/3" })
+	testkit.Until(t, "x/3 came", func() bool { all := b.all(); return all[len(all)-1].Topic == "x/3" })
 	if n := len(b.all()); n != 4 {
 		t.Errorf("%d messages, want none on y after unsubscribing", n)
 	}
@@ -124,7 +122,7 @@ func TestHeals(t *testing.T) {
 	})
 	await(t, l)
 	m.Stop()
-	testkit.Until(t, patience, "the link is down", func() bool { return !l.Connected() })
+	testkit.Until(t, "the link is down", func() bool { return !l.Connected() })
 	if err := l.Publish(t.Context(), wire.Message{Topic: "x", Payload: []byte("lost")}); !errors.Is(err, mqttclient.ErrDown) {
 		t.Errorf("publish while down: %v, want ErrDown", err)
 	}
@@ -136,12 +134,12 @@ func TestHeals(t *testing.T) {
 	if err := l.Publish(t.Context(), wire.Message{Topic: "x", Payload: []byte("back"), QoS: 1}, wire.Message{Topic: "later", QoS: 1}); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Until(t, patience, "messages flow again", func() bool { return len(b.all()) == 2 })
+	testkit.Until(t, "messages flow again", func() bool { return len(b.all()) == 2 })
 	if got := b.all(); string(got[0].Payload) != "back" || got[1].Topic != "later" {
 		t.Errorf("got %v: what was published while down must be gone", got)
 	}
 	said := func() string { mu.Lock(); defer mu.Unlock(); return strings.Join(ud, " ") }
-	testkit.Until(t, patience, "it is said to be up again", func() bool { return said() != "up down" }) // which who awaits it may know before
+	testkit.Until(t, "it is said to be up again", func() bool { return said() != "up down" }) // which who awaits it may know before
 	if said() != "up down up" || l.Connects() != 2 {
 		t.Errorf("callbacks %s, %d connects", said(), l.Connects())
 	}
@@ -178,7 +176,7 @@ func TestWill(t *testing.T) {
 	polite()
 	rude, stop := connect("rude")
 	rude.Close()
-	testkit.Until(t, patience, "a will came", func() bool { return len(b.all()) > 0 })
+	testkit.Until(t, "a will came", func() bool { return len(b.all()) > 0 })
 	stop()
 	if got := b.all(); len(got) != 1 || got[0].Topic != "will/rude" {
 		t.Errorf("wills %v, want only that of the broken connection", got)
@@ -197,7 +195,7 @@ func TestOneShot(t *testing.T) {
 
 func TestCredentials(t *testing.T) {
 	file := t.TempDir() + "/passwords"
-	if _, stderr, status := testkit.Run(t, patience, testkit.Tool(t, "mosquitto_passwd"), "-b", "-c", file, "cam", "s3cret"); status != 0 {
+	if _, stderr, status := testkit.Run(t, testkit.Tool(t, "mosquitto_passwd"), "-b", "-c", file, "cam", "s3cret"); status != 0 {
 		t.Fatal(stderr)
 	}
 	m := testkit.StartMosquitto(t, "password_file "+file, "user root")

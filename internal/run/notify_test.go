@@ -10,9 +10,8 @@ import (
 	"time"
 
 	"camqtt/internal/run"
+	"camqtt/internal/testkit"
 )
-
-const patience = time.Minute
 
 // systemd is a socket that hears what systemd would.
 type systemd struct {
@@ -54,7 +53,7 @@ func (s *systemd) hear(limit time.Duration) string {
 
 func (s *systemd) want(what string) {
 	s.t.Helper()
-	if got := s.hear(patience); got != what {
+	if got := s.hear(testkit.Patience); got != what {
 		s.t.Fatalf("said %q, want %q", got, what)
 	}
 }
@@ -66,7 +65,7 @@ func TestNotifiesSystemd(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
-	for got := s.hear(patience); got != "STOPPING=1"; got = s.hear(patience) {
+	for got := s.hear(testkit.Patience); got != "STOPPING=1"; got = s.hear(testkit.Patience) {
 		if got != "WATCHDOG=1" {
 			t.Fatalf("said %q, want WATCHDOG=1 or STOPPING=1", got)
 		}

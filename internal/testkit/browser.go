@@ -19,10 +19,6 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// answerLimit is how long a browser may take for anything that it is asked, on a machine
-// that has much else to do. Nothing is measured by it.
-const answerLimit = 2 * time.Minute
-
 // Browser is a page open in a real Chromium. A console error, an uncaught
 // exception or a request that leaves the page's origin fails the test.
 type Browser struct {
@@ -128,7 +124,7 @@ next:
 
 func (b *Browser) do(a chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, answerLimit)
+	ctx, cancel := context.WithTimeout(b.ctx, 2*Patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, a); err != nil {
 		b.t.Fatalf("browser: %v", err)
@@ -147,7 +143,7 @@ func Eval[T any](b *Browser, js string) T {
 }
 
 func evaluate[T any](b *Browser, js string) (T, error) {
-	ctx, cancel := context.WithTimeout(b.ctx, answerLimit)
+	ctx, cancel := context.WithTimeout(b.ctx, 2*Patience)
 	defer cancel()
 	return chromedp.Run(ctx, chromedp.Evaluate[T](js, chromedp.EvalAwaitPromise))
 }
@@ -155,15 +151,15 @@ func evaluate[T any](b *Browser, js string) (T, error) {
 // Wait polls until a JavaScript expression is true, on this page or on the one that it
 // leads to. A page that is replaced while it is asked gives no answer, and one that has
 // only begun may have nothing to look at yet: neither is true.
-func (b *Browser) Wait(limit time.Duration, js string) {
+func (b *Browser) Wait(js string) {
 	b.t.Helper()
-	b.until(limit, js, func() (bool, error) { return evaluate[bool](b, "!!("+js+")") })
+	b.until(js, func() (bool, error) { return evaluate[bool](b, "!!("+js+")") })
 }
 
 // until polls as [Browser.Wait] does.
-func (b *Browser) until(limit time.Duration, what string, ok func() (bool, error)) {
+func (b *Browser) until(what string, ok func() (bool, error)) {
 	b.t.Helper()
-	for deadline := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(Patience); ; time.Sleep(20 * time.Millisecond) {
 		yes, err := ok()
 		switch {
 		case yes && err == nil:
@@ -173,7 +169,7 @@ func (b *Browser) until(limit time.Duration, what string, ok func() (bool, error
 		case time.Now().After(deadline):
 			b.Screenshot(filepath.Join(os.TempDir(), "camqtt-failed-page.png"))
 			says, _ := evaluate[string](b, "location.href + '\\n' + document.body?.innerText")
-			b.t.Fatalf("not within %s: %s (%v)\npage says: %s", limit, what, err, says)
+			b.t.Fatalf("not within %s: %s (%v)\npage says: %s", Patience, what, err, says)
 		}
 	}
 }
@@ -206,7 +202,7 @@ func (b *Browser) Click(selector string) {
 		b.t.Fatal(err)
 	}
 	var at []float64
-	b.until(answerLimit, selector+" can be clicked", func() (bool, error) {
+	b.until(selector+" can be clicked", func() (bool, error) {
 		var err error
 		at, err = evaluate[[]float64](b, spot+"("+string(quoted)+")")
 		return len(at) == 2, err
@@ -245,13 +241,13 @@ func (b *Browser) Reload() {
 	if _, err := chromedp.Call(b.ctx, page.Reload, page.ReloadParams{}); err != nil {
 		b.t.Fatalf("browser: %v", err)
 	}
-	b.Wait(answerLimit, fmt.Sprintf("performance.timeOrigin !== %v && document.readyState === 'complete'", old))
+	b.Wait(fmt.Sprintf("performance.timeOrigin !== %v && document.readyState === 'complete'", old))
 }
 
 // Screenshot writes what the page looks like to a PNG file.
 func (b *Browser) Screenshot(path string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, answerLimit)
+	ctx, cancel := context.WithTimeout(b.ctx, 2*Patience)
 	defer cancel()
 	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 	if err != nil {

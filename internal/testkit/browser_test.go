@@ -6,7 +6,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 )
 
 // serveHTML serves pages by path.
@@ -31,7 +30,7 @@ func TestBrowserWaitsAcrossPages(t *testing.T) {
 		location.replace("`+elsewhere+`/next");
 		for (const end = Date.now() + 3000; Date.now() < end;);
 	}, 50) > 0`)
-	b.Wait(time.Minute, `document.querySelector('#next').textContent === 'here'`) // there is none at first
+	b.Wait(`document.querySelector('#next').textContent === 'here'`) // there is none at first
 }
 
 // A click waits until its aim rests, is switched on, and lies under nothing.

@@ -14,9 +14,6 @@ import (
 	"time"
 )
 
-// startPatience is how long a server of a test may take to listen.
-const startPatience = time.Minute
-
 // Mosquitto is a running Eclipse Mosquitto broker.
 type Mosquitto struct {
 	Addr string // host:port
@@ -140,7 +137,7 @@ func (p *Program) Ended() bool {
 // listens waits until somebody listens at an address, which the program is to do.
 func (p *Program) listens(addr string) {
 	p.t.Helper()
-	Until(p.t, startPatience, filepath.Base(p.Cmd.Path)+" listens", func() bool {
+	Until(p.t, filepath.Base(p.Cmd.Path)+" listens", func() bool {
 		if p.Ended() {
 			p.t.Fatalf("%s ended by itself\n%s%s", p.Cmd.Path, p.Out(), p.Err())
 		}
@@ -156,37 +153,37 @@ func (p *Program) listens(addr string) {
 func (p *Program) kill() {
 	p.t.Helper()
 	_ = p.Cmd.Process.Kill() // it may have ended
-	p.Wait(startPatience)
+	p.Wait()
 }
 
 // Wait returns the exit status once the program has ended, and fails the test
-// when it has not within limit.
-func (p *Program) Wait(limit time.Duration) int {
+// when it has not within [Patience].
+func (p *Program) Wait() int {
 	p.t.Helper()
 	select {
 	case <-p.done:
-	case <-time.After(limit):
-		p.t.Fatalf("%s has not ended within %s\n%s%s", p.Cmd.Path, limit, p.Out(), p.Err())
+	case <-time.After(Patience):
+		p.t.Fatalf("%s has not ended within %s\n%s%s", p.Cmd.Path, Patience, p.Out(), p.Err())
 	}
 	return p.Cmd.ProcessState.ExitCode()
 }
 
 // Run runs a program to its end and returns what it wrote to standard output.
-func Run(t testing.TB, limit time.Duration, name string, args ...string) (stdout []byte, stderr string, status int) {
+func Run(t testing.TB, name string, args ...string) (stdout []byte, stderr string, status int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	// When it takes too long whatever it has started goes too, and nobody waits for
 	// those who hold its output open.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = startPatience
+	cmd.WaitDelay = Patience
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
-			t.Fatalf("%s %v has not ended within %s\n%s", name, args, limit, errs.String())
+			t.Fatalf("%s %v has not ended within %s\n%s", name, args, 2*Patience, errs.String())
 		}
 		if cmd.ProcessState == nil {
 			t.Fatalf("run %s: %v", name, err)

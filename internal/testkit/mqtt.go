@@ -39,8 +39,6 @@ type MQTTOptions struct {
 	Receive func(wire.Message)
 }
 
-const mqttPatience = time.Minute
-
 // DialMQTT connects until the test ends or Close.
 func DialMQTT(t testing.TB, o MQTTOptions) *MQTT {
 	t.Helper()
@@ -54,7 +52,7 @@ func DialMQTT(t testing.TB, o MQTTOptions) *MQTT {
 
 // NewMQTT is DialMQTT for who wants the error.
 func NewMQTT(o MQTTOptions) (*MQTT, error) {
-	conn, err := net.DialTimeout("tcp", o.Addr, mqttPatience)
+	conn, err := net.DialTimeout("tcp", o.Addr, Patience)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +79,7 @@ func NewMQTT(o MQTTOptions) (*MQTT, error) {
 		conn.Close()
 		return nil, err
 	}
-	_ = conn.SetReadDeadline(time.Now().Add(mqttPatience))
+	_ = conn.SetReadDeadline(time.Now().Add(Patience))
 	r := bufio.NewReaderSize(conn, 64<<10)
 	head, body, err := readPacket(r)
 	if err == nil && (head>>4 != 2 || len(body) < 2 || body[1] != 0) {
@@ -120,7 +118,7 @@ func (m *MQTT) Ping() error {
 		return nil
 	case <-m.closed:
 		return fmt.Errorf("connection ended: %w", m.err)
-	case <-time.After(mqttPatience):
+	case <-time.After(Patience):
 		return errors.New("not answered")
 	}
 }
@@ -211,7 +209,7 @@ func (m *MQTT) await(head byte, body []byte, id uint16, ack chan []byte) ([]byte
 		return b, nil
 	case <-m.closed:
 		return nil, fmt.Errorf("connection ended: %w", m.err)
-	case <-time.After(mqttPatience):
+	case <-time.After(Patience):
 		return nil, errors.New("not acknowledged")
 	}
 }

@@ -36,16 +36,18 @@ func Tool(t testing.TB, name string) string {
 	return ""
 }
 
+// Patience is how long tests wait for what must happen. It is more than a busy machine
+// needs, and less than the minute after which servers give up for other reasons.
+const Patience = 50 * time.Second
+
 // Until polls for a condition that comes true by itself, and fails the test
-// when it has not within limit.
-func Until(t testing.TB, limit time.Duration, what string, ok func() bool) {
+// when it has not within [Patience].
+func Until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(limit)
-	for !ok() {
+	for deadline := time.Now().Add(Patience); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %s", limit, what)
+			t.Fatalf("not within %s: %s", Patience, what)
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"testing"
-	"time"
 
 	"camqtt/internal/testkit"
 	"camqtt/internal/wire"
@@ -60,13 +59,13 @@ func (h *Home) Heard() map[string]int {
 }
 
 // Await waits until an entity has a state.
-func (h *Home) Await(id, state string, limit time.Duration) {
+func (h *Home) Await(id, state string) {
 	h.t.Helper()
-	h.Until(limit, id+" is "+state, func() bool { return h.State(id) == state })
+	h.Until(id+" is "+state, func() bool { return h.State(id) == state })
 }
 
 // Until waits for a condition, and says what it knows when that does not come.
-func (h *Home) Until(limit time.Duration, what string, ok func() bool) {
+func (h *Home) Until(what string, ok func() bool) {
 	h.t.Helper()
 	defer func() {
 		if h.t.Failed() {
@@ -75,7 +74,7 @@ func (h *Home) Until(limit time.Duration, what string, ok func() bool) {
 			}
 		}
 	}()
-	testkit.Until(testing.TB(h.t), limit, what, ok)
+	testkit.Until(testing.TB(h.t), what, ok)
 }
 
 // Enable does what a person does to an entity that is disabled by default. Home

@@ -152,7 +152,7 @@ func streaming(b *testing.B, inbox *camera.Inbox, emit func(camera.Frame)) {
 		b.Fatal(err)
 	}
 	ending(b, func(ctx context.Context) error { return source.Stream(ctx, camera.Mode{}, emit) })
-	testkit.Until(b, patience, "the source takes pictures", func() bool {
+	testkit.Until(b, "the source takes pictures", func() bool {
 		return !errors.Is(inbox.Deliver(b.Context(), camera.Frame{JPEG: nil}), camera.ErrClosed)
 	})
 }

@@ -123,7 +123,7 @@ func TestWaysToSend(t *testing.T) {
 		"zeros behind":  {"--data-binary", "@" + zeros, url + "/push/bell/" + token},
 		"zeros in form": {"-F", "imageFile=@" + zeros, url + "/push/bell/" + token},
 	} {
-		out, stderr, status := testkit.Run(t, patience, curl, append([]string{"-sS", "--fail-with-body", "-X", method(args)}, args...)...)
+		out, stderr, status := testkit.Run(t, curl, append([]string{"-sS", "--fail-with-body", "-X", method(args)}, args...)...)
 		if status != 0 || string(out) != "ok\n" {
 			t.Errorf("%s: exit %d, answer %q %s", name, status, out, stderr)
 		}
@@ -275,7 +275,7 @@ func TestDrip(t *testing.T) {
 		}()
 		tick := time.NewTicker(50 * time.Millisecond)
 		defer tick.Stop()
-		for late := time.After(patience); ; {
+		for late := time.After(testkit.Patience); ; {
 			select {
 			case <-ended:
 			case <-tick.C:
@@ -341,7 +341,7 @@ func TestPortFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	ctx, stop := context.WithTimeout(t.Context(), patience)
+	ctx, stop := context.WithTimeout(t.Context(), testkit.Patience)
 	defer stop()
 	if err := p.Serve(ctx); err == nil || ctx.Err() != nil {
 		t.Errorf("Serve ended with %v", err)

@@ -18,9 +18,6 @@ import (
 	"camqtt/node/camera/push"
 )
 
-// patience is how long tests wait for what must happen.
-const patience = 2 * time.Minute
-
 // token is what must never be seen in a log or an answer.
 const token = "hunter2.hunter2"
 
@@ -91,7 +88,7 @@ func start(t *testing.T, change func(*push.Options)) *server {
 	t.Helper()
 	s := &server{t: t, connect: func(addr string) (net.Conn, error) { return net.Dial("tcp", addr) }}
 	s.serve(s.listener(), s.listener(), func(o *push.Options) {
-		o.Silence, o.Longest = patience, patience // but for tests of what is too slow
+		o.Silence, o.Longest = testkit.Patience, testkit.Patience // but for tests of what is too slow
 		if change != nil {
 			change(o)
 		}
@@ -149,7 +146,7 @@ func (s *server) serve(http, tcp net.Listener, change func(*push.Options)) {
 			if err != nil {
 				t.Error(err)
 			}
-		case <-time.After(patience):
+		case <-time.After(testkit.Patience):
 			t.Error("the server does not end")
 		}
 		if strings.Contains(s.log.String(), "hunter2") {
@@ -180,7 +177,7 @@ func (s *server) dial(addr string) net.Conn {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { c.Close() })
-	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(testkit.Patience)); err != nil {
 		s.t.Fatal(err)
 	}
 	return c

@@ -45,7 +45,7 @@ func certificate(t *testing.T) (*tls.Config, *http.Client) {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}, ForceAttemptHTTP2: true}
 	t.Cleanup(transport.CloseIdleConnections)
-	return conf, &http.Client{Transport: transport, Timeout: patience}
+	return conf, &http.Client{Transport: transport, Timeout: testkit.Patience}
 }
 
 func (s *server) listener() net.Listener {
@@ -121,7 +121,7 @@ func TestTCPClosesAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
-	testkit.Until(t, patience, "the picture is taken", func() bool { return len(s.gate.take()) == 1 })
+	testkit.Until(t, "the picture is taken", func() bool { return len(s.gate.take()) == 1 })
 }
 
 // TestAlike asks in vain for a camera that is there and one that is not: nothing
@@ -199,7 +199,7 @@ func TestTwoAtOneAddress(t *testing.T) {
 // TestIdleConnections opens more connections than may wait: boards that send at once
 // are served, also from the same address, and the ones that have to go are told.
 func TestIdleConnections(t *testing.T) {
-	s := start(t, func(o *push.Options) { o.PerAddress, o.Silence = 3, patience })
+	s := start(t, func(o *push.Options) { o.PerAddress, o.Silence = 3, testkit.Patience })
 	for _, addr := range []string{s.http, s.tcp} {
 		var idle []net.Conn
 		for range 3 {
@@ -262,7 +262,7 @@ func TestManyBoards(t *testing.T) {
 // TestFlood sends pictures as fast as they go.
 func TestFlood(t *testing.T) {
 	s := start(t, nil)
-	client := &http.Client{Timeout: patience}
+	client := &http.Client{Timeout: testkit.Patience}
 	defer client.CloseIdleConnections()
 	taken := 0
 	for range 300 {
