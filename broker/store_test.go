@@ -228,7 +228,7 @@ func TestStoreRetries(t *testing.T) {
 		t.Fatal(err)
 	}
 	testkit.Until(t, "a write", func() bool { return b.Stats().StoreWrites == 1 })
-	if left, _ := filepath.Glob(filepath.Join(dir, retainedFile+".new-*")); len(left) != 0 {
+	if left, _ := filepath.Glob(filepath.Join(dir, "."+retainedFile+"*")); len(left) != 0 {
 		t.Errorf("left half-written: %q", left)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"os"
 	"time"
 
-	"camqtt/internal/private"
+	"camqtt/internal/securefile"
 )
 
 // maxEnded bounds the sessions that are remembered as ended. Those that end by
@@ -111,7 +111,7 @@ func (e *endedSessions) add(m mark, until, now time.Time) error {
 	}
 	text, err := json.Marshal(f)
 	if err == nil {
-		err = private.Replace(e.file, append(text, '\n'))
+		err = securefile.Replace(e.file, append(text, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("write down that a session has ended, which a restart would bring back: %w", err)

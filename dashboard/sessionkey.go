@@ -13,8 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"camqtt/internal/private"
-	"camqtt/internal/secret"
+	"camqtt/internal/securefile"
 )
 
 const keyBytes = 32
@@ -31,13 +30,13 @@ func OpenSessionKey(file string) (*SessionKey, error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return nil, fmt.Errorf("make a folder for the session key: %w", err)
 	}
-	err := private.MakeOnce(file, 0o600, func() ([]byte, error) {
+	err := securefile.MakeOnce(file, 0o600, func() ([]byte, error) {
 		return append([]byte(base64.StdEncoding.EncodeToString(newSessionKey().key[:])), '\n'), nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the session key %s: %w", file, err)
 	}
-	text, err := secret.ReadFile(file)
+	text, err := securefile.ReadSecret(file)
 	if err != nil {
 		return nil, fmt.Errorf("read the session key: %w", err)
 	}

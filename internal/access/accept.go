@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"camqtt/internal/private"
+	"camqtt/internal/securefile"
 )
 
 // Check reads a file as [List] does. With [ErrEdited] it returns the accounts that the
@@ -17,19 +17,19 @@ func Check(file string) ([]Account, error) {
 // Accept takes a file as it is now for what its owner wants: it writes the checksum anew.
 // What camqtt could not read is not accepted.
 func Accept(file string) ([]Account, error) {
-	release, err := private.Lock(file)
+	release, err := securefile.Lock(file)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	private.Sweep(file)
+	securefile.Sweep(file)
 	all, _, _, err := read(file)
 	if err != nil && !errors.Is(err, ErrEdited) {
 		return nil, err
 	}
 	after, err := text(all)
 	if err == nil {
-		err = private.ReplaceKept(file, file+backup, after)
+		err = securefile.ReplaceKept(file, file+backup, after)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("write accounts: %w", err)

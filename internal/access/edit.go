@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"camqtt/internal/datadir"
-	"camqtt/internal/private"
+	"camqtt/internal/securefile"
 	"camqtt/internal/wire"
 )
 
@@ -208,12 +208,12 @@ func edit(file string, f func([]*entry) ([]*entry, error)) error {
 	if err := datadir.Check(filepath.Dir(file)); err != nil {
 		return err
 	}
-	release, err := private.Lock(file)
+	release, err := securefile.Lock(file)
 	if err != nil {
 		return err
 	}
 	defer release()
-	private.Sweep(file)
+	securefile.Sweep(file)
 	all, _, _, err := read(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = datadir.Mark(filepath.Dir(file))
@@ -233,7 +233,7 @@ func edit(file string, f func([]*entry) ([]*entry, error)) error {
 	if err != nil {
 		return fmt.Errorf("write accounts: %w", err)
 	}
-	if err := private.ReplaceKept(file, file+backup, after); err != nil {
+	if err := securefile.ReplaceKept(file, file+backup, after); err != nil {
 		return fmt.Errorf("write accounts: %w", err)
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 	"runtime"
 	"slices"
 
-	"camqtt/internal/private"
+	"camqtt/internal/securefile"
 	"camqtt/internal/strictjson"
 	"camqtt/internal/wire"
 )
@@ -181,7 +181,7 @@ func text(all []*entry) ([]byte, error) {
 // is [fs.ErrNotExist]; one that others may read is refused, because it is what the
 // accounts are worth.
 func read(name string) (_ []*entry, raw []byte, _ fs.FileInfo, err error) {
-	f, err := private.Open(name)
+	f, err := securefile.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, bad := os.Lstat(name + backup); bad == nil { // somebody had accounts here
 			return nil, nil, nil, fmt.Errorf("%w: %s is not there, but %s%s is. Try: cp -p %s%s %s, or remove both to begin anew",
@@ -201,7 +201,7 @@ func read(name string) (_ []*entry, raw []byte, _ fs.FileInfo, err error) {
 	case runtime.GOOS != "windows" && st.Mode().Perm()&0o077 != 0:
 		return nil, nil, st, fmt.Errorf("accounts file %s has mode %04o, so others on this machine can use it: want 0600. Try: chmod 600 %s", name, st.Mode().Perm(), name)
 	}
-	if err := private.Trusted(name, st); err != nil {
+	if err := securefile.CheckOwner(name, st); err != nil {
 		return nil, nil, st, err
 	}
 	raw, err = io.ReadAll(io.LimitReader(f, maxFile+1))

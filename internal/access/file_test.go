@@ -254,7 +254,7 @@ func TestKilledEdits(t *testing.T) {
 	if err := access.Remove(file, "front"); err != nil {
 		t.Fatal(err)
 	}
-	left, err := filepath.Glob(file + ".new-*")
+	left, err := filepath.Glob(filepath.Join(filepath.Dir(file), "."+filepath.Base(file)+"*"))
 	if err != nil || len(left) != 0 {
 		t.Errorf("left behind: %q, %v", left, err)
 	}

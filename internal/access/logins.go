@@ -12,7 +12,7 @@ import (
 	"slices"
 	"time"
 
-	"camqtt/internal/private"
+	"camqtt/internal/securefile"
 )
 
 const (
@@ -99,7 +99,7 @@ func (l *logins) save(now time.Time, force bool) error {
 	if err != nil {
 		return err
 	}
-	return private.Replace(l.file, text)
+	return securefile.Replace(l.file, text)
 }
 
 // restore remembers logins of an earlier process.

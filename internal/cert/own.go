@@ -18,8 +18,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"camqtt/internal/private"
-	"camqtt/internal/secret"
+	"camqtt/internal/securefile"
 )
 
 // Files of a key made here, in the folder that [OwnFiles] names.
@@ -51,14 +50,14 @@ func Own(data string) (*tls.Certificate, error) {
 	if err := keyMissing(certFile, keyFile); err != nil {
 		return nil, err
 	}
-	if err := private.MakeOnce(keyFile, 0o600, newKey); err != nil {
+	if err := securefile.MakeOnce(keyFile, 0o600, newKey); err != nil {
 		return nil, fmt.Errorf("make the broker's key: %w", err)
 	}
 	key, err := readKey(keyFile)
 	if err != nil {
 		return nil, err
 	}
-	if err := private.MakeOnce(certFile, 0o644, func() ([]byte, error) { return selfSigned(key) }); err != nil {
+	if err := securefile.MakeOnce(certFile, 0o644, func() ([]byte, error) { return selfSigned(key) }); err != nil {
 		return nil, fmt.Errorf("make the certificate of the broker's key: %w", err)
 	}
 	return ownPair(certFile, keyFile, key)
@@ -105,7 +104,7 @@ func ownPair(certFile, keyFile string, key crypto.Signer) (*tls.Certificate, err
 
 // readKey reads the key that was made here or put there by hand.
 func readKey(name string) (crypto.Signer, error) {
-	text, err := secret.ReadFile(name)
+	text, err := securefile.ReadSecret(name)
 	if err != nil {
 		return nil, fmt.Errorf("read the broker's key: %w", err)
 	}

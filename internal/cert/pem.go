@@ -9,7 +9,7 @@ import (
 	"os"
 	"time"
 
-	"camqtt/internal/secret"
+	"camqtt/internal/securefile"
 )
 
 const (
@@ -48,7 +48,7 @@ func readPair(certFile, keyFile string) (*tls.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the certificate: %w", err)
 	}
-	key, err := secret.ReadFile(keyFile)
+	key, err := securefile.ReadSecret(keyFile)
 	if err != nil {
 		return nil, fmt.Errorf("read the private key: %w", err)
 	}

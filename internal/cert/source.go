@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/crypto/acme"
 
-	"camqtt/internal/secret"
+	"camqtt/internal/securefile"
 )
 
 // Options says where a server's certificate comes from: Cert and Key, or ACME's
@@ -226,7 +226,7 @@ func (f *follower) read() ([][]byte, error) {
 	for i, name := range f.names {
 		read := os.ReadFile
 		if f.secrets[i] {
-			read = secret.ReadFile
+			read = securefile.ReadSecret
 		}
 		var err error
 		if texts[i], err = read(name); err != nil {

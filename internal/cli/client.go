@@ -13,7 +13,7 @@ import (
 	"camqtt/internal/brokerurl"
 	"camqtt/internal/config"
 	"camqtt/internal/mqttclient"
-	"camqtt/internal/secret"
+	"camqtt/internal/securefile"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
@@ -99,11 +99,11 @@ func (t *target) find(e *env) (config.MQTT, wire.Base, error) {
 		m.URL = []string{defaultBroker}
 	}
 	if t.passwordFile != "" {
-		file, err := secret.Locate(t.passwordFile, e.lookup("CREDENTIALS_DIRECTORY"))
+		file, err := securefile.LocateSecret(t.passwordFile, e.lookup("CREDENTIALS_DIRECTORY"))
 		if err != nil {
 			return m, "", usage(fmt.Errorf("read the password: %w", err), "")
 		}
-		text, err := secret.ReadFile(file)
+		text, err := securefile.ReadSecret(file)
 		if err != nil {
 			return m, "", usage(fmt.Errorf("read the password: %w", err), "")
 		}

@@ -15,8 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"camqtt/internal/enrol"
-	"camqtt/internal/private"
-	"camqtt/internal/secret"
+	"camqtt/internal/securefile"
 	"camqtt/internal/wire"
 )
 
@@ -140,7 +139,7 @@ func (j *joinFlags) join(ctx context.Context, e *env, t *target, want wire.ID) (
 		return fail(err)
 	}
 	file := filepath.Join(folder, string(code.Camera)+keptSuffix)
-	before, err := secret.ReadFile(file)
+	before, err := securefile.ReadSecret(file)
 	switch {
 	case err == nil && enrol.CameBy(before, code):
 		fmt.Fprintf(e.Stderr, "camqtt: camera %s has joined before with this join string (%s)\n", code.Camera, file)
@@ -172,8 +171,8 @@ func (j *joinFlags) read(e *env) (text string, err error) {
 	case j.text != "":
 		return j.text, nil
 	default:
-		if file, err = secret.Locate(file, e.lookup("CREDENTIALS_DIRECTORY")); err == nil {
-			raw, err = secret.ReadFile(file)
+		if file, err = securefile.LocateSecret(file, e.lookup("CREDENTIALS_DIRECTORY")); err == nil {
+			raw, err = securefile.ReadSecret(file)
 		}
 	}
 	if err != nil {
@@ -189,14 +188,14 @@ func (e *env) exchange(ctx context.Context, t *target, code enrol.Code, file str
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return fmt.Errorf("make the folder for how the hub is reached: %w", err)
 	}
-	private.Sweep(pending)
-	if err := private.Replace(pending, nil); err != nil { // before the join string is used up
+	securefile.Sweep(pending)
+	if err := securefile.Replace(pending, nil); err != nil { // before the join string is used up
 		return fmt.Errorf("keep how the hub is reached: %w", err)
 	}
 	defer func() { _ = os.Remove(pending) }() // gone already when all went well
 	c := enrol.Client{
 		Cert: lasting(t.cert), Key: lasting(t.key),
-		Keep: func(got enrol.Credentials) error { return private.Replace(pending, got.YAML()) },
+		Keep: func(got enrol.Credentials) error { return securefile.Replace(pending, got.YAML()) },
 	}
 	_, err := c.Join(ctx, code)
 	if err != nil && !errors.Is(err, enrol.ErrUnconfirmed) {
@@ -205,7 +204,7 @@ func (e *env) exchange(ctx context.Context, t *target, code enrol.Code, file str
 	if err != nil {
 		fmt.Fprintf(e.Stderr, "camqtt: %v; trying with what it was told\n", err)
 	}
-	if err := private.Rename(pending, file); err != nil {
+	if err := securefile.Rename(pending, file); err != nil {
 		return fmt.Errorf("keep how the hub is reached: %w", err)
 	}
 	return nil

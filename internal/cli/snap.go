@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"camqtt/internal/atomicfile"
 	"camqtt/internal/mqttclient"
+	"camqtt/internal/securefile"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
@@ -129,7 +129,7 @@ func (e *env) save(ctx context.Context, path string, b []byte) error {
 	if path == "-" {
 		return write(e.Stdout, b)
 	}
-	return atomicfile.Write(ctx, path, b)
+	return securefile.Write(ctx, path, b)
 }
 
 func write(w io.Writer, b []byte) error {

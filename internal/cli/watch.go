@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"camqtt/internal/atomicfile"
 	"camqtt/internal/mqttclient"
+	"camqtt/internal/securefile"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
@@ -115,7 +115,7 @@ func (e *env) sink(ctx context.Context, dir string, id wire.ID) (func(int, viewe
 			return nil, fmt.Errorf("make the folder for pictures: %w", err)
 		}
 		return func(n int, p viewer.Picture) error {
-			return atomicfile.Write(ctx, filepath.Join(dir, fmt.Sprintf("%s-%06d.jpg", id, n+1)), p.JPEG)
+			return securefile.Write(ctx, filepath.Join(dir, fmt.Sprintf("%s-%06d.jpg", id, n+1)), p.JPEG)
 		}, nil
 	}
 	if f, ok := e.Stdout.(*os.File); ok {

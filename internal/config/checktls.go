@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"camqtt/internal/cert"
-	"camqtt/internal/secret"
+	"camqtt/internal/securefile"
 )
 
 // locate turns credential:NAME into files, wherever a file can be named.
@@ -16,7 +16,7 @@ func (l *loader) locate(cfg *Config) {
 		if l.opts.ClientOnly && !strings.HasPrefix(f.key, "mqtt.") {
 			continue
 		}
-		path, err := secret.Locate(*f.path, folder)
+		path, err := securefile.LocateSecret(*f.path, folder)
 		if err != nil {
 			l.bad[f.key] = true
 			l.report(l.at(f.key), err.Error())

@@ -14,7 +14,7 @@ import (
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
 
-	"camqtt/internal/secret"
+	"camqtt/internal/securefile"
 	"camqtt/internal/wire"
 )
 
@@ -65,7 +65,7 @@ const maxFile = 1 << 20
 func Load(o Options) (*Config, error) {
 	readSecret := o.ReadFile
 	if o.ReadFile == nil {
-		o.ReadFile, readSecret = readFile, secret.ReadFile
+		o.ReadFile, readSecret = readFile, securefile.ReadSecret
 	}
 	l := &loader{
 		opts: o, readSecret: readSecret, shape: newShape(),

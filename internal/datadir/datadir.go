@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"camqtt/internal/private"
+	"camqtt/internal/securefile"
 )
 
 // Format is the layout that this program writes. A folder without a mark is older.
@@ -45,7 +45,7 @@ func Mark(dir string) error {
 		return err
 	}
 	name := filepath.Join(dir, FileName)
-	if err := private.Replace(name, []byte(head+strconv.Itoa(Format)+"\n")); err != nil {
+	if err := securefile.Replace(name, []byte(head+strconv.Itoa(Format)+"\n")); err != nil {
 		return fmt.Errorf("mark the data folder: %w", err)
 	}
 	return nil

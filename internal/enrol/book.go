@@ -14,8 +14,7 @@ import (
 	"time"
 
 	"camqtt/internal/cert"
-	"camqtt/internal/private"
-	"camqtt/internal/secret"
+	"camqtt/internal/securefile"
 	"camqtt/internal/strictjson"
 	"camqtt/internal/wire"
 )
@@ -100,7 +99,7 @@ func parsePage(text []byte) (*page, error) {
 }
 
 func (b Book) read() (*page, error) {
-	text, err := secret.ReadFile(string(b))
+	text, err := securefile.ReadSecret(string(b))
 	if err != nil {
 		return nil, fmt.Errorf("read invitations: %w", err)
 	}
@@ -114,12 +113,12 @@ func (b Book) read() (*page, error) {
 // edit changes the file, alone in doing so. An error of f leaves it as it is, unless
 // it is one of those that f wants to be kept.
 func (b Book) edit(f func(*page) (keep bool, err error)) error {
-	release, err := private.Lock(string(b))
+	release, err := securefile.Lock(string(b))
 	if err != nil {
 		return fmt.Errorf("change invitations: %w", err)
 	}
 	defer release()
-	private.Sweep(string(b))
+	securefile.Sweep(string(b))
 	p, err := b.read()
 	if errors.Is(err, fs.ErrNotExist) {
 		p, err = &page{Version: version}, nil
@@ -133,7 +132,7 @@ func (b Book) edit(f func(*page) (keep bool, err error)) error {
 	}
 	text, writeErr := json.MarshalIndent(p, "", "  ")
 	if writeErr == nil {
-		writeErr = private.Replace(string(b), append(text, '\n'))
+		writeErr = securefile.Replace(string(b), append(text, '\n'))
 	}
 	if writeErr != nil {
 		return fmt.Errorf("write invitations: %w", writeErr)

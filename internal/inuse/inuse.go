@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"camqtt/internal/private"
+	"camqtt/internal/securefile"
 	"camqtt/internal/wire"
 )
 
@@ -59,7 +59,7 @@ func Hold(dir string) (*Publisher, error) {
 		return nil, err
 	}
 	file := filepath.Join(dir, FileName)
-	release, err := private.Lock(file)
+	release, err := securefile.Lock(file)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (p *Publisher) Publish(l List) error {
 	if err != nil {
 		return err
 	}
-	return private.ReplaceSoon(p.file, append(text, '\n'))
+	return securefile.ReplaceUnsynced(p.file, append(text, '\n'))
 }
 
 // Release says that the hub does not run any more.
@@ -84,12 +84,12 @@ func Read(dir string) (List, error) {
 	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
 		return List{}, nil
 	}
-	release, err := private.TryLock(file)
+	release, err := securefile.TryLock(file)
 	if err == nil {
 		release()
 		return List{}, nil
 	}
-	if !errors.Is(err, private.ErrLocked) {
+	if !errors.Is(err, securefile.ErrLocked) {
 		return List{}, err
 	}
 	text, err := os.ReadFile(file)

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"camqtt/internal/private"
+	"camqtt/internal/securefile"
 )
 
 // settingsSuffix ends the names of files of settings made over MQTT.
@@ -25,7 +25,7 @@ func (p *Privacy) memoryFile() string {
 func (p *Privacy) Memory() ([]byte, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	f, err := private.Open(p.memoryFile())
+	f, err := securefile.Open(p.memoryFile())
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return nil, nil
@@ -40,7 +40,7 @@ func (p *Privacy) Memory() ([]byte, error) {
 	if !st.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is no ordinary file", p.memoryFile())
 	}
-	if err := private.Trusted(p.memoryFile(), st); err != nil {
+	if err := securefile.CheckOwner(p.memoryFile(), st); err != nil {
 		return nil, err
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxMemory+1))
@@ -56,7 +56,7 @@ func (p *Privacy) SetMemory(b []byte) error {
 	defer p.mu.Unlock()
 	err := makeFolder(p.folder)
 	if err == nil {
-		err = private.Replace(p.memoryFile(), b)
+		err = securefile.Replace(p.memoryFile(), b)
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w. Try: %s", p.memoryFile(), reason(err), another)

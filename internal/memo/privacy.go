@@ -11,7 +11,7 @@ import (
 	"sync"
 	"syscall"
 
-	"camqtt/internal/private"
+	"camqtt/internal/securefile"
 	"camqtt/internal/wire"
 )
 
@@ -98,7 +98,7 @@ func (p *Privacy) there() (bool, error) {
 
 // check says what is wrong with the file.
 func (p *Privacy) check() error {
-	f, err := private.Open(p.file)
+	f, err := securefile.Open(p.file)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (p *Privacy) check() error {
 	case !st.Mode().IsRegular():
 		return fmt.Errorf("%s is no ordinary file", p.file)
 	}
-	if err := private.Trusted(p.file, st); err != nil {
+	if err := securefile.CheckOwner(p.file, st); err != nil {
 		return distrust{err}
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile))
@@ -140,12 +140,12 @@ func (p *Privacy) set() error {
 		return p.unwritten(err)
 	}
 	err := p.hold()
-	if errors.Is(err, private.ErrLocked) {
+	if errors.Is(err, securefile.ErrLocked) {
 		return p.shared()
 	}
 	if err == nil {
-		private.Sweep(p.file)
-		err = private.Replace(p.file, p.text())
+		securefile.Sweep(p.file)
+		err = securefile.Replace(p.file, p.text())
 	}
 	trust := p.check() // somebody else may be able to take it away
 	switch {
@@ -163,7 +163,7 @@ func (p *Privacy) unset() error {
 		err = p.hold()
 	}
 	switch {
-	case errors.Is(err, private.ErrLocked):
+	case errors.Is(err, securefile.ErrLocked):
 		return p.shared()
 	case err != nil:
 		return p.undeleted(err)
@@ -182,8 +182,8 @@ func (p *Privacy) remove() error {
 	if err := os.Remove(p.file); err != nil {
 		return err
 	}
-	if err := private.SyncFolder(p.folder); err != nil {
-		return errors.Join(err, private.Replace(p.file, p.text()))
+	if err := securefile.SyncFolder(p.folder); err != nil {
+		return errors.Join(err, securefile.Replace(p.file, p.text()))
 	}
 	return nil
 }
@@ -193,7 +193,7 @@ func (p *Privacy) hold() error {
 	if p.release != nil {
 		return nil
 	}
-	release, err := private.TryLock(p.file)
+	release, err := securefile.TryLock(p.file)
 	if err != nil {
 		return err
 	}
@@ -258,5 +258,5 @@ func makeFolder(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) { // another camera was quicker
 		return err
 	}
-	return private.SyncFolder(up)
+	return securefile.SyncFolder(up)
 }

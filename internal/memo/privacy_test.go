@@ -97,7 +97,7 @@ func TestRemembers(t *testing.T) {
 // What a crash has left half written is neither on nor in the way.
 func TestHalfWritten(t *testing.T) {
 	folder := t.TempDir()
-	left := file(folder) + ".new-123"
+	left := filepath.Join(filepath.Dir(file(folder)), "."+filepath.Base(file(folder))+"123")
 	if err := os.WriteFile(left, []byte("priv"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -9,10 +9,9 @@ import (
 	"io/fs"
 	"iter"
 	"os"
-	"path/filepath"
 	"strings"
 
-	"camqtt/internal/private"
+	"camqtt/internal/securefile"
 )
 
 const (
@@ -35,7 +34,7 @@ type messageLog struct {
 // load reads the log from its start. Damaged lines are left out; what they are is in
 // damage. A line without an end is what a crash leaves, and no damage.
 func (l *messageLog) load(longest int64, each func(Message) error) (damage, err error) {
-	f, err := private.Open(l.name)
+	f, err := securefile.Open(l.name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -154,7 +153,7 @@ func (l *messageLog) open() error {
 		return nil
 	}
 	if _, err := os.Lstat(l.name); errors.Is(err, fs.ErrNotExist) {
-		if err := private.Replace(l.name); err != nil {
+		if err := securefile.Replace(l.name); err != nil {
 			return err
 		}
 		l.size = 0
@@ -178,32 +177,23 @@ func (l *messageLog) close() {
 func (l *messageLog) wasteful() bool { return l.torn || l.size > 2*l.live+slack }
 
 // compact replaces the log by one with a line for each message.
-func (l *messageLog) compact(all iter.Seq[Message]) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(l.name), filepath.Base(l.name)+newSuffix+"*") // mode 0600
+func (l *messageLog) compact(all iter.Seq[Message]) error {
+	size := int64(0)
+	err := securefile.ReplaceFunc(l.name, func(f io.Writer) error {
+		w := bufio.NewWriterSize(f, 64<<10)
+		for m := range all {
+			text, err := line(&m)
+			if err != nil {
+				return err
+			}
+			if _, err := w.Write(text); err != nil {
+				return err
+			}
+			size += int64(len(text))
+		}
+		return w.Flush()
+	})
 	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
-	w, size := bufio.NewWriterSize(f, 64<<10), int64(0)
-	for m := range all {
-		text, err := line(&m)
-		if err != nil {
-			return err
-		}
-		if _, err := w.Write(text); err != nil {
-			return err
-		}
-		size += int64(len(text))
-	}
-	if err := errors.Join(w.Flush(), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := private.Rename(f.Name(), l.name); err != nil {
 		return err
 	}
 	l.close() // the one before

@@ -11,7 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"camqtt/internal/private"
+	"camqtt/internal/securefile"
 )
 
 const (
@@ -31,7 +31,7 @@ func (p pictures) file(topic string) string {
 
 // read reads a picture that is not larger than could have been written.
 func (p pictures) read(name string, longest int64) (m Message, err error) {
-	f, err := private.Open(name)
+	f, err := securefile.Open(name)
 	if err != nil {
 		return m, err
 	}
@@ -62,11 +62,11 @@ func (p pictures) write(m *Message) error {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		return private.SyncFolder(p.dir)
+		return securefile.SyncFolder(p.dir)
 	}
 	head, err := line(m)
 	if err != nil {
 		return err
 	}
-	return private.Replace(name, head, m.Payload)
+	return securefile.Replace(name, head, m.Payload)
 }

@@ -9,14 +9,12 @@ import (
 	"path/filepath"
 	"strings"
 
-	"camqtt/internal/atomicfile"
 	"camqtt/internal/datadir"
-	"camqtt/internal/private"
+	"camqtt/internal/securefile"
 )
 
 const (
-	lockFile  = "lock"
-	newSuffix = atomicfile.NewSuffix
+	lockFile = "lock"
 )
 
 // Options say how a folder is read. All are needed.
@@ -73,8 +71,8 @@ func (s *Store) Close() {
 // were removed since are among them, without a payload. A message that each refuses is
 // damaged, or [ErrForeign].
 func (s *Store) Load(each func(Message) error) error {
-	private.Sweep(s.log.name) // others write in this folder too
-	private.SweepFolder(s.pictures.dir)
+	securefile.Sweep(s.log.name) // others write in this folder too
+	securefile.SweepFolder(s.pictures.dir)
 	damage, err := s.log.load(6*int64(s.o.MessageBytes)+(64<<10), each) // JSON may take six bytes for one
 	if err != nil {
 		return err

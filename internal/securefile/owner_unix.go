@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd || netbsd || openbsd
 
-package private
+package securefile
 
 import (
 	"fmt"
@@ -10,21 +10,21 @@ import (
 	"syscall"
 )
 
-// patient keeps opening a pipe, where a file should be, from waiting for ever.
-const patient = syscall.O_NONBLOCK
+// nonBlocking keeps open from blocking on a named pipe in the place of a file.
+const nonBlocking = syscall.O_NONBLOCK
 
-// Lock makes changes of a file one thing at a time, over all processes, until release
-// is called. A process that is killed holds nothing.
+// Lock excludes other processes from changing a file until release is called. The kernel
+// releases the lock of a killed process.
 func Lock(name string) (release func(), err error) { return lock(name, syscall.LOCK_EX) }
 
-// TryLock is [Lock] for who does not wait: [ErrLocked] where another holds it.
+// TryLock is [Lock] without waiting. It returns [ErrLocked] if another process holds the lock.
 func TryLock(name string) (release func(), err error) {
 	return lock(name, syscall.LOCK_EX|syscall.LOCK_NB)
 }
 
 func lock(name string, how int) (release func(), err error) {
-	// A link would be followed by root into what is not the folder's owner's.
-	f, err := os.OpenFile(name+".lock", os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|patient, 0o600)
+	// Root must not follow a link out of the folder of another user.
+	f, err := os.OpenFile(name+".lock", os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|nonBlocking, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", name, err)
 	}
@@ -48,9 +48,9 @@ func lock(name string, how int) (release func(), err error) {
 	return func() { _ = f.Close() }, nil
 }
 
-// Trusted reports that somebody else has put a file there, or could have. st is that of
+// CheckOwner refuses a file that another user has put there, or could have. st describes
 // the open file.
-func Trusted(name string, st fs.FileInfo) error {
+func CheckOwner(name string, st fs.FileInfo) error {
 	dir := filepath.Dir(name)
 	folder, err := os.Stat(dir)
 	if err != nil {
@@ -67,8 +67,7 @@ func Trusted(name string, st fs.FileInfo) error {
 	return nil
 }
 
-// ownLink refuses to have root follow a link of another user, who could have any file
-// replaced by it.
+// ownLink refuses a link of another user for root: it could make root replace any file.
 func ownLink(name string, info fs.FileInfo) error {
 	is, ok := info.Sys().(*syscall.Stat_t)
 	if os.Geteuid() != 0 || !ok || is.Uid == 0 {
@@ -77,9 +76,9 @@ func ownLink(name string, info fs.FileInfo) error {
 	return fmt.Errorf("%s is a symbolic link of user %d, which root does not follow. Try: as that user, or the file that it leads to", name, is.Uid)
 }
 
-// inherit gives a file that root makes to the owner of its folder: what is added with
-// sudo shall be of use to a hub that is not root. A file that has another name
-// elsewhere was put there by that owner, and is not given to him.
+// inherit gives a file that root creates to the owner of its folder, so that a hub that does
+// not run as root can use what sudo has added. A file with a second hard link is refused:
+// the owner of the folder could have linked a file of another user there.
 func inherit(f *os.File, dir string) error {
 	if os.Geteuid() != 0 {
 		return nil

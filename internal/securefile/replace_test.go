@@ -1,4 +1,4 @@
-package private
+package securefile
 
 import (
 	"errors"
@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"sync"
 	"testing"
-
-	"camqtt/internal/atomicfile"
 )
 
 func write(t testing.TB, name, text string, mode os.FileMode) {
@@ -18,7 +16,7 @@ func write(t testing.TB, name, text string, mode os.FileMode) {
 	}
 }
 
-// A replaced file is for its owner only, whatever it was, and nothing is left beside it.
+// A replaced file is readable only by its owner, whatever its mode was. No temporary file remains.
 func TestReplace(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "a.json")
@@ -44,21 +42,21 @@ func TestReplace(t *testing.T) {
 	}
 }
 
-// Sweep removes what a crash has left of one file, and nothing else.
+// Sweep removes the temporary files of one file, and nothing else.
 func TestSweep(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "a.json")
-	for _, f := range []string{name, name + atomicfile.NewSuffix + "1", name + atomicfile.NewSuffix + "2", name + ".bak", filepath.Join(dir, "b.json"+atomicfile.NewSuffix+"1")} {
-		write(t, f, "x", 0o600)
+	for _, f := range []string{"a.json", ".a.json1", ".a.json22", "a.json.bak", ".a.json.bak1", ".a.json", ".b.json1"} {
+		write(t, filepath.Join(dir, f), "x", 0o600)
 	}
 	Sweep(name)
 	all, err := os.ReadDir(dir)
-	if err != nil || len(all) != 3 {
+	if err != nil || len(all) != 5 {
 		t.Errorf("left are %v, %v", all, err)
 	}
 }
 
-// Who holds the lock is alone: a number that many raise loses none.
+// The lock excludes others: a number that several goroutines increment loses no increment.
 func TestLock(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "n")
 	write(t, name, "0", 0o600)
@@ -87,7 +85,7 @@ func TestLock(t *testing.T) {
 	}
 }
 
-// Who only tries for the lock is told that it is held, and has it when it is not.
+// TryLock fails while the lock is held, and succeeds afterwards.
 func TestTryLock(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "n")
 	release, err := Lock(name)
@@ -103,11 +101,11 @@ func TestTryLock(t *testing.T) {
 	}
 	defer release()
 	if _, err := TryLock(name); !errors.Is(err, ErrLocked) {
-		t.Errorf("while one who tried holds it: %v, want %v", err, ErrLocked)
+		t.Errorf("while TryLock holds it: %v, want %v", err, ErrLocked)
 	}
 }
 
-// A link is followed: the file that it leads to is replaced, and the link stays.
+// A symbolic link is followed: its target is replaced, and the link stays.
 func TestReplaceFollowsLinks(t *testing.T) {
 	dir := t.TempDir()
 	target, name := filepath.Join(dir, "kept", "a.json"), filepath.Join(dir, "a.json")

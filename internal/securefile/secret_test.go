@@ -1,4 +1,4 @@
-package secret_test
+package securefile_test
 
 import (
 	"os"
@@ -6,10 +6,10 @@ import (
 	"strings"
 	"testing"
 
-	"camqtt/internal/secret"
+	"camqtt/internal/securefile"
 )
 
-func TestReadFileLooksAtTheMode(t *testing.T) {
+func TestReadSecretLooksAtTheMode(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	if err := os.WriteFile(path, []byte("hunter2"), 0o600); err != nil {
 		t.Fatal(err)
@@ -24,7 +24,7 @@ func TestReadFileLooksAtTheMode(t *testing.T) {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		b, err := secret.ReadFile(path)
+		b, err := securefile.ReadSecret(path)
 		switch {
 		case ok && (err != nil || string(b) != "hunter2"):
 			t.Errorf("mode %04o: %q, %v: want it read", mode, b, err)
@@ -42,26 +42,26 @@ func TestReadFileLooksAtTheMode(t *testing.T) {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := secret.ReadFile(path); (err == nil) != ok {
+		if _, err := securefile.ReadSecret(path); (err == nil) != ok {
 			t.Errorf("mode %04o of root: %v, want read %v", mode, err, ok)
 		}
 	}
 }
 
-func TestReadFileIsBounded(t *testing.T) {
+func TestReadSecretIsBounded(t *testing.T) {
 	dir := t.TempDir()
 	big := filepath.Join(dir, "big")
 	if err := os.WriteFile(big, make([]byte, 1<<20+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{big, dir, filepath.Join(dir, "missing")} {
-		if b, err := secret.ReadFile(name); err == nil || b != nil {
+		if b, err := securefile.ReadSecret(name); err == nil || b != nil {
 			t.Errorf("%s: %d bytes, %v: want an error", name, len(b), err)
 		}
 	}
 }
 
-func TestLocate(t *testing.T) {
+func TestLocateSecret(t *testing.T) {
 	for _, c := range []struct{ name, folder, want, err string }{
 		{"/etc/x", "/run/c", "/etc/x", ""},
 		{"", "/run/c", "", ""},
@@ -71,9 +71,9 @@ func TestLocate(t *testing.T) {
 		{"credential:..", "/run/c", "", "want a name"},
 		{"credential:../shadow", "/run/c", "", "want a name"},
 	} {
-		got, err := secret.Locate(c.name, c.folder)
+		got, err := securefile.LocateSecret(c.name, c.folder)
 		if got != c.want || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
-			t.Errorf("Locate(%q, %q) = %q, %v", c.name, c.folder, got, err)
+			t.Errorf("LocateSecret(%q, %q) = %q, %v", c.name, c.folder, got, err)
 		}
 	}
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package private_test
+package securefile_test
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"camqtt/internal/private"
+	"camqtt/internal/securefile"
 	"camqtt/internal/testkit"
 )
 
@@ -21,11 +21,11 @@ func content(t *testing.T, name string) string {
 	return string(b)
 }
 
-// TestReplaceKept keeps what a file was, from the first time on.
+// ReplaceKept keeps the previous content, from the first write on.
 func TestReplaceKept(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "file")
 	for _, c := range []struct{ text, kept string }{{"one", "one"}, {"two", "one"}, {"three", "two"}} {
-		if err := private.ReplaceKept(name, name+".bak", []byte(c.text)); err != nil {
+		if err := securefile.ReplaceKept(name, name+".bak", []byte(c.text)); err != nil {
 			t.Fatal(err)
 		}
 		if got, kept := content(t, name), content(t, name+".bak"); got != c.text || kept != c.kept {
@@ -34,13 +34,13 @@ func TestReplaceKept(t *testing.T) {
 	}
 }
 
-// TestReplaceKeptOnFullDisk replaces a file by a shorter one where there is no room left,
-// with the copy to give way and without, and leaves nothing else behind.
+// On a full disk ReplaceKept replaces a file by a shorter one, with and without a copy that
+// it can remove. No temporary file remains.
 func TestReplaceKeptOnFullDisk(t *testing.T) {
 	for _, copies := range []bool{true, false} {
 		dir := testkit.SmallDisk(t, "128k")
 		name := filepath.Join(dir, "file")
-		if err := private.ReplaceKept(name, name+".bak", bytes.Repeat([]byte("x"), 5000)); err != nil {
+		if err := securefile.ReplaceKept(name, name+".bak", bytes.Repeat([]byte("x"), 5000)); err != nil {
 			t.Fatal(err)
 		}
 		if !copies {
@@ -49,20 +49,20 @@ func TestReplaceKeptOnFullDisk(t *testing.T) {
 			}
 		}
 		empty := testkit.FillDisk(t, dir)
-		if err := private.ReplaceKept(name, name+".bak", bytes.Repeat([]byte("y"), 4500)); err != nil {
+		if err := securefile.ReplaceKept(name, name+".bak", bytes.Repeat([]byte("y"), 4500)); err != nil {
 			t.Errorf("copies %v: %v", copies, err)
 		}
 		if got := content(t, name); got != string(bytes.Repeat([]byte("y"), 4500)) {
 			t.Errorf("copies %v: %d bytes, %.10q", copies, len(got), got)
 		}
-		if err := private.ReplaceKept(name, name+".bak", bytes.Repeat([]byte("z"), 90_000)); err == nil {
+		if err := securefile.ReplaceKept(name, name+".bak", bytes.Repeat([]byte("z"), 90_000)); err == nil {
 			t.Errorf("copies %v: more than there is room for was written", copies)
 		}
 		if got := content(t, name); got != string(bytes.Repeat([]byte("y"), 4500)) {
 			t.Errorf("copies %v: what found no room changed the file", copies)
 		}
 		empty()
-		if left, _ := filepath.Glob(name + ".new-*"); len(left) > 0 {
+		if left, _ := filepath.Glob(filepath.Join(filepath.Dir(name), ".file*")); len(left) > 0 {
 			t.Errorf("left behind: %q", left)
 		}
 	}

@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd || netbsd || openbsd
 
-package atomicfile
+package securefile
 
 import (
 	"context"
@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// pipeRetry is how often a named pipe is tried that has no reader yet.
+// pipeRetry is the time between attempts to open a named pipe that has no reader yet.
 const pipeRetry = 20 * time.Millisecond
 
-// noFollow makes opening fail where a link was put in the place of a file that was none.
+// noFollow makes open fail if the file has been replaced by a symbolic link.
 const noFollow = syscall.O_NOFOLLOW
 
-// followable refuses links as Linux does where fs.protected_symlinks is set: those that
-// another user has put into a folder such as /tmp, where everybody may.
+// followable refuses a symbolic link of another user in a world-writable folder with the
+// sticky bit, such as /tmp, as Linux does with fs.protected_symlinks.
 func followable(link string, info fs.FileInfo) error {
 	dir, err := os.Stat(filepath.Dir(link))
 	if err != nil || dir.Mode()&fs.ModeSticky == 0 || dir.Mode()&0o002 == 0 {

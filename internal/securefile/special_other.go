@@ -1,6 +1,6 @@
 //go:build !(linux || darwin || freebsd || netbsd || openbsd)
 
-package atomicfile
+package securefile
 
 import (
 	"context"

@@ -1,8 +1,4 @@
-// Package secret reads files that hold a secret: passwords and private keys. It
-// owns the rule about who else may read such a file, and the way from a name to
-// the file that systemd has put there. It never writes, and never repeats what it
-// has read.
-package secret
+package securefile
 
 import (
 	"errors"
@@ -17,10 +13,10 @@ import (
 // maxFile is the largest secret read, in bytes.
 const maxFile = 1 << 20
 
-// ReadFile reads a secret of at most 1 MiB. A file that others than its owner may
+// ReadSecret reads a secret of at most 1 MiB. A file that others than its owner may
 // read is refused with an error that says what to do; only a file of root may be
 // readable by its group, which is how a service that is not root is given one.
-func ReadFile(name string) ([]byte, error) {
+func ReadSecret(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -33,7 +29,7 @@ func ReadFile(name string) ([]byte, error) {
 	if info.IsDir() {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("is a folder")}
 	}
-	if err := private(info); err != nil {
+	if err := checkMode(info); err != nil {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("%w; try: chmod 600 %s", err, name)}
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
@@ -46,8 +42,8 @@ func ReadFile(name string) ([]byte, error) {
 	return b, nil
 }
 
-// private looks at who may read what is no pipe or device.
-func private(info fs.FileInfo) error {
+// checkMode refuses a regular file that other users may read.
+func checkMode(info fs.FileInfo) error {
 	if !info.Mode().IsRegular() {
 		return nil
 	}
@@ -60,10 +56,10 @@ func private(info fs.FileInfo) error {
 // scheme begins the name of a secret that systemd provides.
 const scheme = "credential:"
 
-// Locate turns credential:NAME into the file that systemd's LoadCredential=NAME:...
+// LocateSecret turns credential:NAME into the file that systemd's LoadCredential=NAME:...
 // has made, below folder, which is the variable CREDENTIALS_DIRECTORY. Any other
 // name stays as it is.
-func Locate(name, folder string) (string, error) {
+func LocateSecret(name, folder string) (string, error) {
 	id, ok := strings.CutPrefix(name, scheme)
 	switch {
 	case !ok:

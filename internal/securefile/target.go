@@ -1,4 +1,4 @@
-package atomicfile
+package securefile
 
 import (
 	"errors"
@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// maxLinks is how many symbolic links lead to a file at most, as in Linux.
+// maxLinks is the most symbolic links that are followed, as in Linux.
 const maxLinks = 40
 
-// Target returns the file that a name leads to through symbolic links, which need not
-// exist. Each link is shown to allowed, which may refuse it; nil allows all.
-func Target(name string, allowed func(link string, info fs.FileInfo) error) (string, error) {
+// resolveLinks follows symbolic links and returns the name of the target, which need not
+// exist. allowed is called for each link and may refuse it; nil allows all.
+func resolveLinks(name string, allowed func(link string, info fs.FileInfo) error) (string, error) {
 	for range maxLinks {
 		info, err := os.Lstat(name)
 		if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode()&fs.ModeSymlink == 0 {
@@ -50,11 +50,11 @@ const (
 	open    // already: written where it stands, by the name that was given
 )
 
-// resolve finds the file that a name leads to, and what it is. Links are followed that a
-// shell would follow.
+// resolve follows the symbolic links that a shell would follow, and returns the target and
+// its kind.
 func resolve(name string) (target string, k kind, err error) {
 	descriptor := false // such as /dev/stdout, whose file is open already
-	target, err = Target(name, func(link string, info fs.FileInfo) error {
+	target, err = resolveLinks(name, func(link string, info fs.FileInfo) error {
 		descriptor = descriptor || strings.HasPrefix(link, "/proc/")
 		return followable(link, info)
 	})
@@ -80,7 +80,7 @@ func resolve(name string) (target string, k kind, err error) {
 	return target, regular, nil
 }
 
-// notRegular says what is in the place of a file.
+// notRegular returns the error for a target that is not a regular file.
 func notRegular(m fs.FileMode) error {
 	is := "no regular file"
 	switch {

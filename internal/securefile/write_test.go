@@ -1,4 +1,4 @@
-package atomicfile
+package securefile
 
 import (
 	"context"
@@ -39,8 +39,8 @@ func save(t *testing.T, name, text string) {
 	}
 }
 
-// A regular file is replaced by another, so that its readers have the old one whole, and
-// nothing is left beside it.
+// A regular file is replaced atomically: an open reader keeps the old content, and no
+// temporary file remains.
 func TestWriteReplacesRegularFiles(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "a.jpg")
@@ -61,7 +61,7 @@ func TestWriteReplacesRegularFiles(t *testing.T) {
 	}
 }
 
-// The mode of a file that exists stays; that of a new one is for the umask to say.
+// An existing file keeps its mode; the umask decides that of a new one.
 func TestWriteKeepsModes(t *testing.T) {
 	before := syscall.Umask(0o027)
 	defer syscall.Umask(before)
@@ -108,8 +108,8 @@ func TestWriteFollowsLinks(t *testing.T) {
 	}
 }
 
-// A link that another user has put into a folder for everybody is not followed, neither to
-// a file nor to nothing. Only root can make one here.
+// A link of another user in a world-writable folder is not followed, whether its target
+// exists or not. Only root can create such a link in this test.
 func TestWriteRefusesPlantedLinks(t *testing.T) {
 	if os.Geteuid() != 0 {
 		if err := followable("/nowhere/link", nil); err == nil {
@@ -153,7 +153,7 @@ func TestWriteRefusesPlantedLinks(t *testing.T) {
 	}
 }
 
-// A device is written to and stays one. A null device of the test's own needs root.
+// A device is written to and stays a device. Creating a null device for the test needs root.
 func TestWriteIntoDevices(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "null")
 	if err := syscall.Mknod(name, syscall.S_IFCHR|0o666, 1<<8|3); err != nil {
@@ -169,7 +169,7 @@ func TestWriteIntoDevices(t *testing.T) {
 	}
 }
 
-// A named pipe brings its reader everything, and is not waited for longer than asked.
+// The reader of a named pipe gets everything. Waiting for a reader ends with the context.
 func TestWriteIntoPipes(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(name, 0o600); err != nil {
@@ -196,7 +196,7 @@ func TestWriteIntoPipes(t *testing.T) {
 	}
 }
 
-// A descriptor that is open already, as /dev/stdout, is written to where it stands.
+// An open descriptor, such as /dev/stdout, is written to at its position.
 func TestWriteIntoDescriptors(t *testing.T) {
 	dir := t.TempDir()
 	f, err := os.Create(filepath.Join(dir, "log"))
@@ -230,7 +230,7 @@ func TestWriteRefusesWhatIsNoFile(t *testing.T) {
 		if err := Write(t.Context(), name, nil); err == nil {
 			t.Errorf("%s: no error", name)
 		}
-		if err := Replace(name, Options{Mode: 0o600, Sync: true}); err == nil {
+		if err := Replace(name); err == nil {
 			t.Errorf("replace %s: no error", name)
 		}
 	}
@@ -239,8 +239,8 @@ func TestWriteRefusesWhatIsNoFile(t *testing.T) {
 	}
 }
 
-// A file in a folder that cannot be written to is overwritten in place. Root may write to
-// every folder: an immutable one would be needed.
+// A file in a read-only folder is overwritten in place. The parts are tested alone, because
+// root may write to every folder.
 func TestInPlace(t *testing.T) {
 	for err, want := range map[error]bool{
 		&fs.PathError{Err: syscall.EACCES}: true, &os.LinkError{Err: syscall.EBUSY}: true,
@@ -253,7 +253,7 @@ func TestInPlace(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "a.jpg")
 	put(t, name, "longer than the new", 0o640)
 	before, _ := os.Stat(name)
-	if err := overwrite(name, []byte("new")); err != nil {
+	if err := overwrite(name, 0, []byte("new")); err != nil {
 		t.Fatal(err)
 	}
 	if after, _ := os.Stat(name); !os.SameFile(before, after) || content(t, name) != "new" {
