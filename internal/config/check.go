@@ -3,104 +3,117 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+
+	"camqtt/internal/brokerurl"
 )
 
-// check looks at what several keys make together. Values that were refused are
-// not judged a second time.
-func (l *loader) check(cfg *Config) {
-	l.locate(cfg)
-	if !l.opts.ClientOnly {
-		l.checkSomething(cfg)
-	}
-	if cfg.Broker != nil {
-		l.checkBroker(cfg)
-	}
-	if cfg.Dashboard != nil {
-		l.checkDashboard(cfg)
-	}
-	l.checkMQTT(cfg)
-	l.checkCameras(cfg)
-	l.checkPush(cfg)
+// checker judges several keys together. It does not judge values that were refused
+// before.
+type checker struct {
+	*report
+	*Config
+	o          Options
+	readSecret func(name string) ([]byte, error)
 }
 
-// at is where a key was given, or where it would have been.
-func (l *loader) at(key string) origin {
-	for up := key; ; {
-		if o, ok := l.origins[up]; ok {
-			if up != key && o.file != fromEnvironment {
-				o.key = key
-			}
-			return o
-		}
-		if up == "" {
-			return origin{file: "configuration", key: key}
-		}
-		up, _ = cutLast(up)
+func (c *checker) check() {
+	if !c.o.ClientOnly && c.Broker == nil && c.Dashboard == nil && len(c.Cameras) == 0 && len(c.problems) == 0 {
+		c.add(c.at(""), "nothing to run: want at least one of broker:, dashboard: and cameras:")
 	}
+	if c.Broker != nil {
+		c.checkReach(entrance{"broker.listen", c.Broker.Listen, "broker", c.Broker.Anonymous, c.Broker.Data})
+		c.checkReach(entrance{"broker.tls.listen", c.Broker.TLS.Listen, "broker", c.Broker.Anonymous, c.Broker.Data})
+		c.checkBrokerTLS()
+	}
+	if c.Dashboard != nil {
+		c.checkDashboard()
+		c.checkDashboardTLS()
+	}
+	c.checkTrust()
+	c.checkPassword()
+	c.checkCameras()
+	c.checkPush()
+	c.checkPorts()
 }
 
-// sound reports whether none of the keys had a value that was refused.
-func (l *loader) sound(keys ...string) bool {
-	for _, k := range keys {
-		if l.bad[k] {
-			return false
-		}
-	}
-	return true
-}
-
-func (l *loader) given(key string) bool {
-	_, ok := l.origins[key]
+// given reports whether a key has a value from a source.
+func (c *checker) given(key string) bool {
+	_, ok := c.origins[key]
 	return ok
 }
 
-func (l *loader) checkSomething(cfg *Config) {
-	if cfg.Broker == nil && cfg.Dashboard == nil && len(cfg.Cameras) == 0 && len(l.problems) == 0 {
-		l.report(l.at(""), "nothing to run: want at least one of broker:, dashboard: and cameras:")
-	}
-}
+// entrance is an address to listen on, and the section that says who gets in there.
+type entrance struct{ key, addr, section, anonymous, data string }
 
-func (l *loader) checkBroker(cfg *Config) {
-	b := cfg.Broker
-	for _, key := range []string{"broker.listen", "broker.tls.listen"} {
-		addr := b.Listen
-		if key == "broker.tls.listen" {
-			addr = b.TLS.Listen
-		}
-		l.checkReach(brokerEntrance(b, key, addr))
-	}
-	l.checkBrokerTLS(cfg)
-	if sharePort(b.Listen, b.TLS.Listen) && l.sound("broker.listen", "broker.tls.listen") {
-		l.report(l.at("broker.tls.listen"), inTheWay(b.TLS.Listen, "broker.listen", b.Listen))
-	}
-}
-
-// entrance is an address to listen on, and the keys that say who gets in there.
-type entrance struct {
-	key, addr               string
-	anonymousKey, anonymous string
-	dataKey, data           string
-}
-
-func brokerEntrance(b *Broker, key, addr string) entrance {
-	return entrance{key, addr, "broker.anonymous", b.Anonymous, "broker.data", b.Data}
-}
-
-// checkReach looks at an address that others may reach: whoever comes to it needs an
-// account, and accounts need a place.
-func (l *loader) checkReach(e entrance) {
-	help := "camqtt user add NAME"
-	if e.data != "" {
-		help += " --data " + e.data
+// checkReach judges an address that other machines may reach: they need an account, and
+// accounts need a folder.
+func (c *checker) checkReach(e entrance) {
+	anonymous, data := e.section+".anonymous", e.section+".data"
+	if e.addr == "" || isLoopback(e.addr) || !c.sound(e.key, anonymous, data) {
+		return
 	}
 	switch {
-	case e.addr == "" || isLoopback(e.addr) || !l.sound(e.key, e.anonymousKey, e.dataKey):
 	case e.anonymous != "loopback" && e.anonymous != "never":
-		l.reportf(l.at(e.key), "other machines can reach %s, and %s is %s: want an address of this machine such as 127.0.0.1, "+
-			"or %[2]s: loopback, and an account for everybody else. Try: %[4]s", e.addr, e.anonymousKey, e.anonymous, help)
+		help := "camqtt user add NAME"
+		if e.data != "" {
+			help += " --data " + e.data
+		}
+		c.addf(c.at(e.key), "other machines can reach %s, and %s is %s: want an address of this machine such as 127.0.0.1, "+
+			"or %[2]s: loopback, and an account for everybody else. Try: %[4]s", e.addr, anonymous, e.anonymous, help)
 	case e.data == "":
-		l.reportf(l.at(e.key), "other machines can reach %s, and without %s there can be no accounts: "+
-			"want a folder for %[2]s, or an address of this machine such as 127.0.0.1", e.addr, e.dataKey)
+		c.addf(c.at(e.key), "other machines can reach %s, and without %s there can be no accounts: "+
+			"want a folder for %[2]s, or an address of this machine such as 127.0.0.1", e.addr, data)
+	}
+}
+
+// isLoopback reports whether only this machine reaches an address that listen has taken.
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+func (c *checker) checkDashboard() {
+	d, b := c.Dashboard, c.Broker
+	if b == nil && len(c.MQTT.URL) == 0 {
+		c.refuse("dashboard", "no broker to show the cameras of: want a broker section, or mqtt.url", "mqtt.url")
+	}
+	switch {
+	case b == nil:
+		c.checkReach(entrance{"dashboard.listen", d.Listen, "dashboard", d.Anonymous, d.Data})
+	case d.Anonymous != "loopback" && c.sound("dashboard.anonymous"):
+		c.refuse("dashboard.anonymous", "is for a broker elsewhere: want broker.anonymous in its place")
+	case d.Data != "":
+		c.refuse("dashboard.data", "is for a broker elsewhere: want broker.data in its place")
+	default:
+		c.checkReach(entrance{"dashboard.listen", d.Listen, "broker", b.Anonymous, b.Data})
+	}
+}
+
+// checkPorts looks for addresses that cannot be listened on together.
+func (c *checker) checkPorts() {
+	type port struct{ key, addr string }
+	var all []port
+	if b := c.Broker; b != nil {
+		all = append(all, port{"broker.listen", b.Listen}, port{"broker.tls.listen", b.TLS.Listen})
+	}
+	if c.Dashboard != nil {
+		all = append(all, port{"dashboard.listen", c.Dashboard.Listen})
+	}
+	all = append(all, port{"push.listen", c.Push.Listen}, port{"push.tcp", c.Push.TCP})
+	for i, p := range all {
+		for _, other := range all[:i] {
+			if sharePort(p.addr, other.addr) {
+				text := fmt.Sprintf("%s is in the way of %s (%s): want another port", p.addr, other.key, other.addr)
+				c.refuse(p.key, text, p.key, other.key)
+			}
+		}
 	}
 }
 
@@ -113,145 +126,157 @@ func sharePort(a, b string) bool {
 		(hostA == hostB || every(hostA) || every(hostB))
 }
 
-func (l *loader) checkDashboard(cfg *Config) {
-	d := cfg.Dashboard
-	if cfg.Broker == nil && len(cfg.MQTT.URL) == 0 && l.sound("mqtt.url") {
-		l.report(l.at("dashboard"), "no broker to show the cameras of: want a broker section, or mqtt.url")
-	}
-	switch {
-	case cfg.Broker == nil:
-		l.checkReach(entrance{"dashboard.listen", d.Listen, "dashboard.anonymous", d.Anonymous, "dashboard.data", d.Data})
-	case d.Anonymous != "loopback" && l.sound("dashboard.anonymous"):
-		l.report(l.at("dashboard.anonymous"), "is for a broker elsewhere: want broker.anonymous in its place")
-	case d.Data != "":
-		l.report(l.at("dashboard.data"), "is for a broker elsewhere: want broker.data in its place")
-	default:
-		l.checkReach(brokerEntrance(cfg.Broker, "dashboard.listen", d.Listen))
-	}
-	l.checkDashboardTLS(cfg)
-	if cfg.Broker == nil || !l.sound("dashboard.listen") {
-		return
-	}
-	for _, other := range []entry{
-		{l.at("broker.listen"), cfg.Broker.Listen},
-		{l.at("broker.tls.listen"), cfg.Broker.TLS.Listen},
-	} {
-		if l.sound(other.at.key) && sharePort(d.Listen, other.text) {
-			l.report(l.at("dashboard.listen"), inTheWay(d.Listen, other.at.key, other.text))
-		}
-	}
-}
-
-func inTheWay(addr, otherKey, other string) string {
-	return fmt.Sprintf("%s is in the way of %s (%s): want another port", addr, otherKey, other)
-}
-
-func (l *loader) checkMQTT(cfg *Config) {
-	m := &cfg.MQTT
-	withUser := 0
-	for _, u := range m.URL {
-		if hasUser(u) {
-			withUser++
-		}
-	}
-	l.checkTrust(m)
-	secret := "mqtt.password"
-	if m.PasswordFile != "" && l.sound("mqtt.password_file") {
+func (c *checker) checkPassword() {
+	m := &c.MQTT
+	key := "mqtt.password"
+	if m.PasswordFile != "" && c.sound("mqtt.password_file") {
 		if m.Password != "" {
-			l.report(l.at("mqtt.password"), "given as well as mqtt.password_file: want one of them")
+			c.refuse(key, "given as well as mqtt.password_file: want one of them")
 			return
 		}
-		secret = "mqtt.password_file"
-		l.readPassword(m)
+		key = "mqtt.password_file"
+		m.Password = c.secret(key, m.PasswordFile, "password")
+		if len(m.Password) > maxPassword {
+			c.addf(c.at(key), "%s has %d bytes: want at most %d", m.PasswordFile, len(m.Password), maxPassword)
+		}
 	}
-	if !l.opts.ClientOnly && l.given(secret) && (m.Password != "" || m.PasswordFile != "") && m.Username == "" &&
-		withUser == 0 && l.sound("mqtt.username", "mqtt.url") {
-		l.report(l.at(secret), "a password without a user: want mqtt.username as well")
+	hasPassword := c.given(key) && (m.Password != "" || m.PasswordFile != "")
+	if hasPassword && m.Username == "" && !slices.ContainsFunc(m.URL, hasUser) && !c.o.ClientOnly {
+		c.refuse(key, "a password without a user: want mqtt.username as well", "mqtt.username", "mqtt.url")
 	}
 }
 
-// readPassword takes the password from its file.
-func (l *loader) readPassword(m *MQTT) {
-	const key = "mqtt.password_file"
-	m.Password = l.secret(key, m.PasswordFile, "password")
-	if len(m.Password) > maxPassword {
-		l.reportf(l.at(key), "%s has %d bytes: want at most %d", m.PasswordFile, len(m.Password), maxPassword)
+// hasUser reports whether a URL that brokerURL has taken names a user.
+func hasUser(brokerURL string) bool {
+	u, err := url.Parse(brokerURL)
+	return err == nil && u.User.Username() != ""
+}
+
+// isTLS reports whether a URL that brokerURL has taken is of an encrypted connection.
+func isTLS(brokerURL string) bool {
+	u, err := brokerurl.Parse(brokerURL)
+	return err == nil && brokerurl.Secure(u)
+}
+
+// packetRoom is how much of a packet at the embedded broker is left for topic and
+// properties beside the picture, in bytes.
+const packetRoom = 97_152
+
+func (c *checker) checkCameras() {
+	if len(c.Cameras) > 0 && c.Broker == nil && len(c.MQTT.URL) == 0 {
+		c.refuse(camerasKey, "no broker to send the pictures to: want a broker section, or mqtt.url", "mqtt.url")
+	}
+	for i := range c.Cameras {
+		cam := &c.Cameras[i]
+		source := cam.key("source")
+		switch {
+		case !c.sound(source):
+		case cam.Source == "":
+			c.refuse(source, missingSource)
+		case c.o.CheckSource != nil && c.sound(cam.key("rotate")):
+			if err := c.o.CheckSource(cam.Source, cam.Rotate); err != nil {
+				c.refuse(source, err.Error())
+			}
+		}
+		if c.Broker == nil || len(c.MQTT.URL) > 0 {
+			continue
+		}
+		if most := c.Broker.Limits.PacketBytes - packetRoom; cam.MaxImageBytes > most {
+			text := fmt.Sprintf("%d: want at most %d, which is what the embedded broker takes with broker.limits.packet_bytes",
+				cam.MaxImageBytes, max(most, 0))
+			c.refuse(cam.key("max_image_bytes"), text, "broker.limits.packet_bytes")
+		}
+	}
+}
+
+// key is the dotted key of a member of the camera.
+func (c *Camera) key(member string) string { return join(join(camerasKey, string(c.ID)), member) }
+
+// checkPush judges the ports for boards that send their pictures, and which boards may.
+func (c *checker) checkPush() {
+	p := c.Push
+	ports := p.Listen != "" || p.TCP != ""
+	pushed := 0
+	for i := range c.Cameras {
+		cam := &c.Cameras[i]
+		switch {
+		case !c.sound(cam.key("source")):
+		case !cam.Pushed():
+			c.checkNotPushed(cam)
+		default:
+			pushed++
+			if !ports {
+				c.refuse(cam.key("source"), "nothing takes the board's pictures in: want push.listen, or push.tcp, "+
+					"such as push: {listen: 192.168.1.10:8090}", "push.listen", "push.tcp")
+			}
+			c.checkSender(cam)
+		}
+	}
+	if ports && pushed == 0 && len(c.problems) == 0 {
+		key := "push.listen"
+		if p.Listen == "" {
+			key = "push.tcp"
+		}
+		c.refuse(key, "no camera to take pictures in for: want one with source: push")
+	}
+	c.checkPair("push.tls", p.TLS.Cert, p.TLS.Key)
+	if p.TLS.Cert != "" && p.TLS.Key != "" && p.Listen == "" {
+		c.refuse("push.tls.cert", "a certificate, but no port to use it on: want push.listen as well", "push.listen", "push.tcp")
+	}
+}
+
+// checkNotPushed refuses the keys of boards that send for other cameras.
+func (c *checker) checkNotPushed(cam *Camera) {
+	for _, k := range [][2]string{
+		{"push_token", string(cam.PushToken)}, {"push_token_file", cam.PushTokenFile}, {"push_from", cam.PushFrom},
+	} {
+		if k[1] != "" {
+			c.refuse(cam.key(k[0]), "is for a board that sends its pictures: want source: push as well")
+		}
+	}
+}
+
+// checkSender judges which board may send for a camera, and reads the token from its file.
+func (c *checker) checkSender(cam *Camera) {
+	tokenKey, fileKey := cam.key("push_token"), cam.key("push_token_file")
+	if !c.sound(tokenKey, fileKey, cam.key("push_from")) {
+		return
+	}
+	switch {
+	case cam.PushToken != "" && cam.PushTokenFile != "":
+		c.refuse(tokenKey, "given as well as push_token_file: want one of them")
+	case cam.PushTokenFile != "":
+		before := len(c.problems)
+		cam.PushToken = c.secret(fileKey, cam.PushTokenFile, "token")
+		if _, err := token(string(cam.PushToken)); err != nil && len(c.problems) == before {
+			c.addf(c.at(fileKey), "%s: %v", cam.PushTokenFile, err)
+		}
+	case cam.PushToken == "" && cam.PushFrom == "":
+		c.refuse(cam.key("source"), "anybody could send pictures for this camera: want push_token_file, push_token or push_from")
 	}
 }
 
 // secret is the only line of the file that a key names.
-func (l *loader) secret(key, file, what string) Secret {
-	b, ok := l.secretFile(key, file)
+func (c *checker) secret(key, file, what string) Secret {
+	b, ok := c.read(c.readSecret, key, file)
 	if !ok {
 		return ""
 	}
-	secret, one := oneLine(b)
+	secret, one := onlyLine(b)
 	switch {
 	case secret == "":
-		l.reportf(l.at(key), "%s is empty: want the %s as its only line", file, what)
+		c.addf(c.at(key), "%s is empty: want the %s as its only line", file, what)
 	case !one:
-		l.reportf(l.at(key), "%s has more than one line: want the %s as its only line", file, what)
+		c.addf(c.at(key), "%s has more than one line: want the %s as its only line", file, what)
 	}
 	return secret
 }
 
-// packetRoom is how much of a packet at the embedded broker is left for what is not
-// the picture, in bytes.
-const packetRoom = 97_152
-
-func (l *loader) checkCameras(cfg *Config) {
-	if len(cfg.Cameras) > 0 && cfg.Broker == nil && len(cfg.MQTT.URL) == 0 && l.sound("mqtt.url") {
-		l.report(l.at(camerasKey), "no broker to send the pictures to: want a broker section, or mqtt.url")
+// read reads the file that a key names.
+func (c *checker) read(read func(string) ([]byte, error), key, file string) ([]byte, bool) {
+	b, err := read(file)
+	if err != nil {
+		c.addf(c.at(key), "%s cannot be read: %s", file, reason(err))
 	}
-	for _, c := range cfg.Cameras {
-		key := func(member string) string { return camerasKey + "." + string(c.ID) + "." + member }
-		switch {
-		case !l.sound(key("source")):
-		case c.Source == "":
-			l.missingSource(l.at(key("source")))
-		case l.opts.CheckSource != nil && l.sound(key("rotate")):
-			if err := l.opts.CheckSource(c.Source, c.Rotate); err != nil {
-				l.report(l.at(key("source")), err.Error())
-			}
-		}
-		if cfg.Broker == nil || len(cfg.MQTT.URL) > 0 || !l.sound("broker.limits.packet_bytes") {
-			continue
-		}
-		if most := cfg.Broker.Limits.PacketBytes - packetRoom; c.MaxImageBytes > most {
-			l.reportf(l.at(key("max_image_bytes")), "%d: want at most %d, which is what the embedded broker takes with broker.limits.packet_bytes", c.MaxImageBytes, max(most, 0))
-		}
-	}
-}
-
-func (l *loader) missingSource(at origin) {
-	l.report(at, "missing: every camera needs one, such as source: test:640x480")
-}
-
-// Exposed returns the first address that others than this machine can reach; "" when
-// there is none.
-func (c *Config) Exposed() string {
-	var all []string
-	if c.Broker != nil {
-		all = append(all, c.Broker.Listen, c.Broker.TLS.Listen)
-	}
-	if c.Dashboard != nil {
-		all = append(all, c.Dashboard.Listen)
-	}
-	for _, addr := range all {
-		if addr != "" && !isLoopback(addr) {
-			return addr
-		}
-	}
-	return ""
-}
-
-// AccountsData returns the folder of the accounts; "" when there can be none.
-func (c *Config) AccountsData() string {
-	switch {
-	case c.Broker != nil:
-		return c.Broker.Data
-	case c.Dashboard != nil:
-		return c.Dashboard.Data
-	}
-	return ""
+	return b, err == nil
 }

@@ -28,7 +28,8 @@ func fieldKeys(t reflect.Type, up string) (keys []string) {
 		return fieldKeys(t.Elem(), up+".<id>")
 	case t.Kind() == reflect.Struct:
 		for i := range t.NumField() {
-			keys = append(keys, fieldKeys(t.Field(i).Type, strings.TrimPrefix(up+"."+t.Field(i).Tag.Get("key"), "."))...)
+			name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+			keys = append(keys, fieldKeys(t.Field(i).Type, strings.TrimPrefix(up+"."+name, "."))...)
 		}
 		return keys
 	}
@@ -39,9 +40,6 @@ func TestKeysAreTheFields(t *testing.T) {
 	var names []string
 	for _, k := range config.Keys() {
 		names = append(names, k.Name)
-		if k.Meaning == "" || strings.Contains(k.Meaning, "\n") {
-			t.Errorf("%s: meaning %q, want one line", k.Name, k.Meaning)
-		}
 	}
 	fields := fieldKeys(reflect.TypeFor[config.Config](), "")
 	slices.Sort(names)
@@ -117,14 +115,29 @@ func TestFullExample(t *testing.T) {
 	found := map[string][2]*yaml.Node{}
 	keyNodes(&root, "", found)
 	rows := lines(string(text))
+	last := 0
 	for _, k := range config.Keys() {
 		node, ok := found[k.Name]
 		if !ok {
 			t.Errorf("%s is missing", k.Name)
 			continue
 		}
-		if got := strings.TrimSpace(rows[node[0].Line-2]); got != "# "+k.Meaning {
-			t.Errorf("line %d: %s: comment\n%s\nwant\n# %s", node[0].Line-1, k.Name, got, k.Meaning)
+		if node[0].Line < last {
+			t.Errorf("line %d: %s: want the order of the table of keys", node[0].Line, k.Name)
+		}
+		last = node[0].Line
+		comment := rows[node[0].Line-2]
+		if !strings.HasPrefix(strings.TrimSpace(comment), "# ") || len(comment) > 120 {
+			t.Errorf("line %d: %s: comment %q, want one of at most 120 bytes", node[0].Line-1, k.Name, comment)
+		}
+		if above := rows[max(node[0].Line-3, 0)]; strings.HasPrefix(above, strings.Split(comment, "#")[0]+"#") {
+			t.Errorf("line %d: %s: more than one line of comment", node[0].Line-2, k.Name)
+		}
+		for _, form := range config.SourceForms() {
+			scheme, _, _ := strings.Cut(form, ":")
+			if k.Name == "cameras.<id>.source" && !strings.Contains(comment, " "+scheme) {
+				t.Errorf("line %d: %s is missing in %q", node[0].Line-1, scheme, comment)
+			}
 		}
 		if _, got, _ := strings.Cut(rows[node[0].Line-1], ": "); k.Default != "" && got != k.Default {
 			t.Errorf("line %d: %s: %s, want the default %s", node[0].Line, k.Name, got, k.Default)

@@ -5,106 +5,96 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/spf13/viper"
+
+	"camqtt/internal/securefile"
 )
 
-// named is a key that holds the path of a file or folder.
-type named struct {
-	key  string
-	path *string
+// paths makes the paths of a configuration those that the program opens.
+type paths struct {
+	*tree
+	v *viper.Viper
+	o Options
 }
 
-// paths returns every path that was configured, however it is given.
-func paths(cfg *Config) []named {
-	m, p := &cfg.MQTT, &cfg.Push.TLS
-	all := []named{
-		{"mqtt.password_file", &m.PasswordFile},
-		{"mqtt.ca_file", &m.CAFile},
-		{"mqtt.cert", &m.Cert},
-		{"mqtt.key", &m.Key},
-		{"push.tls.cert", &p.Cert},
-		{"push.tls.key", &p.Key},
-		{"state", &cfg.State},
-	}
-	if b := cfg.Broker; b != nil {
-		t := &b.TLS
-		all = append(all, named{"broker.data", &b.Data}, named{"broker.unix", &b.Unix},
-			named{"broker.tls.cert", &t.Cert}, named{"broker.tls.key", &t.Key},
-			named{"broker.tls.client_ca", &t.ClientCA}, named{"broker.tls.acme.ca_file", &t.ACME.CAFile})
-	}
-	if d := cfg.Dashboard; d != nil {
-		t := &d.TLS
-		all = append(all, named{"dashboard.data", &d.Data},
-			named{"dashboard.tls.cert", &t.Cert}, named{"dashboard.tls.key", &t.Key}, named{"dashboard.tls.client_ca", &t.ClientCA},
-			named{"dashboard.session_key_file", &d.SessionKeyFile})
-	}
-	for i := range cfg.Cameras {
-		c := &cfg.Cameras[i]
-		all = append(all, named{cameraKey(c, "push_token_file"), &c.PushTokenFile})
-	}
-	return all
-}
-
-func cameraKey(c *Camera, member string) string {
-	return camerasKey + "." + string(c.ID) + "." + member
-}
-
-// resolve makes relative paths in files relative to the file. Those in arguments and
-// variables stay relative to the working directory.
-func (l *loader) resolve(cfg *Config) {
-	for _, n := range paths(cfg) {
-		if n.key == "state" && *n.path == "auto" {
-			continue
+// resolve goes through all keys with paths.
+func (p paths) resolve() {
+	for _, k := range Keys() {
+		section, member := cutLast(k.Name)
+		switch {
+		case !k.isPath():
+		case section == cameraSection:
+			for _, c := range p.cameras {
+				path, _ := c.values[member].(string)
+				c.values[member] = p.path(k, join(join(camerasKey, c.id), member), path)
+			}
+		case p.v.IsSet(k.Name):
+			p.v.Set(k.Name, p.path(k, k.Name, p.v.GetString(k.Name)))
 		}
-		*n.path = l.relative(n.key, *n.path)
 	}
-	for i := range cfg.Cameras {
-		c := &cfg.Cameras[i]
-		if kind, folder, _ := strings.Cut(c.Source, ":"); strings.EqualFold(kind, "dir") && folder != "" {
-			c.Source = kind + ":" + l.relative(cameraKey(c, "source"), folder)
+	for _, c := range p.cameras {
+		source, _ := c.values["source"].(string)
+		if kind, dir, _ := strings.Cut(source, ":"); strings.EqualFold(kind, "dir") && dir != "" {
+			c.values["source"] = kind + ":" + p.relative(join(join(camerasKey, c.id), "source"), dir, false)
 		}
 	}
 }
 
-// relative returns where a path leads that stands in a file. What exists at its old
-// place, in the working directory, is used as long as there is nothing at the new one.
-func (l *loader) relative(key, path string) string {
-	from := l.at(key).file
-	if path == "" || filepath.IsAbs(path) || strings.HasPrefix(path, "credential:") || !l.files[from] || l.bad[key] {
+// path is where a key leads, whose name in messages is shown.
+func (p paths) path(k Key, shown, path string) string {
+	if k.Name == "state" && path == "auto" {
 		return path
 	}
-	dir, state := filepath.Dir(from), l.stateFolder()
-	if credentials := l.environ("CREDENTIALS_DIRECTORY"); credentials != "" && within(from, credentials) {
-		// A copy, in a folder that cannot be written to: see systemd.exec(5).
-		dir = state
+	path = p.relative(shown, path, k.kind == writePath)
+	if p.o.ClientOnly && !strings.HasPrefix(shown, "mqtt.") {
+		return path
+	}
+	file, err := securefile.LocateSecret(path, p.o.variable("CREDENTIALS_DIRECTORY"))
+	if err != nil {
+		p.refused[shown] = true
+		p.add(p.at(shown), err.Error())
+		return path
+	}
+	return file
+}
+
+// relative returns where a path leads that stands in a file: relative paths are relative
+// to the file. A path that exists at its old place, in the working directory, is used as
+// long as there is nothing at the new place. Paths in arguments and variables are relative
+// to the working directory.
+func (p paths) relative(key, path string, written bool) string {
+	from := p.at(key)
+	if path == "" || filepath.IsAbs(path) || strings.HasPrefix(path, "credential:") || from.line == 0 || p.refused[key] {
+		return path
+	}
+	dir, state := filepath.Dir(from.file), p.stateFolder()
+	if credentials := p.o.variable("CREDENTIALS_DIRECTORY"); credentials != "" && within(from.file, credentials) {
+		dir = state // the file is a copy in a read-only folder: systemd.exec(5)
 	}
 	if dir == "" || dir == "." {
 		return path
 	}
 	now := filepath.Join(dir, path)
-	if written(key) && within(from, "/etc") && !exists(now) {
-		now = filepath.Join(cmp.Or(state, serviceFolder), path) // which commands find, too
+	if written && within(from.file, "/etc") && !exists(now) {
+		now = filepath.Join(cmp.Or(state, serviceFolder), path) // where commands find it, too
 	}
-	if exists(now) || !exists(path) || same(now, path) {
+	if exists(now) || !exists(path) || samePath(now, path) {
 		return now
 	}
-	if l.opts.Moved != nil {
-		l.opts.Moved(key, path, now)
+	if p.o.Moved != nil {
+		p.o.Moved(key, path, now)
 	}
 	return path
 }
 
-// serviceFolder is where the hub keeps things as a service: configs/systemd.
+// serviceFolder is the folder of the hub's service: configs/systemd.
 const serviceFolder = "/var/lib/camqtt"
 
 // stateFolder is where a service may write, "" outside of one.
-func (l *loader) stateFolder() string {
-	dir, _, _ := strings.Cut(l.environ("STATE_DIRECTORY"), ":")
+func (p paths) stateFolder() string {
+	dir, _, _ := strings.Cut(p.o.variable("STATE_DIRECTORY"), ":")
 	return dir
-}
-
-// written reports whether a key names a folder that the program writes to.
-func written(key string) bool {
-	return key == "broker.data" || key == "dashboard.data" || key == "state"
 }
 
 // within reports whether a file is in a folder.
@@ -118,20 +108,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// same reports whether two paths are written differently for one place.
-func same(a, b string) bool {
+func samePath(a, b string) bool {
 	a, errA := filepath.Abs(a)
 	b, errB := filepath.Abs(b)
 	return errA == nil && errB == nil && a == b
-}
-
-// environ returns a variable of the environment, "" for none.
-func (l *loader) environ(name string) string {
-	value := ""
-	for _, v := range l.opts.Environ {
-		if s, ok := strings.CutPrefix(v, name+"="); ok {
-			value = s
-		}
-	}
-	return value
 }

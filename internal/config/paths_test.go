@@ -110,21 +110,50 @@ func TestPathsOfACredential(t *testing.T) {
 	}
 }
 
-// What is configured below /etc is kept where the service keeps it, whoever asks.
+// A folder in a configuration below /etc is where the service keeps it.
 func TestPathsOfAService(t *testing.T) {
-	l := &loader{origins: map[string]origin{}, bad: map[string]bool{}, files: map[string]bool{"/etc/camqtt/none.yaml": true}}
+	p := paths{tree: &tree{report: newReport()}}
 	for _, key := range []string{"broker.data", "mqtt.password_file"} {
-		l.origins[key] = origin{file: "/etc/camqtt/none.yaml"}
+		p.origins[key] = origin{file: "/etc/camqtt/none.yaml", line: 1}
 	}
-	if got := l.relative("broker.data", "./data"); got != "/var/lib/camqtt/data" {
+	if got := p.relative("broker.data", "./data", true); got != "/var/lib/camqtt/data" {
 		t.Errorf("for a command the data is in %s", got)
 	}
-	l.opts.Environ = []string{"STATE_DIRECTORY=/var/lib/yard"}
-	if got := l.relative("broker.data", "./data"); got != "/var/lib/yard/data" {
+	p.o.Environ = []string{"STATE_DIRECTORY=/var/lib/yard"}
+	if got := p.relative("broker.data", "./data", true); got != "/var/lib/yard/data" {
 		t.Errorf("for the service the data is in %s", got)
 	}
-	if got := l.relative("mqtt.password_file", "password"); got != "/etc/camqtt/password" {
+	if got := p.relative("mqtt.password_file", "password", false); got != "/etc/camqtt/password" {
 		t.Errorf("a secret is %s", got)
+	}
+}
+
+// Every key whose comment speaks of a file, a folder or a socket is a path.
+func TestEveryPathIsResolved(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "configs", "full.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	comments := map[string]string{} // by the last part of the name and the order of the table
+	rows := strings.Split(string(text), "\n")
+	at := 0
+	for _, k := range Keys() {
+		_, member := cutLast(k.Name)
+		for at++; !strings.HasPrefix(strings.TrimLeft(rows[at], " -"), member+":"); at++ {
+		}
+		comments[k.Name] = rows[at-1]
+	}
+	for _, k := range Keys() {
+		comment, isPath := comments[k.Name], false
+		for _, word := range []string{"PEM file", "file with", "folder ", "Unix socket"} {
+			isPath = isPath || strings.Contains(strings.ToLower(comment), strings.ToLower(word))
+		}
+		if k.Name == cameraPrefix+"source" || strings.Contains(comment, "_file is") {
+			continue
+		}
+		if isPath != k.isPath() {
+			t.Errorf("%s: a path: %v, resolved: %v (%s)", k.Name, isPath, !isPath, comment)
+		}
 	}
 }
 

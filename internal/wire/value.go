@@ -66,6 +66,9 @@ func (s Size) String() string {
 	return strconv.Itoa(s.Width) + "x" + strconv.Itoa(s.Height)
 }
 
+// MarshalText writes the size as String does.
+func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // Pixels returns the area in pixels.
 func (s Size) Pixels() int { return s.Width * s.Height }
 
