@@ -25,7 +25,6 @@ var exceptions = map[typeName]typeSize{
 	{"internal/homeassistant/announce", "Announcer"}: {29, 4},
 	{"internal/cli", "env"}:                          {64, 24},
 	{"internal/cli", "plant"}:                        {35, 12},
-	{"internal/config", "loader"}:                    {55, 7},
 	{"internal/homeassistant", "Options"}:            {26, 5},
 	{"internal/homeassistant", "subject"}:            {13, 4},
 	{"internal/mqttclient", "Link"}:                  {26, 4},
