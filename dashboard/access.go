@@ -46,7 +46,9 @@ func visitorOf(r *http.Request) visitor {
 func (d *Dashboard) identified(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
 	v, err := d.visit(r)
 	if err == nil || errors.Is(err, access.ErrNone) && r.URL.Path == mqttPath {
-		d.renewCookie(w, r, v.session)
+		if r.URL.Path != mqttPath { // the answer to an upgrade carries no cookie
+			d.renewCookie(w, r, v.session)
+		}
 		return r.WithContext(context.WithValue(r.Context(), visitorKey{}, v)), true
 	}
 	d.refuseVisitor(w, r, err)

@@ -322,11 +322,7 @@ func TestNoSecretsShown(t *testing.T) {
 		all += body
 	}
 	cookie := c.logIn(t, "ann", token)
-	pass := c.ticket(t, cookie)
-	if err := c.enter(t, cookie, pass); err != nil {
-		t.Fatal(err)
-	}
-	_ = c.enter(t, cookie, pass) // refused
+	c.connected(t, cookie)
 	for _, form := range []string{credentials("annie", "secret-of-mine"), "user=annie&password=secret-of-mine%zz", credentials("secret-of-mine", "x")} {
 		_, body := post(t, c.url+"/login", form, cookie...)
 		all += body
@@ -334,7 +330,7 @@ func TestNoSecretsShown(t *testing.T) {
 	log.mu.Lock()
 	all += log.b.String()
 	log.mu.Unlock()
-	for _, secret := range []string{token, token[len(token)-20:], "secret-of-mine", strings.TrimPrefix(cookie[1], "camqtt="), pass.Password} {
+	for _, secret := range []string{token, token[len(token)-20:], "secret-of-mine", strings.TrimPrefix(cookie[1], "camqtt=")} {
 		if strings.Contains(all, secret) {
 			t.Errorf("%.8s... is shown", secret)
 		}

@@ -220,7 +220,7 @@ func (d *Dashboard) routes() []route {
 		{"POST " + loginPath, nothing, d.logIn},
 		{"POST /logout", nothing, d.logOut},
 		{"GET /api/me", nothing, d.whoAmI},
-		{"POST /api/mqtt-ticket", toWatch, d.giveTicket},
+		{"POST /api/mqtt-ticket", toWatch, d.oldTicket},
 		{"GET /metrics", toWatch, d.showMetrics},
 	}
 	if d.opts.Enrol != nil {

@@ -16,13 +16,11 @@ const maxIntroduction = 64 << 10
 // is, and the broker judges it.
 func introduce(packet []byte, user, password string) []byte {
 	head, n, ok := fixedHeader(packet)
-	if !ok || packet[0] != 0x10 || len(packet) != head+n || n < 12 {
+	if !ok || packet[0] != 0x10 || len(packet) != head+n {
 		return packet
 	}
-	body := packet[head:]
-	name := int(binary.BigEndian.Uint16(body))
-	at := 2 + name + 1 // after the protocol's name and level
-	if at >= len(body) || body[at]&(flagUser|flagPassword) != 0 {
+	h, err := readConnect(packet[head:])
+	if err != nil || h.user != "" || h.password != "" {
 		return packet
 	}
 	fields := lengthPrefixed(nil, user)
@@ -31,10 +29,10 @@ func introduce(packet []byte, user, password string) []byte {
 		fields = lengthPrefixed(fields, password)
 		flags |= flagPassword
 	}
-	out := appendRemaining([]byte{0x10}, n+len(fields))
+	out := appendRemaining([]byte{0x10}, h.login+len(fields))
 	start := len(out)
-	out = append(append(out, body...), fields...)
-	out[start+at] |= flags
+	out = append(append(out, h.body[:h.login]...), fields...)
+	out[start+h.flags] = out[start+h.flags]&^(flagUser|flagPassword) | flags
 	return out
 }
 

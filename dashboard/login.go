@@ -2,11 +2,14 @@ package dashboard
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"math"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"camqtt/internal/access"
 )
@@ -16,6 +19,8 @@ const (
 	loginPath = "/login"
 	// maxForm bounds what visitors send that nobody knows yet, in bytes.
 	maxForm = 8 << 10
+	// stillsOnly is why an account gets no WebSocket to a broker elsewhere.
+	stillsOnly = "before a broker elsewhere live pictures are for operators and admins of all cameras; others see stills"
 )
 
 // publicFiles are what the login page needs.
@@ -135,7 +140,7 @@ type me struct {
 	Known    bool   `json:"known"`    // false: log in first
 	Name     string `json:"name"`     // "" without an account
 	Role     string `json:"role"`     // "" when not known
-	Session  bool   `json:"session"`  // by logging in: a ticket is needed, and logging out is possible
+	Session  bool   `json:"session"`  // by logging in, so that logging out is possible
 	CanLogIn bool   `json:"canLogIn"` // there are accounts that may do more
 	Command  bool   `json:"command"`  // may give cameras commands
 	Operate  bool   `json:"operate"`  // may change their settings
@@ -162,21 +167,68 @@ func (d *Dashboard) whoAmI(w http.ResponseWriter, r *http.Request) {
 		out.Operate = out.Command && v.Role != access.Viewer
 		out.Enrol, out.Users = admin && d.opts.Enrol != nil, admin && d.opts.Users != nil
 	}
+	// A page learns nothing from a WebSocket that is refused.
 	if origin := r.URL.Query().Get("origin"); !d.origins.allows(r, origin) {
-		out.Refused = d.origins.refusal(r, origin) // a WebSocket that is refused tells a page nothing
+		out.Refused = d.origins.refusal(r, origin)
+	} else if out.Known && d.opts.OwnRights && !v.operatesAll() {
+		out.Refused = stillsOnly
 	}
 	d.answer(w, out)
 }
 
-// visit finds out who makes a request: by his session, or as [Dashboard.identify] does.
+// visit finds out who makes a request: by his session, or as [Dashboard.identify] does. A
+// session opens the WebSocket for its own page only, not for those of dashboard.origins.
 func (d *Dashboard) visit(r *http.Request) (visitor, error) {
-	if d.opts.Access != nil {
+	if d.opts.Access != nil && (r.URL.Path != mqttPath || ownPage(r)) {
 		if x := d.session(r); x != nil {
 			return visitor{Principal: x.who, known: true, session: x}, nil
 		}
 	}
 	p, err := d.identify(r)
 	return visitor{Principal: p, known: err == nil}, err
+}
+
+// ownPage reports whether a request comes from a page of this server. Behind a proxy that
+// changes Host, Sec-Fetch-Site tells; browsers send it on secure origins only.
+func ownPage(r *http.Request) bool {
+	if u := parseOrigin(r.Header.Get("Origin")); u != nil && sameOrigin(u, r.Host) {
+		return true
+	}
+	site := r.Header.Get("Sec-Fetch-Site")
+	return site == "" || site == "same-origin"
+}
+
+// oldTicket answers pages and programs of earlier versions, which asked for a ticket for
+// each connection. The session is enough now: only the client identifier is of use.
+func (d *Dashboard) oldTicket(w http.ResponseWriter, r *http.Request) {
+	switch v := visitorOf(r); {
+	case v.session == nil:
+		refuse(w, http.StatusBadRequest, "a ticket is for who has logged in; you need none: connect to /mqtt as you came here")
+		return
+	case d.opts.OwnRights && !v.operatesAll():
+		refuse(w, http.StatusForbidden, "%s", stillsOnly)
+		return
+	}
+	d.answer(w, struct {
+		User     string `json:"user"`
+		Password string `json:"password"`
+		Client   string `json:"client"`
+		Expires  string `json:"expires"`
+	}{Client: "web-" + rand.Text()[:18], Expires: time.Now().Add(time.Minute).UTC().Format(time.RFC3339)})
+}
+
+// answer sends JSON that nobody keeps.
+func (d *Dashboard) answer(w http.ResponseWriter, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		d.opts.Log.Error("answer not written", "err", err)
+		refuse(w, http.StatusInternalServerError, "the answer cannot be written; the log says more")
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	_, _ = w.Write(append(body, '\n'))
 }
 
 // bound binds a request to the session or account of who makes it. false: that has

@@ -52,7 +52,6 @@ func (d *Dashboard) mqtt(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if x := s.who.session; x != nil {
-		s.admit = d.admission(s.who)
 		defer context.AfterFunc(x.ctx, func() {
 			s.CloseWith(websocket.ClosePolicyViolation, "the session has ended")
 			_ = s.Close()

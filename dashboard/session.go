@@ -66,11 +66,10 @@ type sessions struct {
 	all     map[mark]*session
 	ended   *endedSessions
 	closing bool // the program ends, and the sessions go on
-	tickets map[mark]*ticket
 }
 
 func newSessions(o Options) *sessions {
-	s := &sessions{access: o.Access, key: o.SessionKey, log: o.Log, all: map[mark]*session{}, tickets: map[mark]*ticket{}}
+	s := &sessions{access: o.Access, key: o.SessionKey, log: o.Log, all: map[mark]*session{}}
 	if s.key == nil {
 		s.key = newSessionKey()
 	}
@@ -158,11 +157,6 @@ func (s *sessions) finish(x *session) {
 	}
 	delete(s.all, x.id)
 	x.timer.Stop()
-	for m, t := range s.tickets {
-		if t.of == x {
-			delete(s.tickets, m)
-		}
-	}
 	now := time.Now()
 	if s.closing || !now.Before(time.Unix(x.token.Until, 0)) {
 		return

@@ -30,10 +30,7 @@ type socket struct {
 	line  net.Conn
 	from  net.Addr
 	who   visitor
-	admit *admission // nil: what comes is not looked at (any more)
-	// admitted is that admit has let it through.
-	admitted atomic.Bool
-	heard    atomic.Int64 // counts reads that brought something, pongs included
+	heard atomic.Int64 // counts reads that brought something, pongs included
 
 	msg io.Reader // rest of the message being read
 	err error     // how reading ended; the WebSocket library allows no second try
@@ -124,13 +121,6 @@ func upgrade(w http.ResponseWriter, r *http.Request, from net.Addr, limit int64)
 // Read returns bytes of binary messages. After any error, a passed deadline
 // included, the connection cannot be read again.
 func (s *socket) Read(p []byte) (int, error) {
-	if s.admit != nil {
-		return s.read(p)
-	}
-	return s.receive(p)
-}
-
-func (s *socket) receive(p []byte) (int, error) {
 	for s.err == nil {
 		if s.msg == nil {
 			kind, r, err := s.ws.NextReader()
@@ -270,12 +260,9 @@ func (s *socket) SetWriteDeadline(t time.Time) error {
 // Line returns the connection beneath, for a broker that frames.
 func (s *socket) Line() net.Conn { return s.line }
 
-// Visitor returns who has come, as far as HTTP knows; a broker that can judge by that
-// needs no credentials in CONNECT. Who has logged in is not known before his ticket is:
-// a cookie alone shows that his browser has come, not his page.
-func (s *socket) Visitor() (access.Principal, bool) {
-	return s.who.Principal, s.who.known && (s.who.session == nil || s.admitted.Load())
-}
+// Visitor returns the user whom HTTP has identified. A CONNECT without credentials is
+// then that user's.
+func (s *socket) Visitor() (access.Principal, bool) { return s.who.Principal, s.who.known }
 
 // AppendHead appends the head of a final, unmasked binary frame of n bytes.
 // RFC 6455 section 5.2.

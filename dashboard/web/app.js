@@ -7,7 +7,7 @@ import { Feed } from './feed.js';
 import { Focus } from './focus.js';
 import { Client } from './mqtt.js';
 import { here } from './safety.js';
-import { ask, introduce, Refused } from './session.js';
+import { ask, checkUser, Refused } from './session.js';
 import { Stills } from './stills.js';
 import { clean, put } from './text.js';
 import { Tile } from './tile.js';
@@ -40,10 +40,11 @@ const focus = element('focus-view', Focus);
 const announcer = new Announcer(element('announce', HTMLElement));
 
 const base = root.dataset.base || 'cam';
-const viewer = `web-${[...crypto.getRandomValues(new Uint32Array(2))].map((n) => n.toString(36)).join('')}`;
+const viewer = randomID();
 const account = element('account', Account);
 const stills = new Stills(element('stills', HTMLElement));
-const client = new Client({ url: socketAddress(), id: viewer, introduce: enter });
+// The client identifier is a secret of this page: whoever knows it can end the connection.
+const client = new Client({ url: socketAddress(), id: randomID(), beforeConnect: check });
 const cameras = new Cameras(client, base);
 /** @type {Map<string, {feed: Feed, tile: Tile, named: string}>} */
 const shown = new Map();
@@ -53,11 +54,16 @@ let denied = false;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let leaving;
 
-async function enter() {
+/** An identifier that no other page can guess, within the 23 characters of [MQTT-3.1.3-5]. */
+function randomID() {
+	return `web-${[...crypto.getRandomValues(new Uint32Array(2))].map((n) => n.toString(36)).join('')}`;
+}
+
+/** Before each connection: the server knows whether it would refuse the WebSocket. */
+async function check() {
 	try {
-		const as = await introduce((me) => account.show(me));
+		await checkUser((me) => account.show(me));
 		stills.on = false;
-		return as;
 	} catch (e) {
 		stills.on = e instanceof Refused && e.status === 403; // no live connection for this account
 		throw e;

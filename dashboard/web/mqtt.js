@@ -16,9 +16,8 @@ const WAIT_MAX = 15_000;
  * @typedef {'idle' | 'connecting' | 'up' | 'down' | 'refused'} State
  * @typedef {{state: State, reason: string, retryAt: number}} Status retryAt in ms since the epoch, 0 when nothing is planned
  * @typedef {import('./routes.js').Subscriber} Subscriber
- * @typedef {{id?: string, username?: string, password?: string}} Introduction good for one connection
  * @typedef {{url: string, id: string, keepalive?: number, username?: string, password?: string, will?: packets.Will,
- *   introduce?: () => Promise<Introduction>, socket?: (url: string) => WebSocket, now?: () => number, random?: () => number}} Options
+ *   beforeConnect?: () => Promise<void>, socket?: (url: string) => WebSocket, now?: () => number, random?: () => number}} Options
  */
 
 /**
@@ -153,16 +152,16 @@ export class Client extends EventTarget {
 	#open() {
 		this.#hangUp('opened anew');
 		this.#set(this.status.state === 'refused' ? 'refused' : 'connecting', this.status.reason);
-		const { introduce } = this.#o;
-		if (!introduce) {
-			this.#dial({});
+		const { beforeConnect } = this.#o;
+		if (!beforeConnect) {
+			this.#dial();
 			return;
 		}
 		const turn = this.#turn;
 		this.#timer = setTimeout(() => this.#lose('the broker cannot be reached'), OPEN_WAIT);
-		introduce().then(
-			(as) => {
-				if (turn === this.#turn) this.#dial(as);
+		beforeConnect().then(
+			() => {
+				if (turn === this.#turn) this.#dial();
 			},
 			(e) => {
 				if (turn === this.#turn) this.#lose(e.message, e.status === 403 ? 'refused' : 'down');
@@ -170,11 +169,10 @@ export class Client extends EventTarget {
 		);
 	}
 
-	/** @param {Introduction} as */
-	#dial(as) {
+	#dial() {
 		clearTimeout(this.#timer);
 		this.#reader = new packets.Reader();
-		const hello = { ...this.#o, ...as, keepalive: Math.round(this.#keepalive / 1000) };
+		const hello = { ...this.#o, keepalive: Math.round(this.#keepalive / 1000) };
 		/** @type {WebSocket} */
 		let ws;
 		try {
@@ -192,7 +190,7 @@ export class Client extends EventTarget {
 		ws.onmessage = (e) => this.#receive(e.data);
 		let opened = false;
 		ws.onclose = (e) =>
-			this.#lose(e.reason || (this.up ? 'the connection broke' : unopened(opened || !this.#o.introduce)));
+			this.#lose(e.reason || (this.up ? 'the connection broke' : unopened(opened || !this.#o.beforeConnect)));
 		this.#timer = setTimeout(() => this.#lose('the broker does not answer'), OPEN_WAIT);
 	}
 

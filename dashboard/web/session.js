@@ -1,5 +1,5 @@
-// Who looks at the page: what the server says of him, tickets for the broker, and
-// leaving. Nothing of it is stored; the cookie is out of reach of scripts.
+// The user of the page: requests to the server, what the server says about the user, and
+// logging out. Nothing is stored here. Scripts cannot read the session's cookie.
 
 import { here } from './safety.js';
 
@@ -52,22 +52,19 @@ export function toLogin() {
 }
 
 /**
- * introduce finds out who looks, tells it, and fetches what the broker wants to see.
- * @param {(me: Me) => void} tell
- * @returns {Promise<{id?: string, username?: string, password?: string}>}
+ * checkUser asks the server about the user and reports the answer. It throws when the
+ * WebSocket would be refused. The session's cookie alone authenticates the WebSocket.
+ * @param {(me: Me) => void} report
  */
-export async function introduce(tell) {
+export async function checkUser(report) {
 	/** @type {Me} */
 	const me = await ask('GET', `api/me?origin=${encodeURIComponent(location.origin)}`);
-	tell(me);
+	report(me);
 	if (!me.known) {
 		toLogin();
 		throw new Refused(401, 'log in first');
 	}
 	if (me.refused) throw new Refused(403, me.refused);
-	if (!me.session) return {};
-	const t = await ask('POST', 'api/mqtt-ticket');
-	return { id: t.client, username: t.user, password: t.password };
 }
 
 /** logOut ends the session here and on the server. */

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { FakeSocket, turn } from './fake_test.js';
 import { Client } from './mqtt.js';
 import { isOpen } from './safety.js';
-import { ask, introduce } from './session.js';
+import { ask, checkUser } from './session.js';
 
 /** answers plays the server. @param {import('node:test').TestContext} t */
 function answers(t, table) {
@@ -27,40 +27,31 @@ function answers(t, table) {
 	return { asked, went };
 }
 
-test('introduce: without a session nothing is fetched but who looks', async (t) => {
-	const { asked } = answers(t, { 'api/me': [200, { known: true, session: false, name: '' }] });
-	let me;
-	assert.deepEqual(await introduce((m) => (me = m)), {});
-	assert.equal(me.known, true);
-	assert.deepEqual(asked, ['GET api/me']);
-});
-
-test('introduce: a session gets a ticket each time', async (t) => {
-	const { asked } = answers(t, {
-		'api/me': [200, { known: true, session: true, name: 'ann' }],
-		'api/mqtt-ticket': [200, { user: 'ann', password: 's', client: 'web-1' }],
-	});
-	for (const n of [2, 4]) {
-		assert.deepEqual(await introduce(() => {}), { id: 'web-1', username: 'ann', password: 's' });
-		assert.equal(asked.length, n);
+test('checkUser: one request says who looks, and gives the WebSocket no credentials', async (t) => {
+	for (const session of [false, true]) {
+		const { asked } = answers(t, { 'api/me': [200, { known: true, session, name: '' }] });
+		let me;
+		assert.equal(await checkUser((m) => (me = m)), undefined);
+		assert.equal(me.known, true);
+		assert.deepEqual(asked, ['GET api/me']);
 	}
 });
 
-test('introduce: who is not known goes to the login page, with the camera', async (t) => {
+test('checkUser: a user who is not known goes to the login page, with the camera', async (t) => {
 	const { went } = answers(t, { 'api/me': [200, { known: false }] });
 	await assert.rejects(
-		introduce(() => {}),
+		checkUser(() => {}),
 		/log in/,
 	);
 	assert.deepEqual(went, ['http://hub:8080/login#porch']);
 });
 
-test('introduce: a page whose WebSocket would be refused says why, and asks for no ticket', async (t) => {
+test('checkUser: a page whose WebSocket would be refused says why', async (t) => {
 	const { asked } = answers(t, {
 		'api/me': [200, { known: true, session: true, name: 'ann', refused: 'add http://hub:8080 to dashboard.origins' }],
 	});
 	await assert.rejects(
-		introduce(() => {}),
+		checkUser(() => {}),
 		{ status: 403, message: 'add http://hub:8080 to dashboard.origins' },
 	);
 	assert.equal(asked.length, 1);
@@ -73,14 +64,14 @@ test('ask: what the server refuses is said in its words, and a lost network in o
 	await assert.rejects(ask('GET', 'c'), /cannot be reached/);
 });
 
-/** introduced is a client that introduces itself. */
-function introduced(t, introduce) {
+/** checked is a client that waits for a check before each connection. */
+function checked(t, beforeConnect) {
 	t.mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'] });
 	const sockets = [];
 	const client = new Client({
 		url: 'ws://x',
 		id: 'web-0',
-		introduce,
+		beforeConnect,
 		random: () => 0,
 		socket: () => {
 			const s = new FakeSocket();
@@ -92,38 +83,33 @@ function introduced(t, introduce) {
 }
 
 test('a WebSocket that does not open although the server answers is said to be so', async (t) => {
-	const { client, sockets } = introduced(t, async () => ({}));
+	const { client, sockets } = checked(t, async () => {});
 	client.resume();
 	await turn();
 	sockets[0].cut();
 	assert.match(client.status.reason, /must pass on Upgrade and Connection$/);
 });
 
-test('a client introduces itself anew for every connection, and keeps nothing of it', async (t) => {
+test('a client waits for its check before every connection', async (t) => {
 	let n = 0;
-	const { client, sockets } = introduced(t, async () => ({
-		id: `web-${++n}`,
-		username: 'ann',
-		password: `ticket${n}`,
-	}));
+	const { client, sockets } = checked(t, async () => void n++);
 	client.resume();
-	assert.equal(sockets.length, 0);
+	assert.deepEqual([n, sockets.length], [1, 0]);
 	await turn();
 	sockets[0].accept();
 	assert.equal(client.up, true);
-	const text = (s) => Buffer.from(s.sent[0]).toString('latin1');
-	assert.match(text(sockets[0]), /web-1.*ann.*ticket1/s);
+	assert.equal(Buffer.from(sockets[0].sent[0]).toString('latin1'), '\x10\x11\0\x04MQTT\x04\x02\0\x1e\0\x05web-0');
 	sockets[0].cut();
 	t.mock.timers.tick(1000);
 	await turn();
 	sockets[1].accept();
-	assert.match(text(sockets[1]), /web-2.*ann.*ticket2/s);
+	assert.deepEqual([n, client.up], [2, true]);
 	client.suspend();
 });
 
-test('an introduction that comes too late opens nothing', async (t) => {
+test('a check that ends too late opens nothing', async (t) => {
 	let done = () => {};
-	const { client, sockets } = introduced(t, () => new Promise((resolve) => (done = () => resolve({}))));
+	const { client, sockets } = checked(t, () => new Promise((resolve) => (done = () => resolve())));
 	client.resume();
 	client.suspend();
 	done();
@@ -135,8 +121,8 @@ test('an introduction that comes too late opens nothing', async (t) => {
 	client.suspend();
 });
 
-test('an introduction that is refused is said, and tried again', async (t) => {
-	const { client } = introduced(t, async () => {
+test('a refused check is reported and tried again', async (t) => {
+	const { client } = checked(t, async () => {
 		throw Object.assign(new Error('for operators only'), { status: 403 });
 	});
 	client.resume();

@@ -214,8 +214,8 @@ func TestPageLoginOverTLS(t *testing.T) {
 	resp.Body.Close()
 }
 
-// Before a broker of somebody else an operator has the page, by a ticket that stays
-// here; a viewer sees stills of his cameras, and is told so.
+// Before a broker elsewhere an operator has the live page. A viewer sees stills of the
+// cameras that the account is for, and is told so.
 func TestPageLoginBeforeAnotherBroker(t *testing.T) {
 	m := testkit.StartMosquitto(t)
 	data := t.TempDir()
