@@ -14,6 +14,7 @@ import (
 // client, each of which is one write. The client would copy every picture twice.
 type direct struct {
 	conn  net.Conn
+	end   func(error) // of the session
 	todo  chan outgoing
 	head  []byte // of the packet being written
 	whole []byte // the packet, for a connection that takes one piece only
@@ -25,7 +26,9 @@ type outgoing struct {
 	done chan error
 }
 
-func newDirect(conn net.Conn) *direct { return &direct{conn: conn, todo: make(chan outgoing)} }
+func newDirect(conn net.Conn, end func(error)) *direct {
+	return &direct{conn: conn, end: end, todo: make(chan outgoing)}
+}
 
 // serve writes what comes until the connection has ended.
 func (d *direct) serve(lost <-chan struct{}) {
@@ -33,8 +36,9 @@ func (d *direct) serve(lost <-chan struct{}) {
 		select {
 		case o := <-d.todo:
 			err := d.write(o.m)
-			if err != nil {
-				d.conn.Close() // part of a packet may have left
+			if err != nil { // part of a packet may have left
+				d.end(err)
+				d.conn.Close()
 			}
 			o.done <- err
 		case <-lost:
@@ -74,7 +78,6 @@ func (s *session) writeDirect(ctx context.Context, m wire.Message) error {
 	select {
 	case err := <-o.done:
 		if err != nil {
-			s.end(err) // the client ignores the end of a connection that was closed here
 			return fmt.Errorf("%w (%w)", err, ErrDown)
 		}
 		return nil

@@ -18,7 +18,7 @@ func TestDirect(t *testing.T) {
 		"in one":    func(c net.Conn) net.Conn { return c },
 	} {
 		ours, theirs := net.Pipe()
-		d, lost := newDirect(wrap(ours)), make(chan struct{})
+		d, lost := newDirect(wrap(ours), func(error) {}), make(chan struct{})
 		ended := make(chan struct{})
 		go func() { defer close(ended); d.serve(lost) }() // ends with lost, below
 		for _, m := range []wire.Message{

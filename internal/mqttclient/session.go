@@ -57,6 +57,7 @@ func (l *Link) open(ctx context.Context, conn net.Conn, where string) (*session,
 		s.eager = newEager(conn)
 		s.conn, conn = s.eager, s.eager
 	}
+	conn = closeWatch{conn, s.end}
 	o := mqtt.NewClientOptions().
 		AddBroker("tcp://broker"). // never dialled: the connection is open already
 		SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) { return conn, nil }).
@@ -81,7 +82,7 @@ func (l *Link) open(ctx context.Context, conn net.Conn, where string) (*session,
 		conn.Close()
 		return nil, connectError(err, user != "")
 	}
-	s.direct = newDirect(s.conn)
+	s.direct = newDirect(s.conn, s.end)
 	go s.direct.serve(s.lost) // ends with the connection
 	go s.acknowledge()        // ends with the connection; close waits
 	return s, nil
@@ -158,6 +159,21 @@ func (s *session) end(err error) {
 	})
 }
 
+// closeWatch ends a session whose connection was closed on this side: the client does
+// not report that.
+type closeWatch struct {
+	net.Conn
+	end func(error)
+}
+
+func (c closeWatch) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err != nil && strings.Contains(err.Error(), net.ErrClosed.Error()) { // as the client compares
+		c.end(err)
+	}
+	return n, err
+}
+
 // why returns the cause of the end; only after lost is closed.
 func (s *session) why() error {
 	if s.eager == nil {
@@ -184,7 +200,7 @@ func (s *session) explain(err error) error {
 	told := false // why, by the broker
 	if errors.Is(err, ErrDown) {
 		s.conn.Close()
-		<-s.lost // the client tells of the end a moment later
+		<-s.lost // the client or closeWatch reports the end a moment later
 		err = fmt.Errorf("%w (%w)", s.why(), ErrDown)
 		told = refusedBy(err)
 	}
@@ -207,7 +223,8 @@ func (s *session) publish(ctx context.Context, msgs []wire.Message) error {
 	defer cancel()
 	for i, t := range tokens {
 		if err := s.wait(ctx, t); err != nil {
-			if errors.Is(err, errNoAck) { // this connection is of no use any more
+			if errors.Is(err, errNoAck) { // the connection is of no use any more
+				s.end(err)
 				s.conn.Close()
 			}
 			return fmt.Errorf("publish %s: %w", msgs[i].Topic, err)

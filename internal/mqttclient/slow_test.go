@@ -34,7 +34,19 @@ func (u *uplink) dial(context.Context) (net.Conn, error) {
 	near, far := net.Pipe()
 	u.dials.Add(1)
 	u.ends.Go(func() { u.serve(far) }) // ends with the pipe; slowly waits
-	return near, nil
+	return socket{near}, nil
+}
+
+// socket is a pipe whose reader is told as one of a network is that it was closed on
+// this side, which the MQTT library does not report.
+type socket struct{ net.Conn }
+
+func (s socket) Read(b []byte) (int, error) {
+	n, err := s.Conn.Read(b)
+	if errors.Is(err, io.ErrClosedPipe) {
+		err = net.ErrClosed
+	}
+	return n, err
 }
 
 func (u *uplink) serve(far net.Conn) {
@@ -209,4 +221,39 @@ func TestDeafBroker(t *testing.T) {
 			t.Error("the connection was kept")
 		}
 	})
+}
+
+// TestClosedHere checks that a connection that is closed on this side is replaced at
+// once, whatever it was closed over.
+func TestClosedHere(t *testing.T) {
+	for name, c := range map[string]struct {
+		rate, later int64                                  // bytes per second; from 19 s on
+		publish     func(t *testing.T, l *mqttclient.Link) // takes 30 s
+	}{
+		"no acknowledgement": {1 << 20, 1 << 20, func(t *testing.T, l *mqttclient.Link) {
+			if err := l.Publish(t.Context(), report); err == nil {
+				t.Error("published")
+			}
+		}},
+		"stalled behind a caller who has left": {8000, 0, func(t *testing.T, l *mqttclient.Link) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if err := l.Publish(ctx, picture(480_000)); !errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+			time.Sleep(29 * time.Second)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			slowly(t, c.rate, func(t *testing.T, u *uplink, l *mqttclient.Link) {
+				u.deaf.Store(true)
+				time.AfterFunc(19*time.Second, func() { u.rate.Store(c.later) })
+				c.publish(t, l)
+				time.Sleep(3 * time.Second)
+				if n := u.dials.Load(); n != 2 {
+					t.Errorf("%d connections, want a second one", n)
+				}
+			})
+		})
+	}
 }
