@@ -3,13 +3,9 @@ package node
 import (
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"camqtt/internal/wire"
 )
-
-// floodAgain is how long answers wait at least while there is no room for them.
-const floodAgain = 100 * time.Millisecond
 
 // maxFloodIDs is how many askers are told that their commands came too fast.
 const maxFloodIDs = 4096

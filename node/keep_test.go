@@ -25,13 +25,13 @@ type disk struct {
 	saves   int // how often memory was written
 }
 
-func (d *disk) Memory() ([]byte, error) {
+func (d *disk) Settings() ([]byte, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.memory, d.damaged
 }
 
-func (d *disk) SetMemory(b []byte) error {
+func (d *disk) SetSettings(b []byte) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.full == nil {
@@ -71,7 +71,7 @@ func (d *disk) holds() bool {
 func kept(t *testing.T, d *disk, change func(*node.Options, *testkit.Camera)) *bench {
 	t.Helper()
 	return start(t, func(o *node.Options, c *testkit.Camera) {
-		o.Keep = d
+		o.Store = d
 		if change != nil {
 			change(o, c)
 		}

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -10,33 +9,38 @@ import (
 )
 
 // live sends the newest live picture, one at a time. While the broker is out
-// of reach pictures are thrown away: sent later they would be lies.
+// of reach pictures are dropped: sent later they would not be live.
 type live struct {
-	node  *Node
+	topics
+	link  Link
+	count *counters
+	limit *sizeLimit
 	box   slot[[]wire.Message] // a frame and perhaps a preview
 	gate  gate                 // at most one picture is on its way
 	open  atomic.Bool          // the greeting has been sent on this connection
-	muted atomic.Bool          // privacy is on: what waits is thrown away
+	muted atomic.Bool          // privacy is on: what waits is dropped
 	rest  time.Time            // no preview before
-	yield func() bool          // somebody waits for a picture that he has asked for
-	debug *slog.Logger
+	yield func() bool          // a picture that was asked for waits
 }
 
 func newLive(n *Node, g gate, yield func() bool) *live {
-	return &live{node: n, box: newSlot[[]wire.Message](), gate: g, yield: yield, debug: n.opts.Log}
+	return &live{
+		topics: n.topics, link: n.opts.Link, count: &n.count, limit: n.limit,
+		box: newSlot[[]wire.Message](), gate: g, yield: yield,
+	}
 }
 
 // put hands over a picture's messages; an older one that waits gives way.
 func (l *live) put(msgs []wire.Message) {
 	if !l.open.Load() {
-		l.node.count.unsent.Add(1)
+		l.count.unsent.Add(1)
 		return
 	}
 	select {
 	case old := <-l.box:
-		l.node.count.replaced.Add(1)
+		l.count.replaced.Add(1)
 		if len(old) > len(msgs) { // its preview is still to come
-			preview := l.node.message(wire.KindPreview, msgs[0].Payload)
+			preview := l.message(wire.KindPreview, msgs[0].Payload)
 			preview.Head = msgs[0].Head
 			msgs = append(msgs, preview)
 		}
@@ -69,16 +73,16 @@ func (l *live) send(ctx context.Context, msgs []wire.Message) {
 		return
 	}
 	if !l.open.Load() {
-		l.node.count.unsent.Add(1)
+		l.count.unsent.Add(1)
 		return
 	}
 	if l.yield() { // which is a frame too
-		l.node.count.replaced.Add(1)
+		l.count.replaced.Add(1)
 		return
 	}
-	limit, size := l.node.limit, msgs[0].Size()
-	if size > limit.most() { // it waited while the limit was lowered
-		l.node.count.tooLarge.Add(1)
+	size := msgs[0].Size()
+	if size > l.limit.most() { // it waited while the limit was lowered
+		l.count.tooLarge.Add(1)
 		return
 	}
 	began := time.Now()
@@ -86,22 +90,22 @@ func (l *live) send(ctx context.Context, msgs []wire.Message) {
 		msgs = msgs[:1]
 	}
 	preview := len(msgs) > 1
-	mark, suspicious := limit.hand(size), limit.suspicious()
+	mark, suspicious := l.limit.hand(size), l.limit.suspicious()
 	if suspicious { // its acknowledgement says that the broker has taken the picture
-		msgs = append(msgs, l.node.message(wire.KindStatus, []byte(wire.Online)))
+		msgs = append(msgs, l.message(wire.KindStatus, []byte(wire.Online)))
 	}
-	err := l.node.opts.Link.Publish(ctx, msgs...)
+	err := l.link.Publish(ctx, msgs...)
 	if suspicious && err == nil {
-		limit.acknowledged(mark)
+		l.limit.acknowledged(mark)
 	}
 	if now := time.Now(); preview {
 		l.rest = now.Add(previewShare * now.Sub(began))
 	}
 	if err != nil {
-		l.node.count.unsent.Add(1)
-		l.debug.Debug("picture lost", "err", err)
+		l.count.unsent.Add(1)
+		l.log.Debug("picture lost", "err", err)
 		return
 	}
-	l.node.count.sent.Add(1)
-	l.node.count.bytes.Add(uint64(msgs[0].Size()))
+	l.count.sent.Add(1)
+	l.count.bytes.Add(uint64(msgs[0].Size()))
 }

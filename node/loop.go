@@ -2,131 +2,89 @@ package node
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
 
 	"camqtt/internal/wire"
-	"camqtt/node/camera"
 )
 
-// loop is everything that only the goroutine of Serve touches.
+// loop dispatches what happens to the parts of a node: messages, pictures, the end of the
+// camera, and time. Only the goroutine of Serve touches it and the parts.
 type loop struct {
 	*Node
-	ctx    context.Context // of Serve: what the camera runs under
-	live   *live
-	outbox *outbox
-
+	live     *live
+	outbox   *outbox
 	shrinker *shrinker
-	scaling  string // why pictures are made smaller, "" when they are not
+	intake   *intake
 
-	leases   map[string]lease
-	pending  []request
-	settings settings
-	kept     *keptSettings
-	secrecy  secrecy
+	leases    *leases
+	requests  *requests
+	settings  *settings
+	newest    *newest
+	runner    *runner
+	privacy   *privacy
+	kept      *keptSettings
+	setting   *settingsHandler
+	commands  *commands
+	responder *responder
+	presence  *presence
+	info      *infoPublisher
+	state     *statePublisher
+	first     *firstLook
+	stream    *stream
 
-	run     *run // the open camera, nil when closed
-	fault   *fault
-	backoff backoff
-	lastPic *picture // newest whole picture of this run, for max_age and the last preview
-	lastAt  time.Time
-	pace    pace
-	why     string // what was wrong with the last picture that was refused here
-	seq     uint64 // of the newest deliberate picture
-	dressed uint16 // counts pictures, for their ids
-
-	lingerEnd   time.Time // when an unused camera is closed
-	previewNext time.Time // when a live picture may be a preview again
-	wasLive     bool      // stream_started has been said
-
-	presence presence
-	rival    rival
-	sends    bool // the camera sends when it likes
-	dozes    bool // and sleeps in between: each of its pictures is a snapshot
-	asleep   bool // status says sleeping
-	stated   stated
-	first    firstLook
-	replies  []reply // to do later
-	hellos   helloAll
-	told     wire.Info // as last published
-	onClosed []func()  // what to say when the camera has been closed
-	sensors  []string  // what stats will have
-	snapNext time.Time
-	statNext time.Time
-	statPrev statPoint
-
-	timer *time.Timer
-}
-
-// reply is something to do at a given time.
-type reply struct {
-	at time.Time
-	do func()
-}
-
-func newLoop(n *Node) *loop {
-	one := newGate()
-	box := newOutbox(n, one)
-	now := time.Now()
-	l := &loop{
-		Node:     n,
-		live:     newLive(n, one, box.urgent),
-		outbox:   box,
-		shrinker: newShrinker(),
-		leases:   map[string]lease{},
-		settings: settingsOf(n.opts),
-		kept:     newKeptSettings(n.opts),
-		rival:    rival{instance: n.instance},
-		first:    firstLook{spread: n.opts.FirstPicture},
-		statNext: now.Add(n.opts.StatsEvery),
-		statPrev: statPoint{at: now},
-		timer:    time.NewTimer(time.Hour),
-	}
-	p := l.profile()
-	l.sends, l.dozes, l.asleep = p.Unasked, p.Deliberate, p.Deliberate
-	l.sensors = sensors()
-	l.recallSettings()
-	l.schedule(now)
-	l.recall()
-	return l
+	parts []part // in the order in which they do what is due
 }
 
 // serve runs until ctx is done.
 func (l *loop) serve(ctx context.Context) {
-	l.ctx = ctx
-	defer l.timer.Stop()
-	l.arrange(time.Now()) // opens a camera that sends when it likes
+	l.runner.ctx = ctx
+	l.runner.run(time.Now()) // opens a camera that sends by itself
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
-		l.timer.Reset(time.Until(l.wake()))
+		timer.Reset(time.Until(l.next()))
 		select {
 		case <-ctx.Done():
 			return
 		case x := <-l.inbox:
-			l.take(x)
-		case f := <-l.run.pictures():
-			l.picture(f)
+			l.handle(x)
+		case f := <-l.runner.frames():
+			l.intake.receive(f, time.Now())
 		case s := <-l.shrinker.out:
-			l.shrunk(s)
-		case err := <-l.run.ended():
-			l.cameraEnded(err)
-		case err := <-l.secrecy.written():
-			l.remembered(err)
-		case <-l.timer.C:
+			l.intake.receiveShrunk(s, time.Now())
+		case err := <-l.runner.done():
+			l.runner.handleEnd(err)
+		case err := <-l.privacy.written():
+			l.setting.written(err)
+		case <-timer.C:
 		}
-		l.tick(time.Now())
+		l.run(time.Now())
 	}
 }
 
-// take handles one note from outside.
-func (l *loop) take(x note) {
-	if x.alive != nil {
-		close(x.alive)
-		return
+// next is when the first part has something to do.
+func (l *loop) next() time.Time {
+	next := time.Now().Add(time.Hour)
+	for _, p := range l.parts {
+		next = earlier(next, p.next())
 	}
-	switch x.link {
-	case linkUp:
-		l.linkUp()
-	case linkDown:
+	return next
+}
+
+func (l *loop) run(now time.Time) {
+	for _, p := range l.parts {
+		p.run(now)
+	}
+}
+
+// handle handles one note from outside.
+func (l *loop) handle(x note) {
+	switch {
+	case x.alive != nil:
+		close(x.alive)
+	case x.link == linkUp:
+		l.linkUp(time.Now())
+	case x.link == linkDown:
 		l.live.open.Store(false)
 		l.outbox.shut()
 		l.limit.ended()
@@ -135,137 +93,149 @@ func (l *loop) take(x note) {
 	}
 }
 
-// wake returns the earliest time at which tick has something to do.
-func (l *loop) wake() time.Time {
-	next := time.Now().Add(time.Hour)
-	at := func(t time.Time) {
-		if !t.IsZero() && t.Before(next) {
-			next = t
-		}
+// linkUp greets on a new connection. Its broker may take smaller pictures than the last.
+func (l *loop) linkUp(now time.Time) {
+	l.count.connects.Add(1)
+	l.limit.begun()
+	if size := l.outbox.refuseLarge(); size > 0 {
+		l.runner.faults.set(l.intake.tooLarge(size, now))
 	}
-	for _, le := range l.leases {
-		at(le.until)
-	}
-	for _, r := range l.pending {
-		at(r.deadline)
-	}
-	for _, r := range l.replies {
-		at(r.at)
-	}
-	if l.run != nil && !l.run.closing {
-		at(l.run.alarm())
-		at(l.run.prompt.next(l.pending))
-		if !l.wanted() {
-			at(l.lingerEnd)
-		}
-	} else if l.run == nil && (l.wanted() || l.unasked()) {
-		at(l.backoff.until)
-	}
-	at(l.dozesAt())
-	at(l.hellos.due)
-	at(l.kept.due)
-	if l.presence.online {
-		at(l.rival.next())
-	}
-	if !l.flood.empty() {
-		at(time.Now().Add(floodAgain))
-	}
-	at(l.secrecy.late())
-	at(l.stated.due)
-	at(l.snapNext)
-	at(l.first.at)
-	at(l.statNext)
-	return next
+	l.presence.connect(now)
 }
 
-// tick does what is due. It may be called at any time.
-func (l *loop) tick(now time.Time) {
-	l.expireLeases(now)
-	l.expireRequests(now)
-	for i := 0; i < len(l.replies); i++ {
-		if r := l.replies[i]; !now.Before(r.at) {
-			l.replies = append(l.replies[:i], l.replies[i+1:]...)
-			i--
-			r.do()
-		}
+// receive handles one MQTT message.
+func (l *loop) receive(x note) {
+	if x.msg.Topic == l.opts.Base.AllCmd() {
+		l.commands.handle(x, true)
+		return
 	}
-	l.greetAgain(l.hellos.take(now))
-	l.kept.tick(now)
-	if l.presence.online {
-		l.judge(l.rival.tick(now), "", "")
-	}
-	for l.outbox.room() && !l.flood.empty() {
-		for _, r := range l.flood.take(together) {
-			if r.TS = wire.At(now); !l.presence.standby { // else the other node answers
-				l.reply(r)
-			}
-		}
-	}
-	if !l.snapNext.IsZero() && !now.Before(l.snapNext) {
-		l.schedule(now)
-		if !l.settings.privacy && l.presence.online {
-			l.request(request{cause: wire.CauseSchedule, at: now})
-		}
-	}
-	l.look(now)
-	l.arrange(now)
-	l.stream(now)
-	l.doze(now)
-	l.watchDisk(now)
-	if !now.Before(l.statNext) {
-		l.publishStats(now)
-	}
-	l.publishState(now)
-}
-
-// schedule sets the time of the next scheduled snapshot.
-func (l *loop) schedule(now time.Time) {
-	l.snapNext = time.Time{}
-	if l.settings.snapEvery > 0 {
-		l.snapNext = now.Add(l.settings.snapEvery)
+	switch _, kind, ok := l.opts.Base.Split(x.msg.Topic); {
+	case !ok:
+	case kind == wire.KindStatus:
+		l.presence.sawStatus(x.msg)
+	case kind == wire.KindStats:
+		l.presence.sawStats(x.msg)
+	case kind == wire.KindInfo:
+		l.presence.sawInfo(x.msg)
+	case kind == wire.KindCmd:
+		l.commands.handle(x, false)
+	case isSet(kind):
+		l.setting.handle(x, kind)
 	}
 }
 
-// later runs do after a random time of at most spread.
-func (l *loop) later(least, spread time.Duration, do func()) {
-	if len(l.replies) < maxLeases {
-		l.replies = append(l.replies, reply{time.Now().Add(least + rand.N(spread)), do})
+// greeted goes on when status, info and state have been published on a new connection.
+func (l *loop) greeted() {
+	l.live.open.Store(true)
+	l.first.plan(time.Now())
+}
+
+// standAside ends what the node does, because another one of its id serves.
+func (l *loop) standAside() {
+	l.live.open.Store(false)
+	l.leases.end("")
+	l.requests.waiting = nil // the other node answers
+	l.runner.close()
+	if l.opts.Informed != nil {
+		l.opts.Informed(nil)
+	}
+}
+
+// enforcePrivacy closes the camera, drops every picture that has not left yet and refuses
+// the requests that wait; or lets the camera be opened again.
+func (l *loop) enforcePrivacy(on bool) {
+	l.live.muted.Store(on)
+	l.outbox.mute(on)
+	if !on {
+		l.first.plan(time.Now())
+		return
+	}
+	l.first.reset()
+	l.leases.end("")
+	l.requests.refuseAll(wire.Privacy, "privacy was switched on")
+	l.newest.picture = nil
+	l.runner.close()
+	if l.presence.serving() {
+		l.outbox.add(delivery{msgs: l.noPictures(), state: true, barrier: true})
+	}
+}
+
+// listening reports whether the camera sends by itself and this node serves it: it is open
+// whether or not pictures are wanted.
+func (l *loop) listening() bool { return l.newest.pushed && !l.presence.standby }
+
+// askScheduled asks for a scheduled snapshot.
+func (l *loop) askScheduled(now time.Time) {
+	if !l.settings.private && l.presence.online {
+		l.commands.request(request{cause: wire.CauseSchedule, at: now})
+	}
+}
+
+// askFirst asks for the first picture. A camera that sends by itself is left alone: it may
+// be asleep.
+func (l *loop) askFirst(now time.Time) {
+	if l.settings.private || !l.presence.serving() || l.listening() {
+		return // planned again when that ends
+	}
+	l.first.seen()
+	closed := l.runner.open == nil
+	l.commands.request(request{cmd: wire.Command{Verb: wire.Still}, cause: causeFirst, at: now})
+	if closed && l.runner.open != nil {
+		l.runner.open.brief = true
+	}
+}
+
+// arrived goes on when a whole picture has come from the camera, which may have found out
+// more of itself.
+func (l *loop) arrived() {
+	l.first.seen()
+	l.info.learn()
+}
+
+// learn publishes what the camera has turned out to be.
+func (l *loop) learn() { l.info.learn() }
+
+// settingsChanged publishes what settings have changed.
+func (l *loop) settingsChanged() {
+	l.info.refresh()
+	l.state.touch()
+}
+
+// notePicture keeps what state says of a picture that may be published.
+func (l *loop) notePicture(p *picture, now time.Time) {
+	l.kept.picture(lastPicture{wire.At(p.at), p.info.Width, p.info.Height, l.runner.open.mode.Quality}, now)
+}
+
+// beforeHeartbeat publishes what has changed without anything that would have told of it.
+func (l *loop) beforeHeartbeat() {
+	l.info.learn()
+	l.info.refresh()
+	if l.runner.open != nil { // a live stream changes only the time of its newest picture
+		l.state.touch()
 	}
 }
 
 // stop ends the node's public life: requests that wait are answered, then the
-// last word is offline. It waits at most as long as goodbye for the broker.
+// last message is offline. It waits at most as long as goodbye for the broker.
 func (l *loop) stop() {
 	l.live.open.Store(false)
-	if l.run != nil {
-		l.run.cancel()
+	if l.runner.open != nil {
+		l.runner.open.cancel()
 	}
-	l.refuseAll(wire.NoCamera, "the node is stopping")
-	l.unwritten()
-	l.closed()
-	if !l.presence.online || l.presence.standby {
+	l.requests.refuseAll(wire.NoCamera, "the node is stopping")
+	l.setting.stop()
+	l.runner.closed()
+	if !l.presence.serving() {
 		return
 	}
-	clear(l.leases)
-	l.lastPic = nil // nothing more to show: the last preview stays what it is
+	l.leases.end("")
 	done := make(chan struct{})
-	if l.wasLive {
-		l.outbox.add(item{msgs: []wire.Message{l.json(wire.KindState, l.state())}, state: true})
+	if l.stream.live {
+		l.outbox.publish(l.state.message())
 	}
-	l.outbox.add(item{msgs: []wire.Message{l.Will()}, state: true, done: done})
+	l.outbox.add(delivery{msgs: []wire.Message{l.Will()}, state: true, done: done})
 	select {
 	case <-done:
 	case <-time.After(goodbye):
 	}
 }
-
-// closeCamera waits for the camera to be closed.
-func (l *loop) closeCamera() {
-	if l.run != nil {
-		l.run.cancel()
-		<-l.run.done
-	}
-}
-
-// size converts between the camera's size and the wire's.
-func size(s camera.Size) wire.Size { return wire.Size{Width: s.Width, Height: s.Height} }

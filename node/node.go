@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 // Node is one camera on the broker. Make one with [New].
 type Node struct {
+	topics
 	opts     Options
 	instance string
 	started  time.Time
@@ -41,13 +43,6 @@ const (
 	linkDown
 )
 
-// counters are written by several goroutines and read for stats.
-type counters struct {
-	captured, sent, snapshots, bytes, replaced atomic.Uint64
-	unsent, broken, tooLarge, commands         atomic.Uint64
-	connects, restarts                         atomic.Uint64
-}
-
 // New checks the options and returns a node that is not running.
 func New(o Options) (*Node, error) {
 	if err := o.check(); err != nil {
@@ -57,6 +52,7 @@ func New(o Options) (*Node, error) {
 	_, _ = rand.Read(b[:]) // never fails: crypto/rand
 	o = o.withDefaults()
 	return &Node{
+		topics:   topics{base: o.Base, id: o.ID, log: o.Log},
 		opts:     o,
 		limit:    &sizeLimit{configured: o.MaxImageBytes, head: packetHead + len(o.Base.Topic(o.ID, wire.KindSnapshot))},
 		instance: hex.EncodeToString(b[:]),
@@ -161,25 +157,29 @@ func (n *Node) Serve(ctx context.Context) error {
 	l.stop()
 	stop()
 	wg.Wait()
-	l.closeCamera()
-	l.endKeep()
+	l.runner.stop()
+	l.setting.end()
 	l.kept.end()
 	return nil
 }
 
-// message fills in QoS and retain flag of a kind: topics.md, the topic table.
-func (n *Node) message(k wire.Kind, payload []byte) wire.Message {
-	m := wire.Message{Topic: n.opts.Base.Topic(n.opts.ID, k), Payload: payload}
-	c := wire.ChannelOf(k)
-	m.QoS, m.Retained = c.QoS, c.Retain == wire.Always
-	return m
-}
-
-// json is message for one of wire's structs.
-func (n *Node) json(k wire.Kind, v any) wire.Message {
-	b, err := wire.JSON(v)
-	if err != nil {
-		n.opts.Log.Error("payload not written", "kind", string(k), "err", err)
+// Alive returns nil when the node's loop has answered, which it does between any two
+// things it has to do, and an error when ctx is done before or the node has ended.
+func (n *Node) Alive(ctx context.Context) error {
+	answer := make(chan struct{})
+	select {
+	case n.inbox <- note{alive: answer}:
+	case <-n.ended:
+		return fmt.Errorf("camera %s: the node has ended", n.opts.ID)
+	case <-ctx.Done():
+		return fmt.Errorf("camera %s: ask the node whether it is alive: %w", n.opts.ID, ctx.Err())
 	}
-	return n.message(k, b)
+	select {
+	case <-answer:
+		return nil
+	case <-n.ended:
+		return fmt.Errorf("camera %s: the node has ended", n.opts.ID)
+	case <-ctx.Done():
+		return fmt.Errorf("camera %s: wait for the node to say that it is alive: %w", n.opts.ID, ctx.Err())
+	}
 }

@@ -53,8 +53,8 @@ type Options struct {
 
 	Bridge wire.ID // goes into info; "" is none
 
-	// Keep remembers privacy and settings, so that a restart does not end them; nil: it does.
-	Keep Keep
+	// Store keeps privacy and settings, so that a restart does not end them; nil: it does.
+	Store Store
 	// Given are settings that were given at this start: what is kept of them is dropped.
 	Given []wire.Setting
 
@@ -66,7 +66,6 @@ type Options struct {
 // Defaults and limits of a node.
 const (
 	defaultFPS      = 10
-	defaultLease    = 30 * time.Second       // of a viewer that does not say
 	stateEvery      = time.Second            // topics.md: state at most once a second
 	helloSpread     = 500 * time.Millisecond // topics.md: hello to _all is answered after 0 to 500 ms
 	firstPicture    = 15 * time.Second       // unless the source says otherwise

@@ -12,11 +12,15 @@ import (
 // get lost until the broker has acknowledged it on one connection. Each item
 // ends with a message of QoS 1, whose acknowledgement speaks for those before.
 type outbox struct {
-	node *Node
-	gate gate // shared with live: at most one picture is on its way
+	topics
+	link  Link
+	count *counters
+	limit *sizeLimit
+	flood *flood
+	gate  gate // shared with live: at most one picture is on its way
 
 	mu    sync.Mutex
-	queue []item
+	queue []delivery
 	open  bool
 	muted bool          // privacy is on: no picture leaves
 	epoch int           // greetings so far: tells this connection from the last
@@ -24,7 +28,10 @@ type outbox struct {
 }
 
 func newOutbox(n *Node, g gate) *outbox {
-	return &outbox{node: n, gate: g, ring: make(chan struct{}, 1)}
+	return &outbox{
+		topics: n.topics, link: n.opts.Link, count: &n.count, limit: n.limit, flood: &n.flood,
+		gate: g, ring: make(chan struct{}, 1),
+	}
 }
 
 func (o *outbox) wake() {
@@ -38,14 +45,14 @@ func (o *outbox) wake() {
 // what was kept. Old states are dropped, for the greeting says them.
 func (o *outbox) greet(msgs []wire.Message) {
 	o.mu.Lock()
-	kept := []item{{msgs: msgs, state: true, greeting: true}}
+	kept := []delivery{{msgs: msgs, state: true, greeting: true}}
 	for _, it := range o.queue {
 		if it.state {
 			it.finish()
 			continue
 		}
-		if it.shot != nil {
-			it.shot.late = true
+		if it.snapshot != nil {
+			it.snapshot.late = true
 		}
 		kept = append(kept, it)
 	}
@@ -64,38 +71,37 @@ func (o *outbox) mute(on bool) {
 	if !on {
 		return
 	}
-	o.queue = keep(o.queue, func(it item) bool {
-		_, ok := it.private()
-		if !ok {
-			it.finish()
-		}
-		return ok
-	})
-	for i, it := range o.queue {
-		o.queue[i], _ = it.private()
-	}
+	o.filter(delivery.private)
 }
 
-// refuseLarge takes the pictures out of what waits that are larger than limit allows, and
-// returns the size of the largest of them, 0 for none.
-func (o *outbox) refuseLarge(limit *sizeLimit) (largest int) {
-	most := limit.most()
-	o.mu.Lock()
-	defer o.mu.Unlock()
+// filter replaces each delivery that waits by what change returns, or drops it. o.mu is held.
+func (o *outbox) filter(change func(delivery) (delivery, bool)) {
 	kept := o.queue[:0]
 	for _, it := range o.queue {
-		if size := it.size(); it.shot != nil && size > most {
-			largest = max(largest, size)
-			var ok bool
-			if it, ok = it.refused(wire.TooLarge, limit.text(size)); !ok {
-				it.finish()
-				continue
-			}
+		if it, ok := change(it); ok {
+			kept = append(kept, it)
+		} else {
+			it.finish()
 		}
-		kept = append(kept, it)
 	}
 	clear(o.queue[len(kept):])
 	o.queue = kept
+}
+
+// refuseLarge takes the pictures out of what waits that are larger than the broker takes,
+// and returns the size of the largest of them, 0 for none.
+func (o *outbox) refuseLarge() (largest int) {
+	most := o.limit.most()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.filter(func(it delivery) (delivery, bool) {
+		size := it.size()
+		if it.snapshot == nil || size <= most {
+			return it, true
+		}
+		largest = max(largest, size)
+		return it.refused(wire.TooLarge, o.limit.text(size))
+	})
 	return largest
 }
 
@@ -106,9 +112,12 @@ func (o *outbox) shut() {
 	o.mu.Unlock()
 }
 
-// add queues an item; a state that waits is replaced by a newer one of its
+// publish queues messages that the next greeting repeats anyway.
+func (o *outbox) publish(msgs ...wire.Message) { o.add(delivery{msgs: msgs, state: true}) }
+
+// add queues a delivery; a state that waits is replaced by a newer one of its
 // topics, and a state that cannot be sent now is dropped.
-func (o *outbox) add(it item) {
+func (o *outbox) add(it delivery) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	defer o.wake()
@@ -124,8 +133,8 @@ func (o *outbox) add(it item) {
 			}
 		}
 	}
-	if it.shot != nil && !o.open {
-		it.shot.accept()
+	if it.snapshot != nil && !o.open {
+		it.snapshot.accept()
 	}
 	o.queue = append(o.queue, it)
 	o.bound()
@@ -152,7 +161,7 @@ func (o *outbox) full() bool {
 // shots counts the deliberate pictures that wait.
 func (o *outbox) shots() (n int) {
 	for _, it := range o.queue {
-		if it.asked() {
+		if it.deliberate() {
 			n++
 		}
 	}
@@ -170,7 +179,7 @@ func (o *outbox) room() bool {
 // such a picture is told.
 func (o *outbox) bound() {
 	for shots := o.shots(); shots > maxHeldPictures; shots-- {
-		i := slices.IndexFunc(o.queue, item.asked)
+		i := slices.IndexFunc(o.queue, delivery.deliberate)
 		it, ok := o.queue[i].refused(wire.Timeout, "the picture waited too long for the broker and gave way to newer ones")
 		if ok {
 			o.queue[i] = it
@@ -178,12 +187,12 @@ func (o *outbox) bound() {
 			o.queue[i].finish()
 			o.queue = slices.Delete(o.queue, i, i+1)
 		}
-		o.node.count.unsent.Add(1)
-		o.node.opts.Log.Warn("picture held back too long, dropped")
+		o.count.unsent.Add(1)
+		o.log.Warn("send queue full, picture dropped")
 	}
 	for len(o.queue) > maxHeldItems {
-		if s := o.queue[0].shot; s != nil {
-			o.node.flood.unanswered.Add(uint64(len(s.results)))
+		if s := o.queue[0].snapshot; s != nil {
+			o.flood.unanswered.Add(uint64(len(s.results)))
 		}
 		o.queue[0].finish()
 		o.queue = slices.Delete(o.queue, 0, 1)
@@ -198,7 +207,7 @@ const together = 64
 // behind it that need not wait for a picture. One at a time they would each wait for
 // the acknowledgement of the one before, which on a slow line comes behind a picture,
 // and more would come in than go out.
-func (o *outbox) next() (its []item, epoch int) {
+func (o *outbox) next() (its []delivery, epoch int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.open || len(o.queue) == 0 {
@@ -225,7 +234,7 @@ func (o *outbox) serve(ctx context.Context) {
 			continue
 		}
 		if err := o.send(ctx, its); err != nil {
-			o.node.opts.Log.Debug("held back", "err", err)
+			o.log.Debug("held back", "err", err)
 			for _, it := range slices.Backward(its) {
 				o.keep(it, epoch)
 			}
@@ -239,7 +248,7 @@ func (o *outbox) serve(ctx context.Context) {
 
 // send publishes items. Pictures pass the gate, so that a live one cannot be on its
 // way at the same time.
-func (o *outbox) send(ctx context.Context, its []item) error {
+func (o *outbox) send(ctx context.Context, its []delivery) error {
 	if its[0].waits() {
 		if !o.gate.enter(ctx) {
 			return context.Cause(ctx)
@@ -250,7 +259,7 @@ func (o *outbox) send(ctx context.Context, its []item) error {
 	muted := o.muted
 	o.mu.Unlock()
 	var msgs []wire.Message
-	var shown *shot // at most one has a picture: it goes alone
+	var shown *snapshotMessage // at most one has a picture: it goes alone
 	for _, it := range its {
 		if muted {
 			var ok bool
@@ -259,22 +268,22 @@ func (o *outbox) send(ctx context.Context, its []item) error {
 			}
 		}
 		msgs = append(msgs, it.msgs...)
-		if it.shot != nil {
-			msgs = append(msgs, it.shot.messages(o.node)...)
-			if it.shot.jpeg != nil {
-				shown = it.shot
+		if it.snapshot != nil {
+			msgs = append(msgs, it.snapshot.messages(o.topics)...)
+			if it.snapshot.jpeg != nil {
+				shown = it.snapshot
 			}
 		}
 	}
 	if len(msgs) == 0 {
 		return nil
 	}
-	mark := o.node.limit.hand(its[0].size())
-	if err := o.node.opts.Link.Publish(ctx, msgs...); err != nil {
+	mark := o.limit.hand(its[0].size())
+	if err := o.link.Publish(ctx, msgs...); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(msgs, func(m wire.Message) bool { return m.QoS > 0 }) {
-		o.node.limit.acknowledged(mark)
+		o.limit.acknowledged(mark)
 	}
 	o.counts(shown)
 	return nil
@@ -285,11 +294,13 @@ func (o *outbox) send(ctx context.Context, its []item) error {
 func (o *outbox) urgent() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.open && slices.ContainsFunc(o.queue, func(it item) bool { return it.shot != nil && it.shot.jpeg != nil && !it.shot.still && !it.shot.late })
+	return o.open && slices.ContainsFunc(o.queue, func(it delivery) bool {
+		return it.deliberate() && !it.snapshot.still && !it.snapshot.late
+	})
 }
 
 // counts counts a deliberate picture that has arrived, and tells its sender; nil is none.
-func (o *outbox) counts(s *shot) {
+func (o *outbox) counts(s *snapshotMessage) {
 	if s == nil {
 		return
 	}
@@ -297,17 +308,17 @@ func (o *outbox) counts(s *shot) {
 	if s.still {
 		return
 	}
-	o.node.count.snapshots.Add(1)
+	o.count.snapshots.Add(1)
 	if !s.late {
-		o.node.count.sent.Add(1)
-		o.node.count.bytes.Add(uint64(len(s.jpeg)))
+		o.count.sent.Add(1)
+		o.count.bytes.Add(uint64(len(s.jpeg)))
 	}
 }
 
 // keep puts an item that was not acknowledged back, unless it is only a state.
 // Nothing more goes out on its connection, which may have been followed by a
 // new one already: then the item comes after that one's greeting.
-func (o *outbox) keep(it item, epoch int) {
+func (o *outbox) keep(it delivery, epoch int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.epoch == epoch {
@@ -323,9 +334,9 @@ func (o *outbox) keep(it item, epoch int) {
 			return
 		}
 	}
-	if it.shot != nil {
-		it.shot.late = true
-		it.shot.accept()
+	if it.snapshot != nil {
+		it.snapshot.late = true
+		it.snapshot.accept()
 	}
 	at := 0
 	if len(o.queue) > 0 && o.queue[0].greeting {

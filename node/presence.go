@@ -3,234 +3,197 @@ package node
 import (
 	"encoding/json"
 	"fmt"
-	"reflect"
-	"slices"
 	"time"
 
 	"camqtt/internal/wire"
-	"camqtt/node/camera"
 )
 
-// presence is how the node stands with the broker and with a second node of
-// the same id. Of two, one serves and the other stands by; see rival.
+// presence is how the node stands with the broker and with a second node of the same id. Of
+// two, one serves and the other stands by; see rival.
 type presence struct {
-	online  bool   // the greeting of this connection has been given
-	standby bool   // another node serves this id
-	twin    string // what to tell people about the other node
-	seen    time.Time
+	topics
+	outbox    *outbox
+	info      *infoPublisher
+	state     *statePublisher
+	sleep     *sleep
+	responder *responder
+	greeted   func()              // after a greeting
+	heartbeat func(now time.Time) // publishes stats
+	aside     func()              // another node serves from now on
+	rival     rival
+
+	online  bool      // the greeting of a connection has been given
+	standby bool      // another node serves this id
+	twin    string    // what state says of the other node
+	heard   time.Time // when the other node last had to be told that this one serves
 }
 
-// linkUp greets: topics.md says status, info, state, in this order.
-func (l *loop) linkUp() {
-	l.count.connects.Add(1)
-	l.presence.online, l.presence.standby = true, false
-	l.rival.connected(time.Now())
-	l.limit.begun()
-	if size := l.outbox.refuseLarge(l.limit); size > 0 {
-		l.notSent(size, time.Now())
+// twinFor is how long state tells of a second node that is not heard any more.
+const twinFor = 2 * time.Minute
+
+// serving reports whether this node may publish.
+func (p *presence) serving() bool { return p.online && !p.standby }
+
+// standsBy reports whether another node serves.
+func (p *presence) standsBy() bool { return p.standby }
+
+// connect greets on a new connection.
+func (p *presence) connect(now time.Time) {
+	p.online, p.standby = true, false
+	p.rival.connected(now)
+	p.greet(now)
+}
+
+func (p *presence) greet(now time.Time) {
+	p.state.said(now)
+	msgs := p.greeting()
+	if p.state.settings.private { // it may have been switched on while the broker was out of reach
+		msgs = append(msgs, p.noPictures()...)
 	}
-	l.greet()
+	p.outbox.greet(msgs)
+	p.greeted()
 }
 
-func (l *loop) greet() {
-	l.stated.at, l.stated.due, l.stated.dirty = time.Now(), time.Time{}, false
-	msgs := l.greeting()
-	if l.settings.privacy { // it may have been switched on while the broker was out of reach
-		msgs = append(msgs, l.noPictures()...)
-	}
-	l.outbox.greet(msgs)
-	l.live.open.Store(true)
-	l.first.plan(time.Now())
+// greeting is status, info and state, in the order of topics.md.
+func (p *presence) greeting() []wire.Message {
+	return []wire.Message{p.status(), p.info.current(), p.state.message()}
 }
 
-// greeting is status, info and state.
-func (l *loop) greeting() []wire.Message {
-	return []wire.Message{
-		l.status(),
-		l.infoMessage(),
-		l.json(wire.KindState, l.state()),
-	}
-}
+func (p *presence) status() wire.Message { return p.message(wire.KindStatus, []byte(p.sleep.status())) }
 
-// infoMessage is to be published at once: everybody else is told the same.
-func (l *loop) infoMessage() wire.Message {
-	i := l.info()
-	l.told = i
-	if l.opts.Informed != nil {
-		l.opts.Informed(&i)
-	}
-	return l.json(wire.KindInfo, i)
-}
-
-// grown publishes info again when the camera has turned out to be something
-// else than was known before it was open.
-func (l *loop) grown() {
-	if l.presence.online && !l.presence.standby && !reflect.DeepEqual(l.info(), l.told) {
-		l.outbox.add(item{msgs: []wire.Message{l.infoMessage()}, state: true})
-	}
-}
-
-// knownOf is what a camera's info says that the camera may find out only when it
-// is open, in a form that can be compared.
-func knownOf(p camera.Profile) string {
-	return fmt.Sprint(p.Make, p.Model, p.Serial, p.MaxFPS, caps(p), p.Sizes)
-}
-
-// learned publishes what has been found out about the camera.
-func (l *loop) learned() {
-	p := l.profile()
-	if p.Warning != l.stated.warning {
-		l.stated.warning, l.stated.dirty = p.Warning, true
-	}
-	if known := knownOf(p); known != l.stated.known {
-		l.stated.known = known
-		l.grown()
+// publishStatus publishes status where it has changed.
+func (p *presence) publishStatus() {
+	if p.serving() {
+		p.outbox.publish(p.status())
 	}
 }
 
-func (l *loop) info() wire.Info {
-	p := l.profile()
-	i := wire.Info{
-		Schema: wire.Schema, ID: l.opts.ID, Name: l.settings.name, Model: p.Model, Source: p.Kind,
-		MaxFPS: l.settings.fps, Caps: caps(p), Version: l.opts.Version, Host: l.opts.Host,
-		Instance: l.instance, Started: wire.At(l.started),
-		TopFPS: p.MaxFPS, StatsEvery: l.opts.StatsEvery.Seconds(), Sensors: l.sensors, Bridge: l.opts.Bridge,
-		Make: p.Make, Serial: p.Serial, Hardware: l.opts.Hardware,
+// announce publishes status, info and state again, so that what the broker keeps is this
+// node's, and a second node learns that there is another.
+func (p *presence) announce() {
+	for _, m := range p.greeting() {
+		p.outbox.publish(m)
 	}
-	if p.MaxFPS > 0 {
-		i.MaxFPS = min(i.MaxFPS, p.MaxFPS)
-	}
-	for _, s := range p.Sizes {
-		if most := l.opts.Size; most == (wire.Size{}) || size(s).Pixels() <= most.Pixels() {
-			i.Sizes = append(i.Sizes, s.String())
-		}
-	}
-	return i
-}
-
-// caps lists what the camera obeys and which newer commands the node knows. The rate
-// always is obeyed: what the source does not slow down by itself, the node thins out.
-func caps(p camera.Profile) []string {
-	all := []string{camera.CapFPS}
-	for _, c := range []string{camera.CapFlash, camera.CapQuality, camera.CapSize} {
-		if slices.Contains(p.Caps, c) {
-			all = append(all, c)
-		}
-	}
-	return append(all, wire.CapStill)
 }
 
 // sawInfo notices a second node by its info.
-func (l *loop) sawInfo(m wire.Message) {
+func (p *presence) sawInfo(m wire.Message) {
 	var other wire.Info
-	if m.Retained || !l.presence.online || json.Unmarshal(m.Payload, &other) != nil {
+	if p.ignores(m) || json.Unmarshal(m.Payload, &other) != nil {
 		return
 	}
-	l.judge(l.rival.info(other, time.Now()), other.Host, other.Instance)
+	p.judge(p.rival.info(other, time.Now()), other.Host, other.Instance)
 }
 
 // sawStats notices a second node by its heartbeat.
-func (l *loop) sawStats(m wire.Message) {
+func (p *presence) sawStats(m wire.Message) {
 	var other wire.Stats
-	if m.Retained || !l.presence.online || json.Unmarshal(m.Payload, &other) != nil {
+	if p.ignores(m) || json.Unmarshal(m.Payload, &other) != nil {
 		return
 	}
-	l.judge(l.rival.stats(other, time.Now()), "", other.Instance)
+	p.judge(p.rival.stats(other, time.Now()), "", other.Instance)
+}
+
+// sawStatus corrects what a second node's will or exit has said of this one, and steps in
+// when the node that serves goes offline.
+func (p *presence) sawStatus(m wire.Message) {
+	switch {
+	case p.ignores(m) || string(m.Payload) != wire.Offline:
+	case p.standby:
+		p.stepIn("it is offline")
+	default:
+		p.outbox.publish(p.status())
+	}
+}
+
+func (p *presence) ignores(m wire.Message) bool { return m.Retained || !p.online }
+
+// next is when something is due about a second node.
+func (p *presence) next() time.Time {
+	var at time.Time
+	if p.online {
+		at = p.rival.next()
+	}
+	return earlier(at, p.twinEnd())
+}
+
+// twinEnd is when state says no longer that there is a second node.
+func (p *presence) twinEnd() time.Time {
+	switch end := p.heard.Add(twinFor); {
+	case p.twin == "":
+		return time.Time{}
+	case end.After(p.rival.fast):
+		return end
+	}
+	return p.rival.fast
+}
+
+func (p *presence) run(now time.Time) {
+	if due(p.twinEnd(), now) {
+		p.twin = ""
+		p.state.touch()
+	}
+	if p.online {
+		p.judge(p.rival.tick(now), "", "")
+	}
 }
 
 // judge does what has been decided about another node.
-func (l *loop) judge(v verdict, host, instance string) {
+func (p *presence) judge(v verdict, host, instance string) {
 	where := fmt.Sprintf("instance %.16q", instance)
 	if host != "" {
 		where = fmt.Sprintf("%.40q (instance %.16q)", host, instance)
 	}
-	text := fmt.Sprintf("another node with the id %s runs on %s: give one of them another id", l.opts.ID, where)
+	text := fmt.Sprintf("another node with the id %s runs on %s: give one of them another id", p.id, where)
 	switch v {
 	case yield:
-		l.standBy(text)
+		p.standBy(text)
 	case insist:
-		l.insist(text)
+		p.insist(text)
 	case stepIn:
-		l.stepIn("its heartbeat is not heard")
+		p.stepIn("its heartbeat is not heard")
 	case ask:
-		i := l.info()
+		i := p.info.info()
 		i.Standby = true
-		m := l.json(wire.KindInfo, i)
+		m := p.json(wire.KindInfo, i)
 		m.Retained = false // what the broker keeps is the other's
-		l.outbox.add(item{msgs: []wire.Message{m}, state: true})
+		p.outbox.publish(m)
 	case prove:
-		l.publishStats(time.Now())
+		p.heartbeat(time.Now())
 	}
 }
 
 // insist says that this node serves.
-func (l *loop) insist(text string) {
-	if l.presence.twin == "" {
-		l.opts.Log.Error("second node with this id; it stands by", "err", text)
-		l.outbox.add(item{shot: &shot{event: &wire.Event{Type: wire.EventError, TS: wire.At(time.Now()), Code: wire.Config, Text: text}}})
+func (p *presence) insist(text string) {
+	now := time.Now()
+	if p.twin == "" {
+		p.log.Error("second node with this id; it stands by", "err", text)
+		p.responder.event(wire.Event{Type: wire.EventError, TS: wire.At(now), Code: wire.Config, Text: text})
 	}
-	l.presence.twin, l.presence.seen = text, time.Now()
-	l.assert()
-	l.publishStats(time.Now())
-	l.later(twinFor, time.Second, l.forgetTwin)
+	p.twin, p.heard = text, now
+	p.announce()
+	p.heartbeat(now)
 }
 
-// twinFor is how long people are told of a second node that is not heard any more.
-const twinFor = 2 * time.Minute
-
-func (l *loop) forgetTwin() {
-	if time.Since(l.presence.seen) >= twinFor && time.Now().After(l.rival.fast) {
-		l.presence.twin, l.stated.dirty = "", true
-	} else if l.presence.twin != "" {
-		l.later(twinFor, time.Second, l.forgetTwin)
-	}
-}
-
-// assert publishes status, info and state, so that what the broker keeps is
-// this node's, and a second node learns that it is not alone.
-func (l *loop) assert() {
-	for _, m := range l.greeting() {
-		l.outbox.add(item{msgs: []wire.Message{m}, state: true})
-	}
-}
-
-func (l *loop) standBy(text string) {
-	if l.presence.standby {
+func (p *presence) standBy(text string) {
+	if p.standby {
 		return
 	}
-	l.opts.Log.Error("another node serves this id; this one stands by", "err", text)
-	if l.rival.limit == 0 {
-		l.opts.Log.Warn("this account may not read the camera's stats: the other node is followed by its status only",
-			"topic", l.opts.Base.Topic(l.opts.ID, wire.KindStats))
+	p.log.Error("another node serves this id; this one stands by", "err", text)
+	if p.rival.limit == 0 {
+		p.log.Warn("this account may not read the camera's stats: the other node is followed by its status only",
+			"topic", p.base.Topic(p.id, wire.KindStats))
 	}
-	l.presence.standby = true
-	l.live.open.Store(false)
-	clear(l.leases)
-	l.pending = nil // the other node answers
-	l.closeRun()
-	if l.opts.Informed != nil {
-		l.opts.Informed(nil)
-	}
-}
-
-// sawStatus corrects what a second node's will or exit has said of this one,
-// and steps in when the node that serves goes offline.
-func (l *loop) sawStatus(m wire.Message) {
-	if m.Retained || !l.presence.online || string(m.Payload) != wire.Offline {
-		return
-	}
-	if l.presence.standby {
-		l.stepIn("it is offline")
-		return
-	}
-	l.outbox.add(item{msgs: []wire.Message{l.status()}, state: true})
+	p.standby = true
+	p.aside()
 }
 
 // stepIn serves in the place of the other node.
-func (l *loop) stepIn(why string) {
-	l.opts.Log.Info("the other node has gone; this one serves", "why", why)
-	l.presence.standby = false
-	l.rival.connected(time.Now())
-	l.greet()
-	l.publishStats(time.Now())
+func (p *presence) stepIn(why string) {
+	p.log.Info("the other node has gone; this one serves", "why", why)
+	now := time.Now()
+	p.standby = false
+	p.rival.connected(now)
+	p.greet(now)
+	p.heartbeat(now)
 }

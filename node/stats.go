@@ -1,49 +1,79 @@
 package node
 
 import (
+	"math"
 	"os"
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"camqtt/internal/wire"
 )
 
-// statPoint is what the rates of the next stats are counted from.
-type statPoint struct {
-	at          time.Time
+// counters are written by several goroutines and read for stats.
+type counters struct {
+	captured, sent, snapshots, bytes, replaced atomic.Uint64
+	unsent, broken, tooLarge, commands         atomic.Uint64
+	connects, restarts                         atomic.Uint64
+}
+
+// statistics publishes stats, which is the node's heartbeat.
+type statistics struct {
+	topics
+	outbox   *outbox
+	runner   *runner
+	presence *presence
+	count    *counters
+	flood    *flood
+	usual    time.Duration // between heartbeats
+	started  time.Time
+	before   func() // before a heartbeat
+
+	at          time.Time // when the next is due
+	last        time.Time // when the rates were last counted, and from what:
 	sent, bytes uint64
 }
 
-// publishStats sends the heartbeat.
-func (l *loop) publishStats(now time.Time) {
-	every := l.rival.every(l.opts.StatsEvery, now)
-	l.statNext = now.Add(every)
-	l.grown()
-	if l.run != nil { // a live stream changes nothing else in state but the time of its newest picture
-		l.stated.dirty = true
+func (s *statistics) next() time.Time { return s.at }
+
+func (s *statistics) run(now time.Time) {
+	if due(s.at, now) {
+		s.publish(now)
 	}
-	if !l.presence.online || l.presence.standby {
-		return
+}
+
+// publish sends the heartbeat.
+func (s *statistics) publish(now time.Time) {
+	every := s.presence.rival.every(s.usual, now)
+	s.at = now.Add(every)
+	s.before()
+	if s.presence.serving() {
+		stats := s.stats(now)
+		stats.Every = every.Seconds()
+		s.outbox.publish(s.json(wire.KindStats, stats))
 	}
-	c := &l.count
-	s := wire.Stats{
-		TS: wire.At(now), Instance: l.instance, Every: every.Seconds(), Uptime: int64(now.Sub(l.started).Seconds()),
+}
+
+func (s *statistics) stats(now time.Time) wire.Stats {
+	c := s.count
+	all := wire.Stats{
+		TS: wire.At(now), Instance: s.presence.info.instance, Uptime: int64(now.Sub(s.started).Seconds()),
 		Captured: c.captured.Load(), Sent: c.sent.Load(), Snapshots: c.snapshots.Load(), Bytes: c.bytes.Load(),
-		Replaced: c.replaced.Load(), Unsent: c.unsent.Load(), TooLarge: c.tooLarge.Load(), Unanswered: l.flood.unanswered.Load(),
+		Replaced: c.replaced.Load(), Unsent: c.unsent.Load(), TooLarge: c.tooLarge.Load(), Unanswered: s.flood.unanswered.Load(),
 		Commands: c.commands.Load(), Restarts: c.restarts.Load(), Memory: memory(), Temperature: temperature(), Signal: signal(wireless),
 	}
-	s.Broken, _ = l.broken()
+	all.Broken, _ = s.runner.broken()
 	if n := c.connects.Load(); n > 0 {
-		s.Reconnects = n - 1
+		all.Reconnects = n - 1
 	}
-	if secs := now.Sub(l.statPrev.at).Seconds(); secs > 0 {
-		s.FPS = float64(int(100*float64(s.Sent-l.statPrev.sent)/secs+0.5)) / 100
-		s.BytesPerSecond = int64(float64(s.Bytes-l.statPrev.bytes) / secs)
+	if secs := now.Sub(s.last).Seconds(); secs > 0 {
+		all.FPS = math.Round(100*float64(all.Sent-s.sent)/secs) / 100
+		all.BytesPerSecond = int64(float64(all.Bytes-s.bytes) / secs)
 	}
-	l.statPrev = statPoint{now, s.Sent, s.Bytes}
-	l.outbox.add(item{msgs: []wire.Message{l.json(wire.KindStats, s)}, state: true})
+	s.last, s.sent, s.bytes = now, all.Sent, all.Bytes
+	return all
 }
 
 // memory returns what the program has got from the system, in bytes.

@@ -64,7 +64,7 @@ func (b *plant) camera(c config.Camera, at site) (run.Service, error) {
 		Size: c.Size, FPS: c.FPS, Quality: c.Quality, Orientation: orientation(c.Rotate, source),
 		KeepWarm: orNone(c.KeepWarm), MaxStream: orNone(c.MaxStream), PreviewEvery: c.PreviewEvery, StatsEvery: c.StatsEvery,
 		SnapEvery: c.SnapEvery, MaxImageBytes: c.MaxImageBytes, ForgetPictures: !c.RetainPictures,
-		Version: number, Host: at.host, Keep: keep, Given: settingsAmong(b.given[c.ID]), FirstPicture: firstPicture,
+		Version: number, Host: at.host, Store: keep, Given: settingsAmong(b.given[c.ID]), FirstPicture: firstPicture,
 	}
 	var a *announce.Announcer
 	if remote(c) {

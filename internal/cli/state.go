@@ -91,7 +91,7 @@ func brokerName(address string) string {
 }
 
 // of is the memory of one camera, and what ends its use; nil where none is wanted.
-func (m memory) of(c config.Camera) (node.Keep, func()) {
+func (m memory) of(c config.Camera) (node.Store, func()) {
 	switch {
 	case m.err != nil:
 		return nowhere{m.err}, func() {}
@@ -116,10 +116,10 @@ func (n nowhere) SetPrivate(on bool) error {
 	return fmt.Errorf("%w. Try: a folder, with the key state or --state", n.err)
 }
 
-// Memory knows of nothing.
-func (nowhere) Memory() ([]byte, error) { return nil, nil }
+// Settings knows of nothing.
+func (nowhere) Settings() ([]byte, error) { return nil, nil }
 
-// SetMemory cannot remember.
-func (n nowhere) SetMemory([]byte) error {
+// SetSettings cannot remember.
+func (n nowhere) SetSettings([]byte) error {
 	return fmt.Errorf("%w. Try: a folder, with the key state or --state", n.err)
 }

@@ -21,8 +21,8 @@ func (p *Privacy) memoryFile() string {
 	return filepath.Join(p.folder, string(p.id)+settingsSuffix)
 }
 
-// Memory returns what SetMemory was given last, nil when nothing.
-func (p *Privacy) Memory() ([]byte, error) {
+// Settings returns what SetSettings was given last, nil when nothing.
+func (p *Privacy) Settings() ([]byte, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f, err := securefile.Open(p.memoryFile())
@@ -50,8 +50,8 @@ func (p *Privacy) Memory() ([]byte, error) {
 	return b, err
 }
 
-// SetMemory remembers b. The error says what to do.
-func (p *Privacy) SetMemory(b []byte) error {
+// SetSettings remembers b. The error says what to do.
+func (p *Privacy) SetSettings(b []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	err := makeFolder(p.folder)

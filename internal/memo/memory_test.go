@@ -12,16 +12,16 @@ import (
 func TestMemory(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "a", "b")
 	p := memo.New(folder, "porch")
-	if b, err := p.Memory(); b != nil || err != nil {
+	if b, err := p.Settings(); b != nil || err != nil {
 		t.Errorf("at first %q, %v", b, err)
 	}
-	if err := p.SetMemory([]byte("text")); err != nil {
+	if err := p.SetSettings([]byte("text")); err != nil {
 		t.Fatal(err)
 	}
-	if b, err := memo.New(folder, "porch").Memory(); string(b) != "text" || err != nil {
+	if b, err := memo.New(folder, "porch").Settings(); string(b) != "text" || err != nil {
 		t.Errorf("%q, %v", b, err)
 	}
-	if b, err := memo.New(folder, "garden").Memory(); b != nil || err != nil {
+	if b, err := memo.New(folder, "garden").Settings(); b != nil || err != nil {
 		t.Errorf("another camera has %q, %v", b, err)
 	}
 	if on, err := p.Private(); on || err != nil {
@@ -34,7 +34,7 @@ func TestMemory(t *testing.T) {
 	if err := os.WriteFile(file, bytes.Repeat([]byte("x"), 1<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if b, err := p.Memory(); err == nil {
+	if b, err := p.Settings(); err == nil {
 		t.Errorf("%d bytes of a file that is too large", len(b))
 	}
 }

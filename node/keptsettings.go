@@ -5,13 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"camqtt/internal/wire"
-	"camqtt/node/camera"
 )
 
 // lastEvery is the least time between two writes that only note the newest picture.
@@ -38,10 +36,10 @@ type keptState struct {
 	Last     lastPicture                  `json:"last,omitzero"`
 }
 
-// keptSettings keeps the settings made over MQTT, and what state says of the newest
-// picture. A nil keep keeps nothing. Writing is done aside, for a disk can be slow.
+// keptSettings writes the settings made over MQTT to disk, and what state says of the newest
+// picture. A nil store keeps nothing. It writes on a goroutine of its own: a disk can be slow.
 type keptSettings struct {
-	keep       Keep
+	store      Store
 	configured map[wire.Setting]string
 	now        keptState
 	changed    bool      // now is not written down
@@ -53,16 +51,17 @@ type keptSettings struct {
 }
 
 func newKeptSettings(o Options) *keptSettings {
-	return &keptSettings{keep: o.Keep, configured: settingsOf(o).values(), box: newSlot[[]byte]()}
+	s := configured(o)
+	return &keptSettings{store: o.Store, configured: s.texts(), box: newSlot[[]byte]()}
 }
 
 // load returns what is still in force of what was kept. fixed are settings that were given
 // at this start and win.
 func (k *keptSettings) load(fixed []wire.Setting) (changes []wire.Change, err error) {
-	if k.keep == nil {
+	if k.store == nil {
 		return nil, nil
 	}
-	b, err := k.keep.Memory()
+	b, err := k.store.Settings()
 	if err != nil || len(b) == 0 {
 		return nil, err
 	}
@@ -116,7 +115,7 @@ func (k *keptSettings) set(changes []wire.Change, values map[wire.Setting]string
 // picture notes the newest picture. It is written down every ten minutes at most.
 func (k *keptSettings) picture(p lastPicture, now time.Time) {
 	k.now.Last, k.changed = p, true
-	if k.due.IsZero() && k.keep != nil {
+	if k.due.IsZero() && k.store != nil {
 		k.due = now
 		if next := k.noted.Add(lastEvery); next.After(now) {
 			k.due = next
@@ -124,16 +123,19 @@ func (k *keptSettings) picture(p lastPicture, now time.Time) {
 	}
 }
 
-// tick writes down what is due.
-func (k *keptSettings) tick(now time.Time) {
-	if !k.due.IsZero() && !now.Before(k.due) {
+// next is when something must be written.
+func (k *keptSettings) next() time.Time { return k.due }
+
+// run writes what is due.
+func (k *keptSettings) run(now time.Time) {
+	if due(k.due, now) {
 		k.write()
 	}
 }
 
 func (k *keptSettings) write() {
 	k.due = time.Time{}
-	if k.keep == nil {
+	if k.store == nil {
 		return
 	}
 	k.noted, k.changed = time.Now(), false
@@ -158,7 +160,7 @@ func (k *keptSettings) serve(ctx context.Context) {
 }
 
 func (k *keptSettings) save(b []byte) {
-	if err := k.keep.SetMemory(b); err != nil {
+	if err := k.store.SetSettings(b); err != nil {
 		text := "settings will not survive a restart: " + err.Error()
 		k.failed.Store(&text)
 		return
@@ -174,7 +176,7 @@ func (k *keptSettings) end() {
 		waiting = true
 	default:
 	}
-	if k.keep != nil && (waiting || k.changed) {
+	if k.store != nil && (waiting || k.changed) {
 		k.save(k.bytes())
 	}
 }
@@ -187,64 +189,11 @@ func (k *keptSettings) warning() string {
 			all = append(all, string(s)+"="+v.Value)
 		}
 	}
-	if len(all) == 0 || k.keep == nil {
+	if len(all) == 0 || k.store == nil {
 		return ""
 	}
 	if failed := k.failed.Load(); failed != nil {
 		return *failed
 	}
 	return "set over MQTT and kept: " + strings.Join(all, " ") + " (set reset=all returns to the configuration)"
-}
-
-// values writes settings as they are sent, without privacy, which is kept by itself.
-func (s settings) values() map[wire.Setting]string {
-	flash := ""
-	if s.flash != 0 {
-		flash = strconv.Itoa(max(s.flash, 0))
-	}
-	quality := ""
-	if s.quality > 0 {
-		quality = strconv.Itoa(s.quality)
-	}
-	return map[wire.Setting]string{
-		wire.SetFPS:            strconv.FormatFloat(s.fps, 'g', -1, 64),
-		wire.SetSize:           s.size.String(),
-		wire.SetQuality:        quality,
-		wire.SetFlash:          flash,
-		wire.SetName:           s.name,
-		wire.SetPreviewEvery:   s.previewEvery.String(),
-		wire.SetKeepWarm:       s.keepWarm.String(),
-		wire.SetMaxStream:      s.maxStream.String(),
-		wire.SetSnapEvery:      s.snapEvery.String(),
-		wire.SetRetainPictures: strconv.FormatBool(s.retain),
-	}
-}
-
-// recallSettings takes up the settings that an earlier run was told.
-func (l *loop) recallSettings() {
-	changes, err := l.kept.load(l.opts.Given)
-	if err != nil {
-		l.opts.Log.Warn("settings made over MQTT are lost", "err", err)
-	}
-	for _, c := range changes {
-		l.apply(c)
-	}
-	if w := l.kept.warning(); w != "" {
-		l.opts.Log.Info("settings differ from the configuration", "why", w)
-	}
-	if last := l.kept.now.Last; !last.At.IsZero() {
-		l.lastAt = last.At.Time
-		l.stated.width, l.stated.height = last.Width, last.Height
-	}
-}
-
-// reset returns all settings but privacy to the configuration.
-func (l *loop) reset() {
-	private := l.settings.privacy
-	l.settings = settingsOf(l.opts)
-	l.settings.privacy = private
-	if l.settings.flash == 0 && slices.Contains(l.profile().Caps, camera.CapFlash) {
-		l.settings.flash = camera.FlashOff
-	}
-	l.schedule(time.Now())
 }

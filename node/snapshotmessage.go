@@ -6,9 +6,9 @@ import (
 	"camqtt/internal/wire"
 )
 
-// shot is a picture that was asked for with everything that is published about it, or,
-// without a picture, just the results of commands and an event.
-type shot struct {
+// snapshotMessage is a picture that was asked for with everything that is published about
+// it, or, without a picture, only the results of commands and an event.
+type snapshotMessage struct {
 	jpeg    []byte
 	still   bool // the picture goes out on preview only
 	meta    wire.Meta
@@ -24,39 +24,39 @@ type shot struct {
 // messages returns what to publish, in the order of topics.md: the picture as a
 // frame and preview, its description, the picture as a snapshot, then what the
 // broker must acknowledge.
-func (s *shot) messages(n *Node) []wire.Message {
+func (s *snapshotMessage) messages(t topics) []wire.Message {
 	var msgs []wire.Message
 	switch {
 	case s.jpeg == nil:
 	case s.still:
-		preview := n.message(wire.KindPreview, s.jpeg)
+		preview := t.message(wire.KindPreview, s.jpeg)
 		preview.Retained = s.retain
 		msgs = append(msgs, preview)
 	default:
 		meta := s.meta
 		meta.Late = s.late
-		preview, snapshot := n.message(wire.KindPreview, s.jpeg), n.message(wire.KindSnapshot, s.jpeg)
-		described := n.json(wire.KindMeta, meta)
+		preview, snapshot := t.message(wire.KindPreview, s.jpeg), t.message(wire.KindSnapshot, s.jpeg)
+		described := t.json(wire.KindMeta, meta)
 		preview.Retained, snapshot.Retained, described.Retained = s.retain, s.retain, s.retain
 		if !s.late {
-			msgs = append(msgs, n.message(wire.KindFrame, s.jpeg), preview)
+			msgs = append(msgs, t.message(wire.KindFrame, s.jpeg), preview)
 		}
 		msgs = append(msgs, described, snapshot)
 	}
 	if s.event != nil {
 		event := *s.event
 		event.Late = s.late && s.jpeg != nil
-		msgs = append(msgs, n.json(wire.KindEvent, event))
+		msgs = append(msgs, t.json(wire.KindEvent, event))
 	}
 	for _, r := range s.results {
 		r.Late = s.late && s.jpeg != nil
-		msgs = append(msgs, n.json(wire.KindResult, r))
+		msgs = append(msgs, t.json(wire.KindResult, r))
 	}
 	return msgs
 }
 
 // accept tells the sender of the picture, once, that it will not get lost.
-func (s *shot) accept() {
+func (s *snapshotMessage) accept() {
 	if s.accepted != nil {
 		s.accepted()
 		s.accepted = nil

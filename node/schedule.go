@@ -1,0 +1,28 @@
+package node
+
+import "time"
+
+// schedule asks for the scheduled snapshots.
+type schedule struct {
+	settings *settings
+	ask      func(now time.Time)
+	every    time.Duration // for which at was set
+	at       time.Time     // when the next is due; zero: never
+}
+
+// next is when the next snapshot is due.
+func (s *schedule) next() time.Time { return s.at }
+
+// run asks for a snapshot that is due. It follows a change of snap_every.
+func (s *schedule) run(now time.Time) {
+	late := due(s.at, now)
+	if late || s.every != s.settings.snapEvery {
+		s.every, s.at = s.settings.snapEvery, time.Time{}
+		if s.every > 0 {
+			s.at = now.Add(s.every)
+		}
+	}
+	if late {
+		s.ask(now)
+	}
+}
