@@ -10,7 +10,7 @@ import (
 
 	"camqtt/internal/brokerurl"
 	"camqtt/internal/config"
-	"camqtt/internal/memo"
+	"camqtt/internal/privacystore"
 	"camqtt/node"
 )
 
@@ -98,7 +98,7 @@ func (m memory) of(c config.Camera) (node.Store, func()) {
 	case m.folder == "":
 		return nil, func() {}
 	}
-	p := memo.New(m.folder, c.ID)
+	p := privacystore.New(m.folder, c.ID)
 	return p, p.Close
 }
 

@@ -1,4 +1,4 @@
-package memo_test
+package privacystore_test
 
 import (
 	"bytes"
@@ -6,22 +6,22 @@ import (
 	"path/filepath"
 	"testing"
 
-	"camqtt/internal/memo"
+	"camqtt/internal/privacystore"
 )
 
 func TestMemory(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "a", "b")
-	p := memo.New(folder, "porch")
+	p := privacystore.New(folder, "porch")
 	if b, err := p.Settings(); b != nil || err != nil {
 		t.Errorf("at first %q, %v", b, err)
 	}
 	if err := p.SetSettings([]byte("text")); err != nil {
 		t.Fatal(err)
 	}
-	if b, err := memo.New(folder, "porch").Settings(); string(b) != "text" || err != nil {
+	if b, err := privacystore.New(folder, "porch").Settings(); string(b) != "text" || err != nil {
 		t.Errorf("%q, %v", b, err)
 	}
-	if b, err := memo.New(folder, "garden").Settings(); b != nil || err != nil {
+	if b, err := privacystore.New(folder, "garden").Settings(); b != nil || err != nil {
 		t.Errorf("another camera has %q, %v", b, err)
 	}
 	if on, err := p.Private(); on || err != nil {

@@ -1,4 +1,4 @@
-package memo_test
+package privacystore_test
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"camqtt/internal/memo"
+	"camqtt/internal/privacystore"
 	"camqtt/internal/wire"
 )
 
@@ -16,14 +16,14 @@ import (
 func file(folder string) string { return filepath.Join(folder, "front.private") }
 
 // camera is the memory of a camera until the test ends.
-func camera(t testing.TB, folder string, id wire.ID) *memo.Privacy {
+func camera(t testing.TB, folder string, id wire.ID) *privacystore.Store {
 	t.Helper()
-	p := memo.New(folder, id)
+	p := privacystore.New(folder, id)
 	t.Cleanup(p.Close)
 	return p
 }
 
-func private(t testing.TB, p *memo.Privacy) bool {
+func private(t testing.TB, p *privacystore.Store) bool {
 	t.Helper()
 	on, err := p.Private()
 	if err != nil {
@@ -32,7 +32,7 @@ func private(t testing.TB, p *memo.Privacy) bool {
 	return on
 }
 
-func set(t testing.TB, p *memo.Privacy, on bool) {
+func set(t testing.TB, p *privacystore.Store, on bool) {
 	t.Helper()
 	if err := p.SetPrivate(on); err != nil {
 		t.Fatal(err)
@@ -54,7 +54,7 @@ func refusal(t testing.TB, err error, parts ...string) {
 }
 
 // restart is the memory as the next run of the program finds it.
-func restart(t testing.TB, p *memo.Privacy, folder string) *memo.Privacy {
+func restart(t testing.TB, p *privacystore.Store, folder string) *privacystore.Store {
 	t.Helper()
 	p.Close()
 	return camera(t, folder, "front")
@@ -260,7 +260,7 @@ func FuzzPrivate(f *testing.F) {
 		if err := os.WriteFile(file(folder), text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		p := memo.New(folder, "front")
+		p := privacystore.New(folder, "front")
 		defer p.Close()
 		on, err := p.Private()
 		if good := bytes.HasPrefix(text, []byte("private front\n")); !on || good != (err == nil) {
