@@ -117,6 +117,7 @@ func TestAccounts(t *testing.T) {
 	if _, stderr, code := camqtt(t, "snap", "attic", "--broker", as(h.mqtt, "ann", ann), "-o", "-"); code != 1 || stderr == "" {
 		t.Errorf("ann's snap of the attic: exit %d, %s", code, stderr)
 	}
+	gives(t, h.http, "porch", "ann", ann)
 	for path, want := range map[string]int{"/healthz": 200, "/": 401, "/metrics": 401, "/cam/porch/snapshot.jpg": 401} {
 		if got := answerOf(t, h.http+path); got != want {
 			t.Errorf("%s without an account: %d, want %d", path, got, want)

@@ -161,17 +161,20 @@ func TestBridgesAreDevices(t *testing.T) {
 			for _, id := range []string{"porch", "garden", "own"} {
 				home.Await("switch."+id+"_live", "off")
 			}
-			devices := home.Devices()
-			via := devices["camqtt_porch"].Via
-			if via == "" || devices["camqtt_garden"].Via != via || devices["camqtt_own"].Via != devices[via].Via || devices[via].Name == "" {
-				t.Errorf("devices %+v, want porch and garden to hang from a bridge", devices)
-			}
+			home.Until("porch and garden hang from a bridge", func() bool {
+				devices := home.Devices()
+				via := devices["camqtt_porch"].Via
+				return via != "" && devices["camqtt_garden"].Via == via && devices["camqtt_own"].Via == devices[via].Via && devices[via].Name != ""
+			})
 			var button string
-			for _, id := range home.Entities() {
-				if strings.HasSuffix(id, "_snap_all") && !strings.Contains(id, "camqtt_hub") {
-					button = id
+			home.Until("the bridge has a button", func() bool {
+				for _, id := range home.Entities() {
+					if strings.HasSuffix(id, "_snap_all") && !strings.Contains(id, "camqtt_hub") {
+						button = id
+					}
 				}
-			}
+				return button != ""
+			})
 			expect(t, home.Press(button), "cam/_all/cmd", "snap")
 			home.Until("every camera has a picture", func() bool {
 				n := 0

@@ -48,9 +48,10 @@ func TestHomeAssistant(t *testing.T) {
 				home.Await(id, state)
 			}
 			hub := map[bool]string{true: "camqtt__hub", false: ""}[strings.HasPrefix(h.name, "embedded")]
-			if d := home.Devices()["camqtt_front"]; d.Name != "Front door" || d.Via != hub || hub != "" && home.Devices()[hub].Name == "" {
-				t.Errorf("devices %+v, want front to hang from %q", home.Devices(), hub)
-			}
+			home.Until("front hangs from "+hub, func() bool {
+				d := home.Devices()["camqtt_front"]
+				return d.Name == "Front door" && d.Via == hub && (hub == "" || home.Devices()[hub].Name != "")
+			})
 			useAll(t, home)
 			fired(t, home)
 			if n := home.Heard(); n["homeassistant/device/camqtt_front/config"] > 2 { // at the start, and on its birth message

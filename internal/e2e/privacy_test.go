@@ -138,6 +138,10 @@ func TestPrivacySurvivesKill(t *testing.T) {
 		}
 	}
 	killed(t, p)
+	broker := place{addr: m.Addr}
+	testkit.Until(t, "the camera is offline", func() bool {
+		return broker.kept(t, "cam/bed/status")["cam/bed/status"] == wire.Offline
+	})
 	cmd("forget", "bed") // what the broker keeps is not what the camera remembers
 	opened := len(w.pids())
 
@@ -243,6 +247,10 @@ func TestPrivacyIsSeenAfterRestart(t *testing.T) {
 	home := homeassistant.Start(t, homeassistant.Options{Addr: strings.TrimPrefix(h.mqtt, "mqtt://")})
 	home.Await("switch.bed_privacy", "on")
 	home.Await("switch.porch_privacy", "off")
+	gives(t, h.http, "porch")
+	testkit.Until(t, "the page knows the private camera", func() bool {
+		return answerOf(t, h.http+"/cam/bed/snapshot.jpg") != http.StatusNotFound
+	})
 	for path, want := range map[string]int{"bed/snapshot.jpg": http.StatusForbidden, "bed/snapshot.jpg?max_age=1h": http.StatusForbidden, "bed/stream.mjpg": http.StatusForbidden, "porch/snapshot.jpg": http.StatusOK} {
 		if got := answerOf(t, h.http+"/cam/"+path); got != want {
 			t.Errorf("%s: %d, want %d", path, got, want)

@@ -71,15 +71,12 @@ exec sleep 1000`)
 	n := serve(t, "node", "clip", "--broker", d.mqtt, "--source", w.source)
 	online(t, d.mqtt, "clip")
 	must(t, "start", "clip", "--broker", d.mqtt)
-	pids := w.pids()
-	if len(pids) != 2 {
-		t.Fatalf("processes %v, want the program and its child", pids)
-	}
-	for _, pid := range pids {
-		if !lives(pid) {
-			t.Errorf("process %d does not live while the node streams", pid)
-		}
-	}
+	var pids []int
+	testkit.Until(t, "the program and its child run", func() bool {
+		all := w.pids()
+		pids = all[max(0, len(all)-2):] // before them may be those of the first picture
+		return len(pids) == 2 && lives(pids[0]) && lives(pids[1])
+	})
 	if err := syscall.Kill(n.Cmd.Process.Pid, syscall.SIGKILL); err != nil { // the node alone, not its group
 		t.Fatal(err)
 	}
@@ -97,18 +94,21 @@ exec 9<>device
 while cat pic.jpg; do sleep 0.05; done`)
 	h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source="+w.source, "cameras.porch.keep_warm=1h")
 	online(t, h.mqtt, "porch")
-	if held, ran := w.holders(t), w.pids(); len(held)+len(ran) > 0 {
-		t.Errorf("before anybody asked %v hold the device, and %v have run", held, ran)
-	}
+	testkit.Until(t, "the device is not open before anybody asks", func() bool { return len(w.holders(t)) == 0 })
 	for i := range 2 {
+		before := len(w.pids())
+		if i == 0 && before > 1 { // one is that of the first picture, which comes at a random time
+			t.Errorf("before anybody asked the program ran %d times", before)
+		}
 		must(t, "snap", "porch", "--broker", h.mqtt, "-o", filepath.Join(t.TempDir(), "x.jpg"))
 		held, ran := w.holders(t), w.pids()
-		if len(ran) != i+1 || !slices.Contains(held, strconv.Itoa(ran[i])) {
+		if n := len(ran) - before; n != 1 && (n != 2 || i > 0) || !slices.Contains(held, strconv.Itoa(ran[len(ran)-1])) {
 			t.Errorf("right after a snap %v hold the device; %v have run", held, ran)
 		}
+		last := ran[len(ran)-1]
 		must(t, "set", "porch", "keep_warm=100ms", "--broker", h.mqtt)
 		testkit.Until(t, "the device is closed", func() bool { return len(w.holders(t)) == 0 })
-		testkit.Until(t, "the program has ended", func() bool { return !lives(ran[i]) })
+		testkit.Until(t, "the program has ended", func() bool { return !lives(last) })
 		must(t, "set", "porch", "keep_warm=1h", "--broker", h.mqtt) // long enough to look around
 	}
 }
