@@ -2,12 +2,12 @@ package broker
 
 import (
 	"io"
+	"net"
 	"syscall"
 	"unsafe"
-)
 
-// tcpNotSentLowat is TCP_NOTSENT_LOWAT of linux/tcp.h, which package syscall lacks.
-const tcpNotSentLowat = 25
+	"camqtt/internal/sendbuffer"
+)
 
 // pollFD is struct pollfd of poll(2).
 type pollFD struct {
@@ -43,10 +43,9 @@ func newAttempt(c syscall.Conn) *attempt {
 	if err != nil {
 		return nil
 	}
-	// Refused by anything but TCP, which is as well.
-	_ = raw.Control(func(fd uintptr) {
-		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotSentLowat, unsentBytes)
-	})
+	if socket, ok := c.(net.Conn); ok {
+		sendbuffer.Limit(socket, unsentBytes)
+	}
 	a := &attempt{raw: raw}
 	a.call = func(fd uintptr) bool {
 		for {

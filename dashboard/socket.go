@@ -15,7 +15,11 @@ import (
 	"github.com/gorilla/websocket"
 
 	"camqtt/internal/access"
+	"camqtt/internal/sendbuffer"
 )
+
+// unsentBytes is how much the kernel may hold of a connection that has not left yet.
+const unsentBytes = 64 << 10
 
 // controlTime is how long a control frame may wait for the line.
 const controlTime = 5 * time.Second
@@ -111,7 +115,7 @@ func upgrade(w http.ResponseWriter, r *http.Request, from net.Addr, limit int64)
 	if err != nil {
 		return nil, err
 	}
-	keepUnsentSmall(h.gate.Conn)
+	sendbuffer.Limit(h.gate.Conn, unsentBytes)
 	s := &socket{ws: ws, line: h.gate.Conn, from: from, who: visitorOf(r)}
 	h.gate.sock = s
 	ws.SetReadLimit(limit)
@@ -183,7 +187,7 @@ func (s *socket) Write(p []byte) (int, error) {
 }
 
 // ready waits until the line takes bytes or the write deadline has passed.
-func (s *socket) ready() error { return awaitRoom(s.line) }
+func (s *socket) ready() error { return sendbuffer.AwaitRoom(s.line) }
 
 // control sends one whole control frame.
 func (s *socket) control(frame []byte) error {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"camqtt/internal/sendbuffer"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
@@ -109,7 +110,7 @@ func (s *stream) watch(ctx context.Context) (err error) {
 
 // run sends pictures until something ends it.
 func (s *stream) run(ctx context.Context, r *http.Request) {
-	keepUnsentSmall(s.conn)
+	sendbuffer.Limit(s.conn, unsentBytes)
 	_ = s.control.SetReadDeadline(time.Time{}) // a visitor may be silent for ever
 	p, err := s.next(ctx, s.d.opts.Limits.SnapTimeout)
 	if err != nil {
@@ -199,7 +200,7 @@ func (s *stream) send(ctx context.Context, p viewer.Picture) error {
 	}
 	_ = s.control.SetWriteDeadline(time.Now().Add(s.d.opts.Limits.WriteTimeout))
 	if s.conn != nil {
-		if err := awaitRoom(s.conn); err != nil {
+		if err := sendbuffer.AwaitRoom(s.conn); err != nil {
 			return err
 		}
 	}

@@ -11,7 +11,12 @@ import (
 	"camqtt/internal/brokerurl"
 	"camqtt/internal/cert"
 	"camqtt/internal/mdns"
+	"camqtt/internal/sendbuffer"
 )
+
+// unsentBytes is how much the kernel may hold that has not left yet: half a second of a
+// line of 256 kbit/s.
+const unsentBytes = 16 << 10
 
 // Dial opens a connection of its own to the broker, on which MQTT can begin at
 // once: for whoever brings a client of his own.
@@ -47,7 +52,7 @@ func (l *Link) dial(ctx context.Context, turn int) (conn net.Conn, where string,
 	if err != nil {
 		return nil, "", fmt.Errorf("connect to %s: %w", where, cert.Explain(explainDial(err, brokerurl.Secure(u))))
 	}
-	keepUnsentSmall(conn)
+	sendbuffer.Limit(conn, unsentBytes)
 	return conn, where, nil
 }
 
@@ -124,19 +129,4 @@ func (l *Link) credentials(where string) (user, password string) {
 		return u.User.Username(), password
 	}
 	return l.opts.Username, l.opts.Password
-}
-
-// raw digs out the TCP connection below TLS or a WebSocket, or returns nil.
-func raw(conn net.Conn) *net.TCPConn {
-	for conn != nil {
-		switch c := conn.(type) {
-		case *net.TCPConn:
-			return c
-		case interface{ NetConn() net.Conn }: // *pulse, *tls.Conn, *websocket.Conn
-			conn = c.NetConn()
-		default:
-			return nil
-		}
-	}
-	return nil
 }

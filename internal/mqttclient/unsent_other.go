@@ -1,8 +1,0 @@
-//go:build !linux
-
-package mqttclient
-
-import "net"
-
-// keepUnsentSmall does nothing where the kernel has no such setting.
-func keepUnsentSmall(net.Conn) {}
