@@ -44,9 +44,11 @@ type inUseList struct {
 
 // Serve runs until ctx is done. What cannot be written is logged once.
 func (s inUseList) Serve(ctx context.Context) error {
-	p, err := inuse.Hold(s.dir)
+	p, err := inuse.Hold(ctx, s.dir)
 	if err != nil { // commands then know less, and the hub itself goes on
-		s.log.Warn("list of cameras not written", "err", err)
+		if ctx.Err() == nil {
+			s.log.Warn("list of cameras not written", "err", err)
+		}
 		<-ctx.Done()
 		return nil
 	}

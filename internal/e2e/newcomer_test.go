@@ -106,3 +106,17 @@ func TestNobodyThere(t *testing.T) {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 }
+
+// TestSecondHubInOneFolder starts a hub, page and camera included, whose data folder
+// another one uses: it ends and says so.
+func TestSecondHubInOneFolder(t *testing.T) {
+	args := []string{
+		"run", "-c", "broker.listen=127.0.0.1:0", "-c", "dashboard.listen=127.0.0.1:0", "-c", "broker.data=" + t.TempDir(),
+		"-c", "cameras.front.source=test:",
+	}
+	first := serve(t, args...)
+	testkit.Until(t, "the first hub is up", func() bool { return strings.Contains(first.Err(), "broker up") })
+	if _, stderr, status := camqtt(t, args...); status != 1 || !strings.Contains(stderr, "in use by another broker") {
+		t.Errorf("exit %d: %s", status, stderr)
+	}
+}

@@ -5,6 +5,7 @@
 package inuse
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"camqtt/internal/securefile"
 	"camqtt/internal/wire"
@@ -47,19 +49,31 @@ func (l List) Equal(o List) bool {
 	return slices.Equal(l.Served, o.Served) && slices.Equal(l.Online, o.Online)
 }
 
+// retryEvery is how often a hub looks whether another one still holds its folder.
+const retryEvery = 100 * time.Millisecond
+
 // Publisher keeps the list of a hub that runs. Make one with [Hold].
 type Publisher struct {
 	file    string
 	release func()
 }
 
-// Hold says that a hub runs with a data folder, until Release.
-func Hold(dir string) (*Publisher, error) {
+// Hold says that a hub runs with a data folder, until Release. While another hub holds the
+// folder it waits, until ctx is done.
+func Hold(ctx context.Context, dir string) (*Publisher, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	file := filepath.Join(dir, FileName)
-	release, err := securefile.Lock(file)
+	release, err := securefile.TryLock(file)
+	for errors.Is(err, securefile.ErrLocked) { // also for a moment, by a command that reads the list
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(retryEvery):
+		}
+		release, err = securefile.TryLock(file)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package inuse_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -14,7 +15,7 @@ func TestList(t *testing.T) {
 	if l, err := inuse.Read(dir); err != nil || !l.Equal(inuse.List{}) {
 		t.Errorf("a folder without a hub: %v, %v", l, err)
 	}
-	p, err := inuse.Hold(dir)
+	p, err := inuse.Hold(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,6 +29,11 @@ func TestList(t *testing.T) {
 		if got, err := inuse.Read(dir); err != nil || !got.Equal(want) {
 			t.Errorf("got %v, %v, want %v", got, err, want)
 		}
+	}
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := inuse.Hold(done, dir); err == nil {
+		t.Error("two hubs hold one folder")
 	}
 	p.Release()
 	if l, err := inuse.Read(dir); err != nil || !l.Equal(inuse.List{}) {
