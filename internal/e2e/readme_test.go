@@ -8,14 +8,21 @@ import (
 	"testing"
 )
 
-// TestReadme holds the README and the pages in docs to the program: commands and
-// flags that they name exist, and so do the files and headings they lead to.
+// TestReadme compares the README, the pages in docs and the texts of the page with the
+// program: commands and flags that they name exist, and so do linked files and headings.
 func TestReadme(t *testing.T) {
 	pages, err := filepath.Glob("docs/*.md")
 	if err != nil || len(pages) < 5 {
 		t.Fatalf("pages %q, %v", pages, err)
 	}
 	help, checked := map[string]string{}, map[string]bool{}
+	scripts, err := filepath.Glob("dashboard/web/*.js")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("scripts of the page %q, %v", scripts, err)
+	}
+	for _, script := range scripts {
+		commands(t, script, string(read(t, script)), help)
+	}
 	for _, page := range append(pages, "README.md", "SECURITY.md") {
 		text := string(read(t, page))
 		links(t, page, text)
@@ -27,10 +34,10 @@ func TestReadme(t *testing.T) {
 		}
 		commands(t, page, text, help)
 	}
-	readme := string(read(t, "README.md"))
-	for _, cmd := range strings.Fields("demo run node check detect ls snap watch start user acl forget key version") {
-		if help[cmd] == "" || !strings.Contains(readme, "camqtt "+cmd) {
-			t.Errorf("README does not show camqtt %s", cmd)
+	readme, list := string(read(t, "README.md")), string(read(t, "docs/commands.md"))
+	for _, m := range regexp.MustCompile(`(?m)^  ([a-z]+) +[A-Z]`).FindAllStringSubmatch(must(t, "--help"), -1) {
+		if cmd := m[1]; cmd != "help" && !strings.Contains(list, "`camqtt "+cmd) {
+			t.Errorf("docs/commands.md does not list camqtt %s", cmd)
 		}
 	}
 	for _, page := range pages {
