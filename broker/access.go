@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/mochi-mqtt/server/v2/packets"
-
 	"camqtt/internal/access"
+	"camqtt/internal/mqtt"
 )
 
 // Introduced is what a connection given to [Broker.Attach] implements beside net.Conn
@@ -42,23 +41,23 @@ func (b *Broker) knows(c *conn, user, secret string) (access.Principal, error) {
 }
 
 // stranger gives the answer to somebody who was not let in.
-func stranger(err error) packets.Code {
+func stranger(err error) mqtt.Code {
 	var slow *access.Slow
 	switch {
 	case errors.Is(err, access.ErrNone):
-		return packets.ErrNotAuthorized
+		return mqtt.NotAuthorized
 	case errors.Is(err, access.ErrWrong):
-		return packets.ErrBadUsernameOrPassword
+		return mqtt.BadUserNameOrPassword
 	case errors.As(err, &slow):
-		return packets.ErrConnectionRateExceeded
+		return mqtt.ConnectionRateExceeded
 	}
-	return packets.ErrServerBusy
+	return mqtt.ServerBusy
 }
 
 // identified finds out who sent a CONNECT and whether he may have what it asks for.
-func (c *conn) identified(pk *packets.Packet) (packets.Code, error) {
+func (c *conn) identified(pk *mqtt.ConnectPacket) (mqtt.Code, error) {
 	b := c.b
-	p, err := b.identify(c, string(pk.Connect.Username), string(pk.Connect.Password))
+	p, err := b.identify(c, pk.UserName, pk.Password)
 	if err != nil {
 		return stranger(err), err
 	}
@@ -68,12 +67,12 @@ func (c *conn) identified(pk *packets.Packet) (packets.Code, error) {
 	}
 	c.commands = newCommandLine(c)
 	if w := c.last; w != nil && !(b.allowed(p, access.Will, w.m.topic) && (!w.m.retain || b.allowed(p, access.Retain, w.m.topic))) {
-		return packets.ErrNotAuthorized, fmt.Errorf("its will may not be published to %q", w.m.topic)
+		return mqtt.NotAuthorized, fmt.Errorf("its will may not be published to %q", w.m.topic)
 	}
 	if b.squats(p, c.id) {
-		return packets.ErrClientIdentifierNotValid, fmt.Errorf("its identifier is the name of another account")
+		return mqtt.InvalidClientID, fmt.Errorf("its identifier is the name of another account")
 	}
-	return packets.CodeSuccess, nil
+	return mqtt.Success, nil
 }
 
 // squats reports whether an identifier is the name of another account: a camera that
@@ -119,5 +118,5 @@ func (b *Broker) revoke() {
 // revoked ends a connection that has lapsed.
 func (c *conn) revoked() {
 	c.b.log.client(c, "connection closed, its account or that of its identifier has changed", "user", c.who.Name)
-	c.kick(packets.ErrNotAuthorized)
+	c.kick(mqtt.NotAuthorized)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"camqtt/internal/access"
+	"camqtt/internal/mqtt"
 )
 
 // The policies as clients meet them. Strangers are played: tests use loopback only.
@@ -143,8 +144,8 @@ func TestTopics(t *testing.T) {
 		{"", "a", false},
 		{"a", "", false},
 	} {
-		if got := matches(tc.filter, tc.topic); got != tc.want {
-			t.Errorf("matches(%q, %q) = %v", tc.filter, tc.topic, got)
+		if got := mqtt.Matches(tc.filter, tc.topic); got != tc.want {
+			t.Errorf("mqtt.Matches(%q, %q) = %v", tc.filter, tc.topic, got)
 		}
 	}
 	for topic, want := range map[string]string{

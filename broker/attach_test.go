@@ -16,6 +16,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"camqtt/internal/access"
+	"camqtt/internal/mqtt"
 	"camqtt/internal/testkit/faketime"
 )
 
@@ -108,7 +109,7 @@ func (u *unframing) Read(p []byte) (int, error) {
 		}
 		switch head[0] {
 		case 0x82:
-			if hl, n := header(body); hl+n != len(body) {
+			if hl, n := mqtt.FixedHeader(body); hl+n != len(body) {
 				u.t.Errorf("a frame of %d bytes holds a packet of %d", len(body), hl+n)
 			}
 			u.frame.Reset(body)

@@ -16,9 +16,11 @@ import (
 	"testing"
 	"unsafe"
 
-	mqtt "github.com/mochi-mqtt/server/v2"
+	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"camqtt/internal/mqtt"
 )
 
 // childArg as the first argument makes the test binary a broker to compare with: the
@@ -60,17 +62,17 @@ func child(args []string) error {
 }
 
 // open lets everybody do everything.
-type open struct{ *mqtt.HookBase }
+type open struct{ *mochi.HookBase }
 
-func (open) ID() string                                              { return "open" }
-func (open) Provides(b byte) bool                                    { return b == mqtt.OnConnectAuthenticate || b == mqtt.OnACLCheck }
-func (open) OnConnectAuthenticate(*mqtt.Client, packets.Packet) bool { return true }
-func (open) OnACLCheck(*mqtt.Client, string, bool) bool              { return true }
+func (open) ID() string                                               { return "open" }
+func (open) Provides(b byte) bool                                     { return b == mochi.OnConnectAuthenticate || b == mochi.OnACLCheck }
+func (open) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool { return true }
+func (open) OnACLCheck(*mochi.Client, string, bool) bool              { return true }
 
 // serveLibrary is the engine as it comes, with its own listeners and defaults.
 func serveLibrary(args []string, secure *tls.Config) error {
-	s := mqtt.New(&mqtt.Options{Logger: quiet()})
-	err := errors.Join(s.AddHook(open{new(mqtt.HookBase)}, nil),
+	s := mochi.New(&mochi.Options{Logger: quiet()})
+	err := errors.Join(s.AddHook(open{new(mochi.HookBase)}, nil),
 		s.AddListener(listeners.NewTCP(listeners.Config{ID: "plain", Address: args[1]})))
 	if secure != nil {
 		err = errors.Join(err, s.AddListener(listeners.NewTCP(listeners.Config{ID: "tls", Address: args[2], TLSConfig: secure})))
@@ -154,7 +156,7 @@ func whole(r *bufio.Reader, buf []byte) (p []byte, head int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	hl, n := header(b)
+	hl, n := mqtt.FixedHeader(b)
 	if hl == 0 || hl+n > len(buf) {
 		return nil, 0, fmt.Errorf("packet of %d bytes", n)
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"camqtt/internal/testkit"
+
+	"camqtt/internal/mqtt"
 )
 
 // pictureBytes is the size of every picture here: a good VGA or a plain 720p JPEG.
@@ -99,7 +101,7 @@ func (c *client) skim() (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	hl, n := header(first)
+	hl, n := mqtt.FixedHeader(first)
 	if first[0]>>4 != packets.Publish || n < pictureBytes {
 		return time.Time{}, fmt.Errorf("packet %#x of %d bytes, wanted a picture", first[0], n)
 	}

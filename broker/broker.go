@@ -13,10 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	mqtt "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/packets"
-
 	"camqtt/internal/access"
+	"camqtt/internal/mqtt"
 	"camqtt/internal/wire"
 )
 
@@ -59,7 +57,6 @@ type Broker struct {
 	access    *access.Accounts
 	limits    Limits
 	log       *journal
-	engine    *mqtt.Server
 	protocols map[string]func(*tls.Conn)
 	identify  func(c *conn, user, secret string) (access.Principal, error)
 
@@ -80,14 +77,14 @@ type Broker struct {
 	conns      map[*conn]struct{}
 
 	// door makes arriving, leaving and expiring of sessions one thing at a time. A
-	// newcomer holds it while the engine moves its predecessor's subscriptions, in
-	// which nothing waits.
+	// newcomer holds it until it has its answer, in which nothing waits.
 	door     sync.Mutex
 	sessions sessions
 	away     int       // sessions without a client; guarded by door
 	taken    connLimit // guarded by door
 	wills    wills
 
+	subs *subscriptions
 	fans *fanCache
 
 	loads    loads
@@ -138,6 +135,7 @@ func New(o Options) (*Broker, error) {
 		purses:     make(map[string]*purse),
 		conns:      make(map[*conn]struct{}),
 	}
+	b.subs = newSubscriptions()
 	b.fans = newFanCache(b.newFan)
 	b.sessions.m = make(map[string]*session)
 	b.taken.byAccount = make(map[string]int)
@@ -145,32 +143,10 @@ func New(o Options) (*Broker, error) {
 	b.cameras.m = make(map[string]*camera)
 	b.retained = newRetained(b)
 	b.identify = b.knows
-	b.engine = newEngine(b)
-	if err := b.engine.AddHook(&hook{b: b}, nil); err != nil {
-		return nil, fmt.Errorf("make broker: %w", err)
-	}
 	return b, nil
 }
 
 var errBase = errors.New("wanted one or more levels such as cam or site/a/cam")
-
-// newEngine makes the engine with everything off that is done here.
-func newEngine(b *Broker) *mqtt.Server {
-	caps := mqtt.NewDefaultServerCapabilities()
-	caps.MaximumMessageExpiryInterval = 0 // otherwise it deletes what is retained after a day
-	caps.MaximumClientWritesPending = 1   // nothing goes that way
-	caps.MaximumPacketSize = uint32(b.limits.Packet + 5)
-	caps.TopicAliasMaximum = 0
-	caps.ReceiveMaximum = receiveMaximum
-	caps.Compatibilities.NoInheritedPropertiesOnAck = true
-	return mqtt.New(&mqtt.Options{
-		Capabilities:             caps,
-		ClientNetWriteBufferSize: 1,       // one Write is then one packet
-		ClientNetReadBufferSize:  16,      // it reads nothing
-		SysTopicResendInterval:   1 << 31, // seconds: never
-		Logger:                   slog.New(redactor{b.log}),
-	})
-}
 
 // Serve runs the broker until ctx is done or a listener is closed under it, which is
 // an error. It returns when every goroutine it began has ended and every connection
@@ -189,9 +165,6 @@ func (b *Broker) Serve(ctx context.Context) error {
 		return fmt.Errorf("serve broker: %w", err)
 	}
 	defer store.close()
-	if err := b.engine.Serve(); err != nil {
-		return fmt.Errorf("serve broker: %w", err)
-	}
 	b.started = time.Now()
 	b.publishSystem()
 	within, cancel := context.WithCancel(ctx)
@@ -225,12 +198,11 @@ func (b *Broker) Serve(ctx context.Context) error {
 	for _, s := range b.sessions.all() {
 		s.end()
 	}
-	err = b.engine.Close()
 	select {
 	case why := <-failed:
 		return fmt.Errorf("serve broker: %w", why)
 	default:
-		return err
+		return nil
 	}
 }
 
@@ -246,7 +218,7 @@ func (b *Broker) disconnect() {
 	b.closing = true
 	b.mu.Unlock()
 	for _, c := range b.connections() {
-		c.kick(packets.ErrServerShuttingDown)
+		c.kick(mqtt.ServerShuttingDown)
 	}
 }
 

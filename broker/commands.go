@@ -5,10 +5,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mochi-mqtt/server/v2/packets"
 	"golang.org/x/time/rate"
 
 	"camqtt/internal/access"
+	"camqtt/internal/mqtt"
 	"camqtt/internal/wire"
 )
 
@@ -57,13 +57,13 @@ func cameraTopic(base, topic string) (command, text bool) {
 // their sender may send them.
 type commandLine struct {
 	rate    *rate.Limiter
-	ready   func(*packets.Packet) bool // its receivers can take it
-	deliver func(*packets.Packet)
-	reject  func(*packets.Packet) // no receiver took it for commandPatience
-	stopped func() bool           // what waits is not to be delivered
+	ready   func(incoming) bool // its receivers can take it
+	deliver func(incoming)
+	reject  func(incoming) // no receiver took it for commandPatience
+	stopped func() bool    // what waits is not to be delivered
 
 	mu     sync.Mutex
-	parked []*packets.Packet
+	parked []incoming
 	bytes  int
 	over   chan struct{} // closed when the goroutine that delivers has ended; nil: there is none
 }
@@ -75,8 +75,8 @@ func newCommandLine(c *conn) *commandLine {
 		return nil
 	}
 	l := &commandLine{
-		ready:   func(pk *packets.Packet) bool { return c.b.takesCommand(pk.TopicName, c.account) },
-		deliver: func(pk *packets.Packet) { _ = c.published(pk) }, // an error has closed the connection
+		ready:   func(in incoming) bool { return c.b.takesCommand(in.m.topic, c.account) },
+		deliver: func(in incoming) { _ = c.published(in) }, // an error has closed the connection
 		reject:  c.rejectCommand,
 		stopped: func() bool { return c.kicked.Load() != nil },
 	}
@@ -94,15 +94,15 @@ func (l *Limits) commandRate() *rate.Limiter {
 
 // put delivers a command now if it may, and else when its time has come. It waits while
 // too many commands wait.
-func (l *commandLine) put(pk *packets.Packet) {
+func (l *commandLine) put(in incoming) {
 	l.mu.Lock()
-	if l.over == nil && l.ready(pk) && l.rate.Allow() {
+	if l.over == nil && l.ready(in) && l.rate.Allow() {
 		l.mu.Unlock()
-		l.deliver(pk)
+		l.deliver(in)
 		return
 	}
-	l.parked = append(l.parked, pk)
-	l.bytes += size(pk)
+	l.parked = append(l.parked, in)
+	l.bytes += in.m.size()
 	if l.over == nil {
 		l.over = make(chan struct{})
 		go l.run(l.over) // ends when nothing is parked
@@ -112,8 +112,6 @@ func (l *commandLine) put(pk *packets.Packet) {
 		time.Sleep(commandPoll)
 	}
 }
-
-func size(pk *packets.Packet) int { return len(pk.TopicName) + len(pk.Payload) }
 
 func (l *commandLine) full() bool {
 	l.mu.Lock()
@@ -131,29 +129,29 @@ func (l *commandLine) run(over chan struct{}) {
 			l.mu.Unlock()
 			return
 		}
-		pk := l.parked[0]
+		in := l.parked[0]
 		l.mu.Unlock()
-		l.await(pk)
+		l.await(in)
 		l.mu.Lock()
-		l.parked[0] = nil
+		l.parked[0] = incoming{}
 		l.parked = l.parked[1:]
-		l.bytes -= size(pk)
+		l.bytes -= in.m.size()
 		l.mu.Unlock()
 	}
 }
 
 // await delivers a command when its time has come and its receivers can take it.
-func (l *commandLine) await(pk *packets.Packet) {
+func (l *commandLine) await(in incoming) {
 	for wait := reserve(l.rate, time.Now(), 1); wait > 0 && !l.stopped(); wait -= throttleStep {
 		time.Sleep(min(wait, throttleStep))
 	}
 	for end := time.Now().Add(commandPatience); !l.stopped(); time.Sleep(commandPoll) {
 		switch {
-		case l.ready(pk):
-			l.deliver(pk)
+		case l.ready(in):
+			l.deliver(in)
 			return
 		case time.Now().After(end):
-			l.reject(pk)
+			l.reject(in)
 			return
 		}
 	}
@@ -161,11 +159,11 @@ func (l *commandLine) await(pk *packets.Packet) {
 
 // rejectCommand gives up a command, which is not acknowledged: an MQTT 5 client is told,
 // others send it again when they connect anew.
-func (c *conn) rejectCommand(pk *packets.Packet) {
+func (c *conn) rejectCommand(in incoming) {
 	c.b.count.dropped.Add(1)
-	c.b.log.client(c, "command given up, the camera takes none", "topic", pk.TopicName)
+	c.b.log.client(c, "command given up, the camera takes none", "topic", in.m.topic)
 	if c.version == 5 {
-		c.refusePublish(pk.FixedHeader.Qos<<1, pk.PacketID, packets.ErrQuotaExceeded)
+		c.refusePublish(in.m.qos, in.id, mqtt.QuotaExceeded)
 	}
 }
 

@@ -2,26 +2,21 @@ package broker
 
 import (
 	"crypto/tls"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
-	mqtt "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/packets"
-
 	"camqtt/internal/access"
+	"camqtt/internal/mqtt"
 )
 
 // flushTime is how long a connection that is being closed may take to write the
 // ordinary packets already handed to it, such as a DISCONNECT.
 const flushTime = 250 * time.Millisecond
 
-// conn is the net.Conn that the engine gets for every client. It follows the packet
-// boundaries of both directions, so a picture can be taken off the inbound stream
-// and slipped between two outbound packets. No method blocks on the client but Read.
+// conn is one client's connection. Only its reader waits for the client.
 type conn struct {
 	b      *Broker
 	raw    net.Conn       // where bytes come from, and what is closed
@@ -35,7 +30,7 @@ type conn struct {
 	over   chan struct{} // closed when the session has let go of the connection
 	opened time.Time
 
-	// Set while the engine handles CONNECT and constant from then on.
+	// Set while CONNECT is handled and constant from then on.
 	who        access.Principal
 	account    string // by which clients are told apart where they share fairly
 	purse      *purse // of its account; nil before CONNECT
@@ -43,7 +38,6 @@ type conn struct {
 	id         string
 	counted    connAccount // as what it counts while it has a session
 	version    byte
-	client     *mqtt.Client
 	terms      terms
 	session    *session
 	commands   *commandLine // nil: commands are not slowed
@@ -53,14 +47,12 @@ type conn struct {
 	established atomic.Bool
 
 	// Used by the connection's reader only.
-	atDoor   bool          // holds Broker.door
-	verdicts []byte        // reason codes that replace the engine's in the next SUBACK or UNSUBACK
-	asked    []retainedAsk // accepted filters of the SUBSCRIBE being answered
-	last     *will
-	imposed  uint16         // seconds of keepalive in the place of the client's own; 0: its own
-	aliases  map[int]string // topic aliases
+	atDoor  bool // holds Broker.door
+	last    *will
+	imposed uint16            // seconds of keepalive in the place of the client's own; 0: its own
+	aliases map[uint16]string // topic aliases
 
-	kicked atomic.Pointer[packets.Code] // why the broker ended the connection
+	kicked atomic.Pointer[mqtt.Code] // why the broker ended the connection
 
 	delivered, replaced, dropped, bytesOut atomic.Int64
 }
@@ -110,42 +102,6 @@ func newConn(b *Broker, raw net.Conn) *conn {
 		c.framed.Bind(c.control)
 	}
 	return c
-}
-
-// Read gives the engine nothing: packets are read by run.
-func (c *conn) Read([]byte) (int, error) { return 0, io.EOF }
-
-// Write takes one whole packet from the engine.
-func (c *conn) Write(p []byte) (int, error) {
-	n := len(p)
-	if n == 0 {
-		return 0, nil
-	}
-	typ := p[0] >> 4
-	// MQTT 3.1.1 knows no DISCONNECT from a server. [MQTT-3.14.0-1]
-	if typ == packets.Disconnect && c.version < 5 {
-		return n, nil
-	}
-	p = c.shorten(typ, p)
-	rule := needed
-	if typ == packets.Publish && p[0]&6 == 0 {
-		rule = droppable
-	}
-	if !c.push(item{head: p, borrowed: true}, rule) && rule == needed {
-		return 0, net.ErrClosed
-	}
-	return n, nil
-}
-
-// shorten gives a packet the form in which MQTT 5 has the reason code that the engine
-// leaves out or surrounds with empty properties.
-func (c *conn) shorten(typ byte, p []byte) []byte {
-	switch {
-	case c.version < 5:
-	case typ == packets.Disconnect && len(p) == 4 && p[3] == 0:
-		return []byte{p[0], 1, p[2]}
-	}
-	return p
 }
 
 // control takes a whole frame of the protocol beneath.
@@ -203,14 +159,13 @@ func (c *conn) readBy(t time.Time) {
 }
 
 // kick ends the connection with a reason, which MQTT 5 clients are told.
-func (c *conn) kick(why packets.Code) {
+func (c *conn) kick(why mqtt.Code) {
 	c.kicked.CompareAndSwap(nil, &why)
 	if c.established.Load() {
 		c.explains(why)
 	}
 	if c.established.Load() && c.version == 5 {
-		p := []byte{packets.Disconnect << 4, 1, why.Code}
-		c.push(item{head: p}, needed)
+		c.push(item{head: mqtt.EncodeDisconnect(why)}, needed)
 	}
 	_ = c.Close()
 }
@@ -222,7 +177,7 @@ func (c *conn) retire() {
 	if s, _ := socket(c.line); s != nil && unread(s) {
 		c.listen()
 	}
-	c.kick(packets.ErrSessionTakenOver)
+	c.kick(mqtt.SessionTakenOver)
 }
 
 // listen waits for the connection's end, for flushTime at most. It waits in steps: a
@@ -257,9 +212,6 @@ func (c *conn) receive(p []byte) (int, error) {
 	return c.raw.Read(p)
 }
 
-// LocalAddr is the address of this end.
-func (c *conn) LocalAddr() net.Addr { return c.raw.LocalAddr() }
-
 // RemoteAddr is the address of the client.
 func (c *conn) RemoteAddr() net.Addr {
 	if a := c.raw.RemoteAddr(); a != nil {
@@ -267,18 +219,6 @@ func (c *conn) RemoteAddr() net.Addr {
 	}
 	return nowhere{}
 }
-
-// The engine sets one deadline for both directions and computes it in 16 bits. Ours
-// are kept by inbound and by the writer.
-
-// SetDeadline does nothing.
-func (c *conn) SetDeadline(time.Time) error { return nil }
-
-// SetReadDeadline does nothing.
-func (c *conn) SetReadDeadline(time.Time) error { return nil }
-
-// SetWriteDeadline does nothing.
-func (c *conn) SetWriteDeadline(time.Time) error { return nil }
 
 // nowhere is the address of a connection that has none.
 type nowhere struct{}

@@ -4,9 +4,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/mochi-mqtt/server/v2/packets"
-
 	"camqtt/internal/access"
+	"camqtt/internal/mqtt"
 )
 
 const (
@@ -112,6 +111,6 @@ func (b *Broker) evictPending() bool {
 		return false
 	}
 	b.log.client(oldest, "connection closed, it has sent no CONNECT and all connections are open")
-	oldest.kick(packets.ErrServerBusy)
+	oldest.kick(mqtt.ServerBusy)
 	return true
 }

@@ -56,11 +56,11 @@ func TestExpiredSessionLeavesNothing(t *testing.T) {
 		c.subscribe(t, 1, "secret/#")
 		_ = c.c.Close()
 		time.Sleep(59 * time.Second)
-		if n := len(b.engine.Topics.Subscribers("secret/x").Subscriptions); n != 1 {
+		if n := receivers(b.subs, "secret/x"); n != 1 {
 			t.Fatalf("%d subscriptions before the session's end, wanted 1", n)
 		}
 		time.Sleep(3 * time.Second)
-		if n := len(b.engine.Topics.Subscribers("secret/x").Subscriptions); n != 0 {
+		if n := receivers(b.subs, "secret/x"); n != 0 {
 			t.Errorf("%d subscriptions after the session's end, wanted 0", n)
 		}
 		next := dial()

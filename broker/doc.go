@@ -1,16 +1,14 @@
-// Package broker is the embedded MQTT broker: it takes connections, guards the
-// protocol engine behind them and carries pictures past it on a lane where the
-// newest one wins. It owns every connection given to it, the sessions, the wills,
-// the retained messages and their file, and asks package access who somebody is and
-// what he may do. It never waits for a client, never keeps more for one than [Limits] says,
-// and never writes a password or a payload to the log.
+// Package broker is the embedded MQTT broker: it accepts connections, checks every packet
+// and delivers messages, of pictures the newest one only. It owns every connection given
+// to it, the sessions, the wills, the retained messages and their file. It asks package
+// access who a client is and what it may do. It never waits for a client, never keeps more
+// for one than [Limits] says, and never writes a password or a payload to the log.
 //
-// The engine is github.com/mochi-mqtt/server/v2, unmodified. It decodes packets,
-// answers CONNECT, SUBSCRIBE and UNSUBSCRIBE and keeps the tree of subscriptions.
-// Everything that was found to lose data, to block, to break or to grow in it is done
-// here instead: accepting, framing, checking every packet before it is decoded, limits,
-// the end of a connection, sessions and their expiry, QoS 1 and 2 in both directions,
-// wills, retained messages, $SYS, the choice of receivers and every byte that goes out.
+// Packets are parsed once, by package mqtt. The library github.com/mochi-mqtt/server/v2,
+// unmodified, supplies the tree of subscriptions: which filters match a topic, and whose
+// they are, shared ones included. Its server is not used. Everything else is done here:
+// limits, sessions and their expiry, QoS 1 and 2 in both directions, wills, retained
+// messages, $SYS, the choice of receivers and every byte that is sent.
 //
 // # Order
 //
@@ -35,8 +33,6 @@
 //
 // # Where it differs from what one might expect
 //
-//   - A live message on a topic is not matched by a filter that ends in "+/#" where
-//     the "+" would have to stand for the topic's last level. ("a/#" does match "a".)
 //   - A QoS 2 message is forwarded when PUBLISH arrives, not at PUBREL.
 //   - Where filters of one client overlap, retain-as-published is taken from one of
 //     them, and no-local holds if any of them asks for it. It gets the message once.

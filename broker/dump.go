@@ -4,7 +4,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/mochi-mqtt/server/v2/packets"
+	"camqtt/internal/mqtt"
 )
 
 // dump sends a connection the retained messages of the filters it has subscribed to:
@@ -22,19 +22,18 @@ type dump struct {
 }
 
 // answerAsked begins to send what the filters just accepted ask for.
-func (c *conn) answerAsked() {
+func (c *conn) answerAsked(asked []retainedAsk) {
 	d := &c.dump
 	d.mu.Lock()
 	tooMany := len(d.asks) > c.b.limits.Subscriptions
-	d.asks = append(d.asks, c.asked...)
-	c.asked = nil
+	d.asks = append(d.asks, asked...)
 	begin := !d.running && len(d.asks) > 0
 	d.running = d.running || begin
 	d.mu.Unlock()
 	switch {
 	case tooMany:
 		c.b.log.client(c, "client subscribes faster than it takes what is retained")
-		c.kick(packets.ErrQuotaExceeded)
+		c.kick(mqtt.QuotaExceeded)
 	case begin && !c.sendDump(false):
 		d.senders.Go(func() { c.sendDump(true) }) // ends when all is sent or the connection is closed; serve waits
 	}

@@ -1,12 +1,9 @@
 package broker
 
 import (
-	"bytes"
-	"encoding/binary"
-	"strings"
 	"time"
 
-	"github.com/mochi-mqtt/server/v2/packets"
+	"camqtt/internal/mqtt"
 )
 
 // message is one published message on its way through the broker. It is not changed
@@ -22,9 +19,9 @@ type message struct {
 	// account is that of the publisher, in a form that is different for every client
 	// without one.
 	account string
-	command bool                // to a camera or to all: a command or a setting
-	props   *packets.Properties // nil: none
-	expiry  int64               // Unix seconds; 0 never. [MQTT-3.3.2-5]
+	command bool             // to a camera or to all: a command or a setting
+	props   *mqtt.Properties // nil: none; without expiry
+	expiry  int64            // Unix seconds; 0 never. [MQTT-3.3.2-5]
 }
 
 // size is about what keeping a message costs.
@@ -33,7 +30,7 @@ func (m *message) size() int {
 	if p := m.props; p != nil {
 		n += len(p.ContentType) + len(p.ResponseTopic) + len(p.CorrelationData)
 		for _, u := range p.User {
-			n += len(u.Key) + len(u.Val) + 32
+			n += len(u.Key) + len(u.Value) + 32
 		}
 	}
 	return n
@@ -56,58 +53,27 @@ type delivery struct {
 
 // encode builds everything of a PUBLISH that precedes the payload.
 func (m *message) encode(d delivery) []byte {
-	var props []byte
+	p := mqtt.PublishPacket{Topic: m.topic, QoS: d.qos, Retain: d.retain, Dup: d.dup, ID: d.id}
 	if d.version == 5 {
-		props = m.properties(d.ids)
+		p.Props = m.properties(d.ids)
 	}
-	n := 2 + len(m.topic) + len(props) + len(m.load.b)
-	first := byte(packets.Publish<<4) | d.qos<<1
-	if d.retain {
-		first |= 1
-	}
-	if d.dup {
-		first |= 8
-	}
-	if d.qos > 0 {
-		n += 2
-	}
-	b := make([]byte, 0, 7+2+len(m.topic)+len(props))
-	b = appendLength(append(b, first), n)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(m.topic)))
-	b = append(b, m.topic...)
-	if d.qos > 0 {
-		b = binary.BigEndian.AppendUint16(b, d.id)
-	}
-	return append(b, props...)
+	return p.AppendHead(make([]byte, 0, 16+len(m.topic)), d.version, len(m.load.b))
 }
 
-// properties encodes the MQTT 5 properties of a message with their length.
-func (m *message) properties(ids []int) []byte {
-	if m.props == nil && len(ids) == 0 && m.expiry == 0 {
-		return []byte{0}
+// properties gives the MQTT 5 properties of a message for one receiver; nil is none.
+func (m *message) properties(ids []int) *mqtt.Properties {
+	if len(ids) == 0 && m.expiry == 0 {
+		return m.props
 	}
-	var p packets.Properties
+	var p mqtt.Properties
 	if m.props != nil {
 		p = *m.props
 	}
-	p.SubscriptionIdentifier = ids
-	p.TopicAlias, p.TopicAliasFlag = 0, false
-	p.MessageExpiryInterval = 0
+	p.SubscriptionIDs = ids
 	if m.expiry > 0 { // [MQTT-3.3.2-6]
-		p.MessageExpiryInterval = uint32(max(m.expiry-time.Now().Unix(), 1))
+		p.MessageExpiry = uint32(max(m.expiry-time.Now().Unix(), 1))
 	}
-	var b bytes.Buffer
-	p.Encode(packets.Publish, packets.Mods{AllowResponseInfo: true}, &b, 0)
-	return b.Bytes()
-}
-
-// appendLength appends a variable byte integer. [MQTT-1.5.5-1]
-func appendLength(b []byte, n int) []byte {
-	for n > 127 {
-		b = append(b, byte(n)|128)
-		n >>= 7
-	}
-	return append(b, byte(n))
+	return &p
 }
 
 // heads are the encodings of one QoS 0 message, each built at most once.
@@ -134,30 +100,19 @@ func (h *heads) get(version byte, retain bool, ids []int) []byte {
 	return b
 }
 
-// message takes a message out of a PUBLISH or will that the engine has decoded. The
-// engine's strings share memory with the whole packet, so the topic is copied.
-func (b *Broker) message(pk *packets.Packet) *message {
-	m := &message{
-		topic:  strings.Clone(pk.TopicName),
-		load:   plain(pk.Payload),
-		qos:    pk.FixedHeader.Qos,
-		retain: pk.FixedHeader.Retain,
-		from:   pk.Origin,
-	}
+// message makes a message of a PUBLISH or a will. It keeps the payload.
+func (b *Broker) message(p *mqtt.PublishPacket, payload []byte, from string) *message {
+	m := &message{topic: p.Topic, load: plain(payload), qos: p.QoS, retain: p.Retain, from: from}
 	m.command, _ = cameraTopic(b.base, m.topic)
 	if id, k := picture(b.base, m.topic); k != ordinary {
 		m.kind, m.cam = k, b.cameras.get(id)
 	}
-	p := pk.Properties
-	if p.PayloadFormatFlag || p.ContentType != "" || p.ResponseTopic != "" || len(p.CorrelationData) > 0 || len(p.User) > 0 {
-		m.props = &packets.Properties{
-			PayloadFormat: p.PayloadFormat, PayloadFormatFlag: p.PayloadFormatFlag,
-			ContentType: p.ContentType, ResponseTopic: p.ResponseTopic,
-			CorrelationData: p.CorrelationData, User: p.User,
-		}
+	if p.Props == nil {
+		return m
 	}
-	if p.MessageExpiryInterval > 0 {
-		m.expiry = time.Now().Unix() + int64(p.MessageExpiryInterval)
+	m.props = p.Props.Forwarded()
+	if p.Props.MessageExpiry > 0 {
+		m.expiry = time.Now().Unix() + int64(p.Props.MessageExpiry)
 	}
 	return m
 }

@@ -4,9 +4,7 @@ import (
 	"strings"
 	"sync"
 
-	mqtt "github.com/mochi-mqtt/server/v2"
-
-	"camqtt/internal/access"
+	"camqtt/internal/mqtt"
 )
 
 // maxFans bounds the remembered fans; beyond it one gives way to another.
@@ -66,10 +64,10 @@ func (c *fanCache) forget(filters []string) {
 	c.round++
 	var wild []string
 	for _, f := range filters {
-		if _, plain, shared := access.Share(f); shared {
+		if _, plain, shared := mqtt.SplitShared(f); shared {
 			f = plain
 		}
-		if strings.ContainsAny(f, "+#") {
+		if mqtt.HasWildcard(f) {
 			wild = append(wild, f)
 			continue
 		}
@@ -84,7 +82,7 @@ func (c *fanCache) forget(filters []string) {
 	}
 	for topic := range c.m {
 		for _, f := range wild {
-			if matches(f, topic) {
+			if mqtt.Matches(f, topic) {
 				delete(c.m, topic)
 				break
 			}
@@ -98,17 +96,4 @@ func (c *fanCache) forgetAll() {
 	defer c.mu.Unlock()
 	c.round++
 	clear(c.m)
-}
-
-// filtersOf gives the filters that a client holds.
-func filtersOf(cl *mqtt.Client) []string {
-	if cl == nil || cl.State.Subscriptions.Len() == 0 {
-		return nil
-	}
-	all := cl.State.Subscriptions.GetAll()
-	filters := make([]string, 0, len(all))
-	for f := range all {
-		filters = append(filters, f)
-	}
-	return filters
 }

@@ -1,12 +1,10 @@
 package broker
 
 import (
-	"encoding/binary"
 	"time"
 
-	"github.com/mochi-mqtt/server/v2/packets"
-
 	"camqtt/internal/access"
+	"camqtt/internal/mqtt"
 )
 
 // flight is one message at QoS 1 or 2 for one client.
@@ -53,26 +51,25 @@ func (s *session) flight(id uint16) int {
 	return -1
 }
 
-// acknowledged takes the body of a PUBACK, PUBREC or PUBCOMP that vet has passed.
-func (s *session) acknowledged(typ byte, body []byte) *violation {
-	id := binary.BigEndian.Uint16(body)
-	refused := len(body) > 2 && body[2] >= packets.ErrUnspecifiedError.Code
+// acknowledged handles PUBACK, PUBREC and PUBCOMP.
+func (s *session) acknowledged(ack mqtt.AckPacket) *mqtt.Violation {
+	id, typ, refused := ack.ID, ack.Type, ack.Code.Failed()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := s.flight(id)
 	if i < 0 {
 		// The client remembers what the broker does not, as after a restart, and has to
 		// be told that it may forget. [MQTT-4.3.3-13]
-		if typ == packets.Pubrec && !refused && s.conn != nil {
+		if typ == mqtt.Pubrec && !refused && s.conn != nil {
 			s.conn.push(pubrel(id), needed)
 		}
 		return nil
 	}
 	f := s.flights[i]
 	switch {
-	case (typ == packets.Puback) != (f.d.qos == 1), typ == packets.Pubcomp && !f.released:
-		return forbidden("acknowledgement of another kind than the message needs [MQTT-4.3.3-1]")
-	case typ == packets.Pubrec && !refused: // [MQTT-4.3.3-4]
+	case (typ == mqtt.Puback) != (f.d.qos == 1), typ == mqtt.Pubcomp && !f.released:
+		return &mqtt.Violation{Code: mqtt.ProtocolError, Reason: "acknowledgement of another kind than the message needs [MQTT-4.3.3-1]"}
+	case typ == mqtt.Pubrec && !refused: // [MQTT-4.3.3-4]
 		f.released = true
 		if s.conn != nil {
 			s.conn.push(pubrel(id), needed)
@@ -87,7 +84,7 @@ func (s *session) acknowledged(typ byte, body []byte) *violation {
 }
 
 func pubrel(id uint16) item {
-	return item{head: []byte{packets.Pubrel<<4 | 2, 2, byte(id >> 8), byte(id)}}
+	return item{head: mqtt.AckPacket{Type: mqtt.Pubrel, ID: id}.Encode(3)}
 }
 
 // resume gives the session a connection: what was on its way is sent again in its
@@ -141,10 +138,10 @@ func (s *session) hold(id uint16) (first, room bool) {
 	return true, true
 }
 
-// release takes the body of a PUBREL. What the broker does not know is as good as
-// released. [MQTT-4.3.3-12]
-func (s *session) release(body []byte) {
+// release handles PUBREL. What the broker does not know is as good as released.
+// [MQTT-4.3.3-12]
+func (s *session) release(id uint16) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.held, binary.BigEndian.Uint16(body))
+	delete(s.held, id)
 }

@@ -43,7 +43,7 @@ func TestAbsentSessionsOfOneAccount(t *testing.T) {
 			bytes += s.waiting.bytes + s.flying
 			s.mu.Unlock()
 			g.door.Lock()
-			filters += s.client.State.Subscriptions.Len()
+			filters += g.subs.count(s.id)
 			g.door.Unlock()
 		}
 		return bytes, filters

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mochi-mqtt/server/v2/packets"
+	"camqtt/internal/mqtt"
 )
 
 var (
@@ -47,7 +47,7 @@ func (c *conn) run() error {
 			return err
 		}
 		cost := 1
-		if first>>4 != packets.Publish {
+		if first>>4 != mqtt.Publish {
 			cost += n / throttleBytes
 		}
 		c.in.pace.pay(c, cost)
@@ -65,10 +65,10 @@ func (in *inbound) head(c *conn) (first byte, hl, n int, err error) {
 	in.begun(c)
 	first = in.buf[in.r]
 	switch joined := c.established.Load(); {
-	case !joined && (first>>4 != packets.Connect || first == tlsRecord):
+	case !joined && (first>>4 != mqtt.Connect || first == tlsRecord):
 		return 0, 0, 0, in.foreign(c)
 	case joined:
-		if bad := vetFirst(c.version, first); bad != nil {
+		if bad := mqtt.CheckFirstByte(c.version, first); bad != nil {
 			return 0, 0, 0, c.violated(bad)
 		}
 	}
@@ -102,7 +102,7 @@ func (in *inbound) foreign(c *conn) error {
 	case slices.Contains([]string{"GET", "HEAD", "POST", "PUT"}, method):
 		return errors.New("HTTP was spoken to an MQTT port: use the port of dashboard.listen")
 	}
-	return fmt.Errorf("%s in place of CONNECT [MQTT-3.1.0-1]", packets.PacketNames[got[0]>>4])
+	return fmt.Errorf("%s in place of CONNECT [MQTT-3.1.0-1]", mqtt.TypeName(got[0]>>4))
 }
 
 // header reads the length of the next packet; hl is the length of its fixed header.
@@ -111,7 +111,7 @@ func (in *inbound) header(c *conn) (hl, n int, err error) {
 		if err := in.need(c, want); err != nil {
 			return 0, 0, err
 		}
-		switch hl, n = header(in.buf[in.r:in.w]); {
+		switch hl, n = mqtt.FixedHeader(in.buf[in.r:in.w]); {
 		case hl > 0:
 			return hl, n, nil
 		case in.w-in.r >= 5:
@@ -127,17 +127,17 @@ func (c *conn) checkSize(typ byte, n int) error {
 	switch {
 	case !c.established.Load():
 		limit = l.ConnectPacket
-	case typ == packets.Publish:
+	case typ == mqtt.Publish:
 		limit = l.Packet
 	default:
 		limit = l.ControlPacket
 	}
 	if n > limit {
-		err := fmt.Sprintf("%s of %d bytes, at most %d are allowed", packets.PacketNames[typ], n, limit)
+		err := fmt.Sprintf("%s of %d bytes, at most %d are allowed", mqtt.TypeName(typ), n, limit)
 		if !c.established.Load() {
 			return errors.New(err)
 		}
-		return c.violated(&violation{packets.ErrPacketTooLarge, err})
+		return c.violated(&mqtt.Violation{Code: mqtt.PacketTooLarge, Reason: err})
 	}
 	return nil
 }
@@ -149,7 +149,7 @@ func (in *inbound) take(c *conn, n int) error {
 	}
 	in.taken = n
 	if mine := c.purse.receive(n); c.b.inbound.Add(int64(n)) > int64(c.b.limits.InboundBytes) || mine > c.b.limits.share() {
-		return c.violated(&violation{packets.ErrServerBusy, fmt.Sprintf("packet of %d bytes, too much is being received from its account or from all", n)})
+		return c.violated(&mqtt.Violation{Code: mqtt.ServerBusy, Reason: fmt.Sprintf("packet of %d bytes, too much is being received from its account or from all", n)})
 	}
 	return nil
 }
@@ -225,15 +225,4 @@ func (in *inbound) begun(c *conn) {
 	in.by = time.Now().Add(c.b.limits.PacketTime)
 	c.readBy(in.by)
 	in.limit = true
-}
-
-// header parses a fixed header. hl is 0 while it is incomplete.
-func header(b []byte) (hl, n int) {
-	for i := 1; i < len(b) && i < 5; i++ {
-		n |= int(b[i]&127) << (7 * (i - 1))
-		if b[i] < 128 {
-			return i + 1, n
-		}
-	}
-	return 0, 0
 }

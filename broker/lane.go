@@ -127,17 +127,14 @@ func (b *Broker) changed() { b.fans.forgetAll() }
 // whatever changes them must call [Broker.changed], and whatever changes subscriptions or
 // the connection behind them [fanCache.forget].
 func (b *Broker) newFan(topic string) *fan {
-	subs := b.engine.Topics.Subscribers(topic)
-	f := &fan{each: make([]target, 0, len(subs.Subscriptions))}
-	for id, s := range subs.Subscriptions {
+	each, shared := b.subs.matching(topic)
+	f := &fan{each: make([]target, 0, len(each))}
+	for id, s := range each {
 		if t, ok := b.target(id, topic, s); ok {
 			f.each = append(f.each, t)
 		}
 	}
-	for shared, members := range subs.Shared {
-		if !reaches(shared, topic) {
-			continue
-		}
+	for _, members := range shared {
 		// Nobody takes what is another account's by joining its group.
 		groups := make(map[string][]target, 1)
 		for id, s := range members {
@@ -153,7 +150,7 @@ func (b *Broker) newFan(topic string) *fan {
 	return f
 }
 
-// target turns a subscription that the engine has found into a receiver.
+// target turns a subscription into a receiver.
 func (b *Broker) target(id, topic string, s packets.Subscription) (target, bool) {
 	ss := b.sessions.get(id)
 	if ss == nil {

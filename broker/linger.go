@@ -5,7 +5,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/mochi-mqtt/server/v2/packets"
+	"camqtt/internal/mqtt"
 )
 
 // lingerTime is how long the broker reads on, and throws away what it reads, after it has
@@ -15,10 +15,10 @@ const lingerTime = 2 * time.Second
 
 // explains marks a connection whose client is told why it ends. Over TLS an old client is
 // told, once it is connected, only by the end of the connection.
-func (c *conn) explains(why packets.Code) {
+func (c *conn) explains(why mqtt.Code) {
 	told := c.version == 5 || !c.established.Load()
 	_, encrypted := socket(c.raw)
-	if c.framed == nil && why != packets.ErrServerShuttingDown && (told || !encrypted) {
+	if c.framed == nil && why != mqtt.ServerShuttingDown && (told || !encrypted) {
 		c.lingers.Store(true)
 	}
 }

@@ -14,14 +14,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/mochi-mqtt/server/v2/packets"
-
 	"camqtt/internal/access"
+	"camqtt/internal/mqtt"
 )
-
-// engineListener is the name under which the engine knows every connection. It has no
-// listener of that name: accepting and ending is done here.
-const engineListener = "camqtt"
 
 // accept takes connections until ctx is done. An error of Accept, such as running out
 // of descriptors, makes it pause, never end.
@@ -69,8 +64,8 @@ func (b *Broker) guest(c net.Conn) net.Addr {
 	return a
 }
 
-// serve serves one connection until it has ended in every respect. A panic of the
-// engine costs this connection only.
+// serve serves one connection until it has ended in every respect. A panic while a packet
+// is handled costs this connection only.
 func (b *Broker) serve(ctx context.Context, raw net.Conn, from net.Addr) error {
 	admitted, err := b.admit(from)
 	if err != nil {
@@ -81,18 +76,15 @@ func (b *Broker) serve(ctx context.Context, raw net.Conn, from net.Addr) error {
 	defer b.dismiss(admitted)
 	c := newConn(b, raw)
 	if !b.enlist(c) {
-		c.kick(packets.ErrServerShuttingDown)
+		c.kick(mqtt.ServerShuttingDown)
 		return ErrClosed
 	}
 	kicked := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(kicked)
-		c.kick(packets.ErrServerShuttingDown)
+		c.kick(mqtt.ServerShuttingDown)
 	})
 	err = b.establish(c)
-	if c.client != nil {
-		c.client.Stop(nil)
-	}
 	_ = c.Close()
 	c.in.giveBack(c)
 	b.leave(c)
@@ -116,8 +108,8 @@ func (b *Broker) establish(c *conn) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			b.count.recovered.Add(1)
-			b.log.client(c, "a packet broke the engine, its connection is closed", "why", fmt.Sprint(r))
-			b.log.out.Debug("engine broke", "stack", string(debug.Stack()))
+			b.log.client(c, "panic while handling packet, connection closed", "why", fmt.Sprint(r))
+			b.log.out.Debug("panic while handling packet", "stack", string(debug.Stack()))
 			err = fmt.Errorf("serve client %q: panic: %v", c.id, r)
 		}
 	}()

@@ -80,7 +80,7 @@ func TestMosquittoClients(t *testing.T) {
 	if err := answer.Start(); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Until(t, "subscription", func() bool { return len(b.engine.Topics.Subscribers("ask").Subscriptions) == 1 })
+	testkit.Until(t, "subscription", func() bool { return receivers(b.subs, "ask") == 1 })
 	answered := make(chan struct{})
 	go func() { // ends when the question has come
 		defer close(answered)
@@ -101,7 +101,7 @@ func TestMosquittoClients(t *testing.T) {
 	if err := mortal.Start(); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Until(t, "connected", func() bool { return len(b.engine.Topics.Subscribers("nothing").Subscriptions) == 1 })
+	testkit.Until(t, "connected", func() bool { return receivers(b.subs, "nothing") == 1 })
 	_ = mortal.Process.Kill()
 	_ = mortal.Wait()
 	if pk := watch.message(t); string(pk.Payload) != "offline" {

@@ -86,7 +86,7 @@ func (b *Broker) mostFilters(c *conn, want int) int {
 	defer b.door.Unlock()
 	for _, s := range b.sessions.all() {
 		if s.purse == c.purse && s != c.session {
-			left -= s.client.State.Subscriptions.Len()
+			left -= b.subs.count(s.id)
 		}
 	}
 	return max(min(most, left), most/fewFilters)

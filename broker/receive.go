@@ -1,44 +1,55 @@
 package broker
 
 import (
-	"errors"
 	"time"
 
-	"github.com/mochi-mqtt/server/v2/packets"
-
 	"camqtt/internal/access"
+	"camqtt/internal/mqtt"
 )
 
-// handle takes one packet off the stream, whose fixed header is buffered.
+// handle handles one packet, whose fixed header is buffered.
 func (c *conn) handle(first byte, hl, n int) error {
 	switch {
 	case !c.established.Load():
 		return c.connect(first, hl, n)
-	case first>>4 == packets.Publish:
+	case first>>4 == mqtt.Publish:
 		return c.publish(first, hl, n)
 	}
 	body, err := c.in.whole(c, hl, n)
 	if err != nil {
 		return err
 	}
-	typ := first >> 4
-	if bad := vet(c.version, typ, body); bad != nil {
-		return c.violated(bad)
-	}
-	switch typ {
-	case packets.Puback, packets.Pubrec, packets.Pubcomp:
-		if bad := c.session.acknowledged(typ, body); bad != nil {
+	switch typ := first >> 4; typ {
+	case mqtt.Puback, mqtt.Pubrec, mqtt.Pubrel, mqtt.Pubcomp:
+		return c.acknowledged(typ, body)
+	case mqtt.Pingreq: // [MQTT-3.12.4-1]
+		if bad := mqtt.CheckPing(body); bad != nil {
 			return c.violated(bad)
 		}
-	case packets.Pubrel:
-		c.session.release(body)
-		c.push(item{head: []byte{packets.Pubcomp << 4, 2, body[0], body[1]}}, needed)
-	case packets.Pingreq: // [MQTT-3.12.4-1]
-		c.push(item{head: []byte{packets.Pingresp << 4, 0}}, needed)
-	case packets.Disconnect:
+		c.push(item{head: []byte{mqtt.Pingresp << 4, 0}}, needed)
+	case mqtt.Disconnect:
 		return c.disconnect(body)
-	case packets.Subscribe, packets.Unsubscribe:
-		return c.subscribe(typ, body)
+	case mqtt.Subscribe:
+		return c.subscribe(body)
+	case mqtt.Unsubscribe:
+		return c.unsubscribe(body)
+	}
+	return nil
+}
+
+// acknowledged handles PUBACK, PUBREC, PUBREL and PUBCOMP.
+func (c *conn) acknowledged(typ byte, body []byte) error {
+	ack, bad := mqtt.ParseAck(c.version, typ, body)
+	if bad != nil {
+		return c.violated(bad)
+	}
+	if typ == mqtt.Pubrel {
+		c.session.release(ack.ID)
+		c.push(item{head: mqtt.AckPacket{Type: mqtt.Pubcomp, ID: ack.ID}.Encode(c.version)}, needed)
+		return nil
+	}
+	if bad := c.session.acknowledged(ack); bad != nil {
+		return c.violated(bad)
 	}
 	return nil
 }
@@ -78,7 +89,7 @@ const bypassFrom = 1 << 10
 func (c *conn) publish(first byte, hl, n int) error {
 	in := &c.in
 	// A QoS-0 PUBLISH without DUP, MQTT 3.1 or 3.1.1.
-	if first&^1 == packets.Publish<<4 && c.version < 5 && n >= bypassFrom {
+	if first&^1 == mqtt.Publish<<4 && c.version < 5 && n >= bypassFrom {
 		if done, err := in.bypass(c, first&1 != 0, hl, n); done || err != nil {
 			return err
 		}
@@ -87,67 +98,73 @@ func (c *conn) publish(first byte, hl, n int) error {
 	if err != nil {
 		return err
 	}
-	p, bad := vetPublish(c.version, first, in.buf[in.r+hl:in.r+hl+k])
+	p, bad := mqtt.ParsePublish(c.version, first, in.buf[in.r+hl:in.r+hl+k])
+	if bad == nil {
+		bad = c.resolveAlias(&p)
+	}
 	if bad != nil {
 		return c.violated(bad)
 	}
-	topic, ok := c.topicOf(p)
-	if !ok {
-		return c.violated(forbidden("topic alias stands for nothing"))
-	}
-	clears := first&1 != 0 && n == k && c.b.allowed(c.who, access.Clear, topic)
+	clears := p.Retain && n == k && c.b.allowed(c.who, access.Clear, p.Topic)
 	if !clears {
-		if code, refused := c.refuses(topic, n-k); refused {
-			c.refusePublish(first, p.id, code)
+		if code, refused := c.refuses(p.Topic, n-k); refused {
+			c.refusePublish(p.QoS, p.ID, code)
 			return in.discard(c, hl+n)
 		}
 	}
-	if err := checkTopic(topic, &c.b.limits); err != nil {
-		return c.violated(&violation{packets.ErrTopicNameInvalid, err.Error()})
+	if err := checkTopic(p.Topic, &c.b.limits); err != nil {
+		return c.violated(&mqtt.Violation{Code: mqtt.InvalidTopicName, Reason: err.Error()})
 	}
-	if _, kind := picture(c.b.base, topic); kind == ordinary || first&6 != 0 || n-k < bypassFrom {
-		k = n
+	p.Retain = clears || p.Retain && c.mayRetain(p.Topic)
+	if _, kind := picture(c.b.base, p.Topic); kind != ordinary && p.QoS == 0 && n-k >= bypassFrom {
+		return c.publishPicture(&p, hl+k, n-k)
 	}
-	body, err := in.whole(c, hl, k) // of a picture its head only
+	body, err := in.whole(c, hl+k, n-k)
 	if err != nil {
 		return err
 	}
-	pk := packets.Packet{ProtocolVersion: c.version, Origin: c.id}
-	pk.FixedHeader = packets.FixedHeader{Type: packets.Publish, Qos: first >> 1 & 3, Retain: clears || first&1 != 0 && c.mayRetain(topic), Remaining: k}
-	if err := pk.PublishDecode(body); err != nil {
-		return c.violated(malformed(err.Error()))
-	}
-	pk.TopicName = topic
 	c.b.count.messagesIn.Add(1)
-	if k == n {
-		if command, _ := cameraTopic(c.b.base, topic); command && c.commands != nil {
-			c.commands.put(&pk)
-			return nil
-		}
-		return c.published(&pk)
+	got := incoming{m: c.message(&p, body), id: p.ID}
+	if got.m.command && c.commands != nil {
+		c.commands.put(got)
+		return nil
 	}
-	m := c.message(&pk)
-	if m.load, err = in.payload(c, n-k); err != nil {
+	return c.published(got)
+}
+
+// incoming is a message that has come, with its packet identifier.
+type incoming struct {
+	m  *message
+	id uint16
+}
+
+// publishPicture publishes a picture whose head has been parsed.
+func (c *conn) publishPicture(p *mqtt.PublishPacket, head, payload int) error {
+	c.in.r += head
+	m := c.message(p, nil)
+	var err error
+	if m.load, err = c.in.payload(c, payload); err != nil {
 		return err
 	}
 	defer m.load.drop()
-	c.b.count.bytesIn.Add(int64(n - k))
+	c.b.countPacket(head + payload)
+	c.b.count.messagesIn.Add(1)
 	c.b.publish(m)
 	return nil
 }
 
 // refuses reports whether a message may not be published, and why.
-func (c *conn) refuses(topic string, payload int) (packets.Code, bool) {
+func (c *conn) refuses(topic string, payload int) (mqtt.Code, bool) {
 	if !c.b.allowed(c.who, access.Publish, topic) {
 		c.b.log.client(c, "publish refused, the client may not", "topic", topic)
-		return packets.ErrNotAuthorized, true
+		return mqtt.NotAuthorized, true
 	}
 	if _, text := cameraTopic(c.b.base, topic); text && payload > maxCameraText {
 		c.b.log.client(c, "publish refused, the payload is too large for a topic of a camera that is no picture",
 			"topic", topic, "bytes", payload, "most", maxCameraText)
-		return packets.ErrQuotaExceeded, true
+		return mqtt.QuotaExceeded, true
 	}
-	return packets.Code{}, false
+	return mqtt.Success, false
 }
 
 // payload reads a picture straight into a buffer that all its receivers share.
@@ -168,33 +185,32 @@ func (in *inbound) payload(c *conn, n int) (*load, error) {
 
 // published hands on a message and acknowledges it. A message at QoS 2 is handed on
 // when it comes for the first time. [MQTT-4.3.3-10]
-func (c *conn) published(pk *packets.Packet) error {
-	id := pk.PacketID
-	switch pk.FixedHeader.Qos {
+func (c *conn) published(in incoming) error {
+	ack := mqtt.AckPacket{Type: mqtt.Puback, ID: in.id}
+	switch in.m.qos {
 	case 0:
-		c.b.publish(c.message(pk))
+		c.b.publish(in.m)
+		return nil
 	case 1:
-		p := []byte{packets.Puback << 4, 2, byte(id >> 8), byte(id)}
-		if heard := c.b.publish(c.message(pk)); !heard && c.version == 5 {
-			p[1] = 3
-			p = append(p, packets.CodeNoMatchingSubscribers.Code)
+		if !c.b.publish(in.m) {
+			ack.Code = mqtt.NoMatchingSubscribers
 		}
-		c.push(item{head: p}, needed)
 	default:
-		switch first, room := c.session.hold(id); {
+		ack.Type = mqtt.Pubrec
+		switch first, room := c.session.hold(in.id); {
 		case !room:
-			return c.violated(&violation{packets.ErrReceiveMaximum, "more messages at QoS 2 than Receive Maximum [MQTT-3.3.4-7]"})
+			return c.violated(&mqtt.Violation{Code: mqtt.ReceiveMaximumExceeded, Reason: "more messages at QoS 2 than Receive Maximum [MQTT-3.3.4-7]"})
 		case first:
-			c.b.publish(c.message(pk))
+			c.b.publish(in.m)
 		}
-		c.push(item{head: []byte{packets.Pubrec << 4, 2, byte(id >> 8), byte(id)}}, needed)
 	}
+	c.push(item{head: ack.Encode(c.version)}, needed)
 	return nil
 }
 
 // message makes a message of what the client publishes.
-func (c *conn) message(pk *packets.Packet) *message {
-	m := c.b.message(pk)
+func (c *conn) message(p *mqtt.PublishPacket, payload []byte) *message {
+	m := c.b.message(p, payload, c.id)
 	m.account = c.account
 	return m
 }
@@ -205,12 +221,12 @@ func (in *inbound) publishHead(c *conn, first byte, hl, n int) (int, error) {
 		if err := in.need(c, hl+k); err != nil {
 			return 0, err
 		}
-		want, bad := publishHead(c.version, first, in.buf[in.r+hl:in.r+hl+k], n)
+		want, bad := mqtt.PublishHeadSize(c.version, first, in.buf[in.r+hl:in.r+hl+k], n)
 		switch {
 		case bad != nil:
 			return 0, c.violated(bad)
 		case want > c.b.limits.PropertyBytes:
-			return 0, c.violated(&violation{packets.ErrPacketTooLarge, "topic and properties are too long"})
+			return 0, c.violated(&mqtt.Violation{Code: mqtt.PacketTooLarge, Reason: "topic and properties are too long"})
 		case want <= k:
 			return want, nil
 		}
@@ -221,38 +237,36 @@ func (in *inbound) publishHead(c *conn, first byte, hl, n int) (int, error) {
 // topicAliases is how many topic aliases one client may use. [MQTT-3.2.2-17]
 const topicAliases = 10
 
-// topicOf gives the topic of a PUBLISH that may have an alias in its place.
-func (c *conn) topicOf(p publication) (string, bool) {
-	if p.alias < 0 {
-		return string(p.topic), true
+// resolveAlias gives a PUBLISH the topic that its alias stands for. [MQTT-3.3.2-9]
+func (c *conn) resolveAlias(p *mqtt.PublishPacket) *mqtt.Violation {
+	alias := p.Alias()
+	switch {
+	case alias == 0:
+	case alias > topicAliases:
+		return &mqtt.Violation{Code: mqtt.InvalidTopicAlias, Reason: "topic alias is out of range [MQTT-3.3.2-9]"}
+	case p.Topic != "":
+		if c.aliases == nil {
+			c.aliases = make(map[uint16]string)
+		}
+		c.aliases[alias] = p.Topic
+	default:
+		if p.Topic = c.aliases[alias]; p.Topic == "" {
+			return &mqtt.Violation{Code: mqtt.ProtocolError, Reason: "topic alias stands for nothing"}
+		}
 	}
-	if len(p.topic) == 0 {
-		topic := c.aliases[p.alias]
-		return topic, topic != ""
-	}
-	if c.aliases == nil {
-		c.aliases = make(map[int]string)
-	}
-	topic := string(p.topic)
-	c.aliases[p.alias] = topic
-	return topic, true
+	return nil
 }
 
 // refusePublish acknowledges a PUBLISH that goes nowhere.
-func (c *conn) refusePublish(first byte, id uint16, why packets.Code) {
-	typ := byte(packets.Puback)
-	switch first & 6 {
+func (c *conn) refusePublish(qos byte, id uint16, why mqtt.Code) {
+	ack := mqtt.AckPacket{Type: mqtt.Puback, ID: id, Code: why}
+	switch qos {
 	case 0:
 		return
-	case 4:
-		typ = packets.Pubrec
+	case 2:
+		ack.Type = mqtt.Pubrec
 	}
-	p := []byte{typ << 4, 2, byte(id >> 8), byte(id)}
-	if c.version == 5 {
-		p[1] = 3
-		p = append(p, why.Code)
-	}
-	c.push(item{head: p}, needed)
+	c.push(item{head: ack.Encode(c.version)}, needed)
 }
 
 // discard takes a packet off the stream.
@@ -317,53 +331,30 @@ func (c *conn) mayRetain(topic string) bool {
 }
 
 // violated ends a connection whose client broke the protocol.
-func (c *conn) violated(v *violation) error {
-	c.b.log.client(c, "client broke the protocol, its connection is closed", "why", v.why)
-	c.kick(v.code)
+func (c *conn) violated(v *mqtt.Violation) error {
+	c.b.log.client(c, "client broke the protocol, its connection is closed", "why", v.Reason)
+	c.kick(v.Code)
 	return v
 }
 
 // disconnect takes what a DISCONNECT says of the session and the will.
 func (c *conn) disconnect(body []byte) error {
-	pk := packets.Packet{ProtocolVersion: c.version}
-	pk.FixedHeader = packets.FixedHeader{Type: packets.Disconnect, Remaining: len(body)}
-	if err := pk.DisconnectDecode(body); err != nil {
-		return c.violated(malformed(err.Error()))
+	pk, bad := mqtt.ParseDisconnect(c.version, body)
+	if bad != nil {
+		return c.violated(bad)
 	}
-	if len(body) == 1 { // a form that the decoder does not know
-		pk.ReasonCode = body[0]
-	}
-	if pk.Properties.SessionExpiryIntervalFlag {
-		want := time.Duration(pk.Properties.SessionExpiryInterval) * time.Second
+	if pk.HasSessionExpiry {
+		want := time.Duration(pk.SessionExpiry) * time.Second
 		if want > 0 && c.terms.expiry == 0 { // [MQTT-3.14.2-2]
-			return c.violated(forbidden("session expiry in DISCONNECT, but none in CONNECT [MQTT-3.14.2-2]"))
+			return c.violated(&mqtt.Violation{Code: mqtt.ProtocolError, Reason: "session expiry in DISCONNECT, but none in CONNECT [MQTT-3.14.2-2]"})
 		}
 		c.terms.expiry = min(want, c.b.limits.SessionExpiry)
 		c.session.mu.Lock()
 		c.session.terms.expiry = c.terms.expiry
 		c.session.mu.Unlock()
 	}
-	if pk.ReasonCode != packets.CodeDisconnectWillMessage.Code {
+	if pk.Code != mqtt.DisconnectWithWill {
 		c.last = nil // [MQTT-3.14.4-3]
 	}
 	return errDone
-}
-
-// subscribe lets the engine handle SUBSCRIBE and UNSUBSCRIBE, with the calls in hook.
-func (c *conn) subscribe(typ byte, body []byte) error {
-	pk := packets.Packet{ProtocolVersion: c.version, Origin: c.id}
-	pk.FixedHeader = packets.FixedHeader{Type: typ, Qos: 1, Remaining: len(body)}
-	decode := pk.SubscribeDecode
-	if typ == packets.Unsubscribe {
-		decode = pk.UnsubscribeDecode
-	}
-	if err := decode(body); err != nil {
-		return c.violated(malformed(err.Error()))
-	}
-	err := c.b.engine.InjectPacket(c.client, pk)
-	var code packets.Code
-	if errors.As(err, &code) {
-		return c.violated(&violation{code, code.Reason})
-	}
-	return err
 }

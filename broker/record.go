@@ -3,9 +3,8 @@ package broker
 import (
 	"fmt"
 
-	"github.com/mochi-mqtt/server/v2/packets"
-
 	"camqtt/broker/internal/messagestore"
+	"camqtt/internal/mqtt"
 )
 
 // recordOf gives a message as the store keeps it. Its payload is the message's own.
@@ -14,9 +13,9 @@ func recordOf(m *message) messagestore.Message {
 	if p := m.props; p != nil {
 		r.ContentType, r.ResponseTopic, r.Correlation = p.ContentType, p.ResponseTopic, p.CorrelationData
 		for _, u := range p.User {
-			r.User = append(r.User, messagestore.UserProperty{Key: u.Key, Value: u.Val})
+			r.User = append(r.User, messagestore.UserProperty{Key: u.Key, Value: u.Value})
 		}
-		if p.PayloadFormatFlag {
+		if p.HasPayloadFormat {
 			r.Format = &p.PayloadFormat
 		}
 	}
@@ -38,12 +37,12 @@ func (b *Broker) recorded(r messagestore.Message) (*message, error) {
 		return nil, fmt.Errorf("%q is a picture's topic but there is no picture: %w", r.Topic, messagestore.ErrDamaged)
 	}
 	if r.ContentType != "" || r.ResponseTopic != "" || len(r.Correlation) > 0 || r.Format != nil || len(r.User) > 0 {
-		m.props = &packets.Properties{ContentType: r.ContentType, ResponseTopic: r.ResponseTopic, CorrelationData: r.Correlation}
+		m.props = &mqtt.Properties{ContentType: r.ContentType, ResponseTopic: r.ResponseTopic, CorrelationData: r.Correlation}
 		for _, u := range r.User {
-			m.props.User = append(m.props.User, packets.UserProperty{Key: u.Key, Val: u.Value})
+			m.props.User = append(m.props.User, mqtt.UserProperty{Key: u.Key, Value: u.Value})
 		}
 		if r.Format != nil {
-			m.props.PayloadFormat, m.props.PayloadFormatFlag = *r.Format, true
+			m.props.PayloadFormat, m.props.HasPayloadFormat = *r.Format, true
 		}
 	}
 	return m, nil

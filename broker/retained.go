@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"camqtt/internal/access"
+	"camqtt/internal/mqtt"
 )
 
 // retained are the retained messages, pictures among them by reference.
@@ -83,7 +84,7 @@ func (r *retained) topics(filter string) []string {
 	}
 	var out []string
 	for topic := range r.m {
-		if matches(filter, topic) {
+		if mqtt.Matches(filter, topic) {
 			out = append(out, topic)
 		}
 	}

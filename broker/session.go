@@ -4,7 +4,6 @@ import (
 	"sync"
 	"time"
 
-	mqtt "github.com/mochi-mqtt/server/v2"
 	"golang.org/x/time/rate"
 
 	"camqtt/internal/access"
@@ -28,10 +27,9 @@ type session struct {
 	purse *purse // of the account that began it
 
 	// Guarded by Broker.door.
-	owner  *conn        // connection that has or gets the session; nil while the client is away
-	client *mqtt.Client // what the engine knows of the owner, or the last one
-	since  time.Time    // when the client went away
-	who    access.Principal
+	owner *conn     // connection that has or gets the session; nil while the client is away
+	since time.Time // when the client went away
+	who   access.Principal
 
 	mu      sync.Mutex
 	conn    *conn // where messages go; nil while the client is away or just arriving
@@ -272,9 +270,7 @@ func (b *Broker) enter(c *conn, clean bool) (present bool, err error) {
 		b.wills.now(c.id)
 		old = nil
 	}
-	if present = old != nil; present {
-		c.client.State.Subscriptions = old.client.State.Subscriptions // the engine's tree has them by identifier
-	} else {
+	if present = old != nil; !present {
 		old = &session{id: c.id, b: b, purse: c.purse}
 		b.sessions.put(old)
 	}
@@ -282,7 +278,7 @@ func (b *Broker) enter(c *conn, clean bool) (present bool, err error) {
 	if present {
 		b.away--
 	}
-	old.owner, old.client, old.who, c.session = c, c.client, c.who, old
+	old.owner, old.who, c.session = c, c.who, old
 	if b.taken.nearly(c.counted) {
 		b.log.trouble("account uses nearly all of its connections", "user", c.who.Name, "open", b.taken.byAccount[c.counted.key], "most", c.counted.most)
 	}
@@ -306,10 +302,10 @@ func (b *Broker) leave(c *conn) {
 		return
 	}
 	s.park()
-	filters := filtersOf(c.client)
 	b.door.Lock()
 	defer b.door.Unlock()
 	b.taken.leave(c.counted)
+	defer b.fans.forget(b.subs.filters(c.id))
 	if s.owner == c {
 		s.owner, s.since = nil, time.Now()
 		b.away++
@@ -318,17 +314,15 @@ func (b *Broker) leave(c *conn) {
 		}
 		b.makeRoom()
 	}
-	b.fans.forget(filters)
 }
 
-// remove ends a session and whatever the engine knows of it. The caller holds door.
+// remove ends a session with its subscriptions. The caller holds door.
 func (b *Broker) remove(s *session) {
 	if s.owner == nil {
 		b.away--
 	}
 	s.end()
-	filters := filtersOf(s.client)
-	b.engine.UnsubscribeClient(s.client)
+	filters := b.subs.removeAll(s.id)
 	b.sessions.mu.Lock()
 	if b.sessions.m[s.id] == s {
 		delete(b.sessions.m, s.id)

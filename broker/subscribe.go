@@ -1,12 +1,10 @@
 package broker
 
 import (
-	"strings"
-
-	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"camqtt/internal/access"
+	"camqtt/internal/mqtt"
 )
 
 // retainedAsk is one accepted filter whose retained messages are still to be sent.
@@ -14,102 +12,86 @@ type retainedAsk struct {
 	filter string
 	qos    byte
 	ids    []int
-	index  int // in the SUBSCRIBE
 }
 
-// OnSubscribe checks every filter's form and the session's quota. A filter that is
-// refused here is emptied, which the engine refuses, and gets its reason in
-// OnPacketEncode. The engine is told to send no retained messages: it would send
-// them behind the back of the order kept here.
-func (h *hook) OnSubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet {
-	c, ok := cl.Net.Conn.(*conn)
-	if !ok {
-		return pk
+// subscribe handles SUBSCRIBE: each filter is granted or refused by itself, then the
+// retained messages of those that were granted follow.
+func (c *conn) subscribe(body []byte) error {
+	pk, bad := mqtt.ParseSubscribe(c.version, body)
+	if bad != nil {
+		return c.violated(bad)
 	}
-	l := &h.b.limits
-	c.verdicts, c.asked = make([]byte, len(pk.Filters)), nil
-	held := cl.State.Subscriptions.Len()
-	most := h.b.mostFilters(c, held+len(pk.Filters))
-	twice := make(map[string]bool, len(pk.Filters)) // in this packet
-	for i := range pk.Filters {
-		f := &pk.Filters[i]
-		err := checkFilter(f.Filter, l)
-		_, existed := cl.State.Subscriptions.Get(f.Filter)
-		existed = existed || twice[f.Filter]
-		switch {
-		case err != nil:
-			h.refuseFilter(c, f, i, packets.ErrTopicFilterInvalid)
+	most := c.b.mostFilters(c, c.b.subs.count(c.id)+len(pk.Filters))
+	codes := make([]mqtt.Code, len(pk.Filters))
+	granted := make([]string, 0, len(pk.Filters))
+	var asks []retainedAsk
+	for i, f := range pk.Filters {
+		known := c.b.subs.has(c.id, f.Filter)
+		if codes[i] = c.permits(f.Filter, known || c.b.subs.count(c.id) < most); codes[i].Failed() {
 			continue
-		case !existed && held >= most:
-			h.refuseFilter(c, f, i, packets.ErrQuotaExceeded)
-			continue
-		case !existed:
-			held++
 		}
-		f.Filter = strings.Clone(f.Filter)
-		twice[f.Filter] = true
-		_, _, shared := access.Share(f.Filter)
-		if !shared && (f.RetainHandling == 0 || f.RetainHandling == 1 && !existed) { // [MQTT-3.3.1-9] to 11
-			c.asked = append(c.asked, retainedAsk{filter: f.Filter, qos: f.Qos, ids: identifiers(*f), index: i})
+		s := packets.Subscription{
+			Filter: f.Filter, Identifier: pk.SubscriptionID,
+			Qos: f.QoS, NoLocal: f.NoLocal, RetainAsPublished: f.RetainAsPublished,
 		}
-		f.RetainHandling = 2
-	}
-	return pk
-}
-
-func (h *hook) refuseFilter(c *conn, f *packets.Subscription, i int, code packets.Code) {
-	f.Filter = ""
-	if c.version == 5 {
-		c.verdicts[i] = code.Code
-	}
-	h.b.count.refusedFilters.Add(1)
-	h.b.log.trouble("subscription refused", "client", c.id, "why", code.Reason)
-}
-
-// OnSubscribed forgets the asks whose filter was refused after all.
-func (h *hook) OnSubscribed(cl *mqtt.Client, pk packets.Packet, codes []byte) {
-	c, ok := cl.Net.Conn.(*conn)
-	if !ok {
-		return
-	}
-	kept := c.asked[:0]
-	for _, a := range c.asked {
-		if a.index < len(codes) && codes[a.index] < packets.ErrUnspecifiedError.Code {
-			kept = append(kept, a)
+		c.b.subs.add(c.id, s)
+		granted = append(granted, f.Filter)
+		codes[i] = mqtt.Code(f.QoS)
+		_, _, shared := mqtt.SplitShared(f.Filter)
+		if !shared && (f.RetainHandling == 0 || f.RetainHandling == 1 && !known) { // [MQTT-3.3.1-9] to 11
+			asks = append(asks, retainedAsk{filter: f.Filter, qos: f.QoS, ids: identifiers(s)})
 		}
 	}
-	c.asked = kept
-	h.b.fans.forget(named(pk))
+	c.b.fans.forget(granted)
+	if err := c.answer(mqtt.EncodeSuback(c.version, mqtt.Suback, pk.ID, codes)); err != nil {
+		return err
+	}
+	c.answerAsked(asks)
+	return nil
 }
 
-// named gives the filters of a SUBSCRIBE or UNSUBSCRIBE.
-func named(pk packets.Packet) []string {
-	filters := make([]string, len(pk.Filters))
-	for i := range pk.Filters {
-		filters[i] = pk.Filters[i].Filter
+// permits decides about one filter.
+func (c *conn) permits(filter string, room bool) mqtt.Code {
+	code, why := mqtt.Success, ""
+	switch {
+	case checkFilter(filter, &c.b.limits) != nil:
+		code, why = mqtt.InvalidTopicFilter, "topic filter invalid"
+	case !room:
+		code, why = mqtt.QuotaExceeded, "quota exceeded"
+	case !c.b.allowed(c.who, access.Subscribe, filter):
+		return mqtt.NotAuthorized
+	default:
+		return mqtt.Success
 	}
-	return filters
+	c.b.count.refusedFilters.Add(1)
+	c.b.log.trouble("subscription refused", "client", c.id, "why", why)
+	return code
 }
 
-// OnUnsubscribe notes which filters the client does not hold: the engine looks at
-// the tree only, where they may be somebody else's. [MQTT-3.11.3-1]
-func (h *hook) OnUnsubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet {
-	c, ok := cl.Net.Conn.(*conn)
-	if !ok {
-		return pk
+// unsubscribe handles UNSUBSCRIBE.
+func (c *conn) unsubscribe(body []byte) error {
+	pk, bad := mqtt.ParseUnsubscribe(c.version, body)
+	if bad != nil {
+		return c.violated(bad)
 	}
-	c.verdicts = make([]byte, len(pk.Filters))
-	for i := range pk.Filters {
-		// The engine searches the tree by levels, in time that grows with their square.
-		if checkFilter(pk.Filters[i].Filter, &h.b.limits) != nil {
-			pk.Filters[i].Filter = ""
+	codes := make([]mqtt.Code, len(pk.Filters))
+	removed := make([]string, 0, len(pk.Filters))
+	for i, f := range pk.Filters {
+		if c.b.subs.remove(c.id, f.Filter) {
+			removed = append(removed, f.Filter)
+		} else {
+			codes[i] = mqtt.NoSubscriptionExisted
 		}
-		if _, held := cl.State.Subscriptions.Get(pk.Filters[i].Filter); !held {
-			c.verdicts[i] = packets.CodeNoSubscriptionExisted.Code
-		}
 	}
-	return pk
+	c.b.fans.forget(removed)
+	return c.answer(mqtt.EncodeSuback(c.version, mqtt.Unsuback, pk.ID, codes))
 }
 
-// OnUnsubscribed makes the receivers of the filters' topics be found anew.
-func (h *hook) OnUnsubscribed(_ *mqtt.Client, pk packets.Packet) { h.b.fans.forget(named(pk)) }
+// answer sends an answer whose size depends on the question. [MQTT-3.1.2-24]
+func (c *conn) answer(p []byte) error {
+	if c.terms.max > 0 && len(p) > c.terms.max {
+		return c.violated(&mqtt.Violation{Code: mqtt.PacketTooLarge, Reason: "answer is larger than the client takes"})
+	}
+	c.push(item{head: p}, needed)
+	return nil
+}

@@ -5,11 +5,11 @@ import (
 	"runtime/metrics"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"camqtt/internal/access"
+	"camqtt/internal/mqtt"
 )
 
 // systemTopics are the messages under $SYS. They have the names that mosquitto gave
@@ -33,7 +33,7 @@ func (s *systemTopics) matching(filter string) []string {
 	defer s.mu.Unlock()
 	var out []string
 	for topic := range s.m {
-		if matches(filter, topic) {
+		if mqtt.Matches(filter, topic) {
 			out = append(out, topic)
 		}
 	}
@@ -81,12 +81,6 @@ func (b *Broker) systemValues(now time.Time) map[string]string {
 	s := b.Stats()
 	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}} // runtime.ReadMemStats would stop the world
 	metrics.Read(heap)
-	subscriptions := 0
-	b.door.Lock()
-	for _, ss := range b.sessions.all() {
-		subscriptions += ss.client.State.Subscriptions.Len()
-	}
-	b.door.Unlock()
 	m := map[string]string{
 		"version": "camqtt",
 		"uptime":  strconv.Itoa(int(now.Sub(b.started)/time.Second)) + " seconds",
@@ -107,7 +101,7 @@ func (b *Broker) systemValues(now time.Time) map[string]string {
 		"bytes/sent":                s.BytesOut,
 		"retained messages/count":   s.Retained,
 		"store/messages/bytes":      s.RetainedBytes,
-		"subscriptions/count":       int64(subscriptions),
+		"subscriptions/count":       int64(b.subs.size()),
 		"heap/current":              int64(heap[0].Value.Uint64()),
 		"pictures/received":         s.FramesIn,
 		"pictures/sent":             s.FramesDelivered,
@@ -134,11 +128,4 @@ func (c *conn) sendSystem(a retainedAsk) {
 		m := &message{topic: topic, load: plain([]byte(v)), retain: true}
 		c.push(item{head: m.encode(delivery{version: c.version, retain: true, ids: a.ids}), load: m.load}, droppable)
 	}
-}
-
-// reaches reports whether a share group gets the messages of a topic: the engine lets
-// one whose filter begins with a wildcard have those under $SYS. [MQTT-4.7.2-1]
-func reaches(shared, topic string) bool {
-	_, filter, ok := access.Share(shared)
-	return !ok || topic[0] != '$' || strings.HasPrefix(filter, "$")
 }

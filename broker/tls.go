@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net"
 	"sync"
-
-	"github.com/mochi-mqtt/server/v2/packets"
 )
 
 // NewTLSListener is [tls.NewListener] for [Options].Listeners and for whoever brings
@@ -123,7 +121,7 @@ func (c *conn) other() (served bool, err error) {
 // vouch takes the name that the client's TLS certificate was verified for, on plain
 // connections and on WebSockets alike. A client may not give itself another: its
 // certificate is its account.
-func (c *conn) vouch(pk *packets.Packet) error {
+func (c *conn) vouch(user string) error {
 	t, ok := c.line.(*tls.Conn)
 	if !ok {
 		return nil
@@ -133,7 +131,7 @@ func (c *conn) vouch(pk *packets.Packet) error {
 		return nil
 	}
 	c.vouched = s.PeerCertificates[0].Subject.CommonName
-	if user := string(pk.Connect.Username); user != "" && user != c.vouched {
+	if user != "" && user != c.vouched {
 		return fmt.Errorf("its certificate is of %q, but it says it is %q", c.vouched, user)
 	}
 	return nil

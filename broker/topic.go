@@ -5,7 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"camqtt/internal/access"
+	"camqtt/internal/mqtt"
 	"camqtt/internal/wire"
 )
 
@@ -50,7 +50,7 @@ func checkText(s string, limit int) error {
 	if !utf8.ValidString(s) {
 		return fmt.Errorf("%q is not UTF-8", s)
 	}
-	if !readable([]byte(s)) {
+	if !mqtt.Printable([]byte(s)) {
 		return fmt.Errorf("%q contains a control character", s)
 	}
 	return nil
@@ -66,7 +66,7 @@ func checkTopic(s string, l *Limits) error {
 		return fmt.Errorf("topic: empty [MQTT-4.7.3-1]")
 	case n > l.TopicLevels:
 		return fmt.Errorf("topic: %d levels, at most %d are allowed", n, l.TopicLevels)
-	case strings.ContainsAny(s, "+#"):
+	case mqtt.HasWildcard(s):
 		return fmt.Errorf("topic: %q contains a wildcard [MQTT-3.3.2-2]", s)
 	case s[0] == '$':
 		return fmt.Errorf("topic: %q is not for clients [MQTT-4.7.2-1]", s)
@@ -84,8 +84,8 @@ func checkFilter(s string, l *Limits) error {
 		return fmt.Errorf("filter: %d levels, at most %d are allowed", n, l.TopicLevels)
 	}
 	plain := s
-	if group, rest, shared := access.Share(s); shared {
-		if group == "" || strings.ContainsAny(group, "+#") {
+	if group, rest, shared := mqtt.SplitShared(s); shared {
+		if group == "" || mqtt.HasWildcard(group) {
 			return fmt.Errorf("filter: %q names no share group", s)
 		}
 		plain = rest
@@ -93,46 +93,8 @@ func checkFilter(s string, l *Limits) error {
 	if plain == "" {
 		return fmt.Errorf("filter: empty [MQTT-4.7.3-1]")
 	}
-	if !wildcards(plain) {
+	if !mqtt.ValidWildcards(plain) {
 		return fmt.Errorf("filter: %q has a wildcard in a wrong place", s)
 	}
 	return nil
-}
-
-// wildcards reports whether every wildcard of a filter stands where it may.
-// [MQTT-4.7.1-1], [MQTT-4.7.1-2]
-func wildcards(filter string) bool {
-	for left := filter; left != ""; {
-		level, rest, more := strings.Cut(left, "/")
-		if strings.ContainsAny(level, "+#") && (len(level) > 1 || level == "#" && more) {
-			return false
-		}
-		left = rest
-	}
-	return true
-}
-
-// matches reports whether a topic falls under a filter. [MQTT-4.7.1-2],
-// [MQTT-4.7.1-3], [MQTT-4.7.2-1]
-func matches(filter, topic string) bool {
-	if filter == "" || topic == "" || topic[0] == '$' && filter[0] != '$' {
-		return false
-	}
-	for {
-		f, fRest, fMore := strings.Cut(filter, "/")
-		if f == "#" {
-			return true
-		}
-		t, tRest, tMore := strings.Cut(topic, "/")
-		if f != "+" && f != t {
-			return false
-		}
-		if !tMore {
-			return !fMore || fRest == "#" // the parent level belongs to "#"
-		}
-		if !fMore {
-			return false
-		}
-		filter, topic = fRest, tRest
-	}
 }

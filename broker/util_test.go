@@ -90,6 +90,12 @@ func serve(t testing.TB, b *Broker, addr string) *running {
 	return r
 }
 
+// receivers gives how many clients have a subscription that matches a topic.
+func receivers(subs *subscriptions, topic string) int {
+	each, _ := subs.matching(topic)
+	return len(each)
+}
+
 // client speaks raw MQTT.
 type client struct {
 	c  net.Conn

@@ -3,6 +3,7 @@ package access
 import (
 	"strings"
 
+	"camqtt/internal/mqtt"
 	"camqtt/internal/wire"
 )
 
@@ -214,23 +215,9 @@ func camera(p Principal, a Action, id string, s sort) bool {
 	return false
 }
 
-// Share takes a shared subscription apart. MQTT engines take the prefix in any case of
-// letters, so it is recognised likewise. [MQTT-4.8.2-1]
-func Share(s string) (group, filter string, ok bool) {
-	prefix, rest, found := strings.Cut(s, "/")
-	if !strings.EqualFold(prefix, "$share") {
-		return "", "", false
-	}
-	if !found {
-		return "", "", true
-	}
-	group, filter, _ = strings.Cut(rest, "/")
-	return group, filter, true
-}
-
 // filter says whether p may subscribe to a filter.
 func (s Space) filter(p Principal, filter string) bool {
-	if _, rest, shared := Share(filter); shared {
+	if _, rest, shared := mqtt.SplitShared(filter); shared {
 		filter = rest
 	}
 	switch {

@@ -9,6 +9,7 @@ import (
 
 	"camqtt/internal/access"
 	"camqtt/internal/brokeracl"
+	"camqtt/internal/mqtt"
 	"camqtt/internal/wire"
 )
 
@@ -139,7 +140,7 @@ func emqxRules(text string) ([][]term, error) {
 
 // emqxAllows is what EMQX does with rules: the first that fits decides.
 func emqxAllows(rules [][]term, user, action, topic string, retained bool) bool {
-	if _, filter, shared := access.Share(topic); shared {
+	if _, filter, shared := mqtt.SplitShared(topic); shared {
 		topic = filter
 	}
 	for _, r := range rules {
