@@ -58,12 +58,12 @@ fuzz: ## each fuzz target for FUZZTIME
 bench: setup ## every figure of docs/figures.md, beside mosquitto and the floor; about 15 minutes
 	go test -run '^$$' -bench 'Scan|Walk|Splitter$$|Damage' ./internal/jpeg
 	go test -run '^$$' -bench 'Snap|Page|Node|Bridge|DemoStart|Reconnect' -benchtime 1x -timeout 30m ./internal/e2e
-	go test -run '^$$' -bench 'Delay' -benchtime 500x ./node/camera
+	go test -run '^$$' -bench 'Delay' -benchtime 500x ./node/camera/kinds
 	go test -run '^$$' -bench Delay -benchtime 200x ./node/camera/push
 	go test -run '^$$' -bench . ./internal/access
 	go test -run '^$$' -bench . -benchtime 1000x ./broker/internal/messagestore
 	go test -run '^$$' -bench TLS -benchtime 1000x ./internal/e2e
-	go test -run '^$$' -bench HTTPDelay -benchtime 60x ./node/camera
+	go test -run '^$$' -bench HTTPDelay -benchtime 60x ./node/camera/httpcam
 	go test -run '^$$' -bench 'Fanout|Cameras' -benchtime 1x -timeout 30m ./broker
 	go test -run '^$$' -bench 'Stalled|Slow|Flood|Connects|Visits|Idle$$' -benchtime 1x -timeout 30m ./broker -args -stall 60s
 

@@ -15,20 +15,21 @@ import (
 	"camqtt/internal/wire"
 	"camqtt/node"
 	"camqtt/node/camera"
+	"camqtt/node/camera/push"
 )
 
 // board is a bench whose camera sends when the test says.
 type board struct {
 	*bench
-	inbox *camera.Inbox
+	inbox *push.Inbox
 	jpeg  []byte
 }
 
 func startBoard(t *testing.T, source string) *board {
 	t.Helper()
-	bd := &board{inbox: camera.NewInbox(), jpeg: testkit.JPEG(t, 64, 48, 1, 0)}
+	bd := &board{inbox: push.NewInbox(), jpeg: testkit.JPEG(t, 64, 48, 1, 0)}
 	bd.bench = start(t, func(o *node.Options, _ *testkit.Camera) {
-		s, err := camera.Open(source, camera.Options{Inbox: bd.inbox})
+		s, err := camera.Open(source, camera.Options{Inbox: bd.inbox}, push.Kind())
 		if err != nil {
 			t.Fatal(err)
 		}

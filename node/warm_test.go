@@ -12,6 +12,7 @@ import (
 	"camqtt/internal/wire"
 	"camqtt/node"
 	"camqtt/node/camera"
+	"camqtt/node/camera/testcard"
 )
 
 // metas returns the descriptions of snapshots among messages.
@@ -109,7 +110,7 @@ func TestWarmAndTook(t *testing.T) {
 
 // TestTookCoversSettling opens a real source whose first pictures are left out.
 func TestTookCoversSettling(t *testing.T) {
-	source, err := camera.Open("test:64x48?fps=10", camera.Options{Settle: 5 * time.Second})
+	source, err := camera.Open("test:64x48?fps=10", camera.Options{Settle: 5 * time.Second}, testcard.Kind())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"camqtt/internal/wire"
 	"camqtt/node"
 	"camqtt/node/camera"
+	"camqtt/node/camera/kinds"
 	"camqtt/node/camera/push"
 )
 
@@ -42,13 +43,13 @@ func (b *plant) addCameras() error {
 type site struct {
 	host   string
 	bridge bridge
-	inbox  *camera.Inbox // nil unless the camera's board sends its pictures
+	inbox  camera.PictureFeed // nil unless the camera's board sends its pictures
 }
 
 // camera makes one camera's node and connection.
 func (b *plant) camera(c config.Camera, at site) (run.Service, error) {
 	log := b.log.With("cam", string(c.ID))
-	source, err := camera.Open(c.Source, camera.Options{Rotate: c.Rotate, Log: log, Check: c.Check, Settle: settle(c.Settle), Inbox: at.inbox})
+	source, err := kinds.Open(c.Source, camera.Options{Rotate: c.Rotate, Log: log, Check: c.Check, Settle: settle(c.Settle), Inbox: at.inbox})
 	if err != nil {
 		return nil, err
 	}

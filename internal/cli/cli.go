@@ -18,6 +18,8 @@ import (
 	"camqtt/internal/journal"
 	"camqtt/internal/wire"
 	"camqtt/node/camera"
+	"camqtt/node/camera/httpcam"
+	"camqtt/node/camera/kinds"
 )
 
 // Exit statuses. systemd units restart on 1 and not on 2.
@@ -37,7 +39,7 @@ type Process struct {
 
 // Main runs one command and returns the exit status.
 func Main(ctx context.Context, p Process) int {
-	e := &env{Process: p, name: invocation(p.Args), detect: camera.Detect, probe: camera.Probe, given: map[wire.ID][]string{}}
+	e := &env{Process: p, name: invocation(p.Args), detect: kinds.Detect, probe: httpcam.Probe, given: map[wire.ID][]string{}}
 	return e.execute(ctx)
 }
 

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"camqtt/node/camera"
+	"camqtt/node/camera/kinds"
 )
 
 // TestOrientation turns a picture once: in the camera where it can, else by EXIF.
@@ -13,7 +14,7 @@ func TestOrientation(t *testing.T) {
 		"ffmpeg:rtsp://host/path": {"": 0, "0": 0, "180": 3, "hflip": 2, "vflip": 4, "90": 6, "270": 8},
 	} {
 		for rotate, o := range want {
-			s, err := camera.Open(source, camera.Options{Rotate: rotate})
+			s, err := kinds.Open(source, camera.Options{Rotate: rotate})
 			if err != nil {
 				t.Fatal(err)
 			}

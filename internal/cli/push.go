@@ -15,11 +15,11 @@ import (
 
 // inbox makes the place where a board's pictures come in and notes who may put
 // them there; nil for cameras that are asked.
-func (b *plant) inbox(c config.Camera, boards *[]push.Camera) *camera.Inbox {
+func (b *plant) inbox(c config.Camera, boards *[]push.Camera) camera.PictureFeed {
 	if !c.Pushed() {
 		return nil
 	}
-	in := camera.NewInbox()
+	in := push.NewInbox()
 	*boards = append(*boards, push.Camera{
 		ID: string(c.ID), Token: string(c.PushToken), From: c.Networks(),
 		Deliver: func(ctx context.Context, jpeg []byte, at time.Time) error {

@@ -13,11 +13,12 @@ import (
 	"camqtt/internal/memlimit"
 	"camqtt/internal/run"
 	"camqtt/node/camera"
+	"camqtt/node/camera/kinds"
 )
 
 // checkSource looks closely at a source without opening it.
 func checkSource(source, rotate string) error {
-	_, err := camera.Open(source, camera.Options{Rotate: rotate})
+	_, err := kinds.Open(source, camera.Options{Rotate: rotate})
 	return err
 }
 

@@ -20,6 +20,7 @@ import (
 	"camqtt/internal/testkit"
 	"camqtt/internal/wire"
 	"camqtt/node/camera"
+	"camqtt/node/camera/kinds"
 )
 
 // percentile of durations, in milliseconds.
@@ -106,7 +107,7 @@ func tell(b *testing.B, l *mqttclient.Link, id, command string) {
 // to the picture: what the camera costs, not the way.
 func drawing(b *testing.B) []time.Duration {
 	b.Helper()
-	s, err := camera.Open("test:?label=porch&hue=210", camera.Options{Log: testkit.Log(b)})
+	s, err := kinds.Open("test:?label=porch&hue=210", camera.Options{Log: testkit.Log(b)})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"camqtt/internal/wire"
 	"camqtt/node"
 	"camqtt/node/camera"
+	"camqtt/node/camera/kinds"
 )
 
 // house is the whole product in one bubble of fake time: the real broker, the
@@ -66,7 +67,7 @@ func (h *house) viewer() *mqttclient.Link {
 }
 
 func (h *house) porch() run.Service {
-	source, err := camera.Open("test:320x240", camera.Options{Log: testkit.Log(h.t)})
+	source, err := kinds.Open("test:320x240", camera.Options{Log: testkit.Log(h.t)})
 	if err != nil {
 		h.t.Fatal(err)
 	}

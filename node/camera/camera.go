@@ -36,7 +36,7 @@ type Mode struct {
 
 	// again asks a source that takes pictures one by one for another at once: the
 	// last was not passed on, because it was not whole. Nil is nobody.
-	again <-chan struct{}
+	Retake <-chan struct{}
 }
 
 // FlashOff is the Mode.Flash of a lamp that is not to be lit.
@@ -63,9 +63,9 @@ type Frame struct {
 	// bad says what is wrong with a picture that was no whole JPEG, and then it
 	// is all there is. Sources emit it in place of the picture so that it is
 	// counted; callers of what Open returns never see it.
-	bad error
+	Damage error
 	// settled is set by a source that has seen to it that exposure has settled.
-	settled bool
+	Settled bool
 }
 
 // Report tells the sender of a picture what became of it; see Frame.Taken.
@@ -172,50 +172,20 @@ func parseSide(s string) (int, bool) {
 }
 
 // check says what is wrong with a mode that no source can obey.
-func (m Mode) check() error {
+func (m Mode) Check() error {
 	switch {
 	case (m.Width == 0) != (m.Height == 0):
-		return configError("size %dx%d: want both width and height, or neither", m.Width, m.Height)
+		return ConfigError("size %dx%d: want both width and height, or neither", m.Width, m.Height)
 	case m.Width < 0 || m.Height < 0 || m.Width > MaxSide || m.Height > MaxSide:
-		return configError("size %dx%d: want 1 to %d pixels a side", m.Width, m.Height, MaxSide)
-	case math.IsNaN(m.FPS) || m.FPS < 0 || m.FPS > maxFPS:
-		return configError("fps %v: want above 0 and up to %d", m.FPS, maxFPS)
+		return ConfigError("size %dx%d: want 1 to %d pixels a side", m.Width, m.Height, MaxSide)
+	case math.IsNaN(m.FPS) || m.FPS < 0 || m.FPS > MaxFPS:
+		return ConfigError("fps %v: want above 0 and up to %d", m.FPS, MaxFPS)
 	case m.Quality < 0 || m.Quality > 100:
-		return configError("quality %d: want 1 to 100", m.Quality)
+		return ConfigError("quality %d: want 1 to 100", m.Quality)
 	case m.Flash < FlashOff || m.Flash > 100:
-		return configError("flash %d: want 1 to 100, or %d for off", m.Flash, FlashOff)
+		return ConfigError("flash %d: want 1 to 100, or %d for off", m.Flash, FlashOff)
 	}
 	return nil
 }
 
-const maxFPS = 240
-
-// interval is the time between pictures; fps is above 0.
-func interval(fps float64) time.Duration {
-	// One picture a day is the slowest: what is slower would overflow in the end.
-	return time.Duration(math.Min(float64(time.Second)/fps, float64(24*time.Hour)))
-}
-
-// grid calls tick at start, start+every, start+2*every and so on until ctx is
-// done or tick returns an error, which it returns. Points of the grid that pass
-// while tick is busy are left out, never made up for.
-func grid(ctx context.Context, every time.Duration, tick func() error) error {
-	start := time.Now()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-timer.C:
-		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err := tick(); err != nil {
-			return err
-		}
-		passed := time.Since(start)
-		timer.Reset((passed/every+1)*every - passed)
-	}
-}
+const MaxFPS = 240

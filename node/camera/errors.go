@@ -3,11 +3,6 @@ package camera
 import (
 	"errors"
 	"fmt"
-	"strings"
-	"unicode"
-	"unicode/utf8"
-
-	"camqtt/internal/redact"
 )
 
 // Code says in one word why a camera does not deliver. topics.md: codes of
@@ -57,55 +52,16 @@ func CodeOf(err error) Code {
 	return NoCamera
 }
 
-func configError(format string, a ...any) *Error {
+// ConfigError is an error with the code Config.
+func ConfigError(format string, a ...any) *Error {
 	return &Error{Code: Config, Text: fmt.Sprintf(format, a...)}
 }
 
-// maxText bounds what a camera, a program or a server can make us say, in bytes.
-const maxText = 300
-
-// clean makes one printable line of what somebody else has written: without
-// terminal sequences and control characters, and not too long.
-func clean(s string) string { return shorten(printable(s)) }
-
-// printable is s as one line without terminal sequences and control characters.
-func printable(s string) string {
-	var out strings.Builder
-	for esc := false; s != ""; {
-		r, n := utf8.DecodeRuneInString(s)
-		switch {
-		case r == '\x1b' && strings.HasPrefix(s[n:], "["):
-			esc, n = true, n+1
-		case esc:
-			esc = r < '@' || r > '~'
-		case unicode.IsSpace(r):
-			out.WriteByte(' ')
-		case r == utf8.RuneError && n <= 1:
-			out.WriteByte('?')
-		case unicode.IsPrint(r):
-			out.WriteRune(r)
-		}
-		s = s[n:]
-	}
-	return strings.Join(strings.Fields(out.String()), " ")
-}
-
-// shorten cuts a line at maxText.
-func shorten(line string) string {
-	if len(line) <= maxText {
-		return line
-	}
-	cut := maxText
-	for !utf8.RuneStart(line[cut]) {
-		cut--
-	}
-	return line[:cut] + " ..."
-}
-
-// redactor makes texts of programs and cameras fit to be shown.
-type redactor struct{ redact.Redactor }
-
-func newRedactor(source string) redactor { return redactor{redact.New(source)} }
-
-// line is one printable line of s without secrets.
-func (r redactor) line(s string) string { return shorten(r.Text(printable(s))) }
+// Why a picture that a board sent is not taken. An error that wraps one of them
+// may say more.
+var (
+	ErrClosed   = errors.New("pictures are not taken now: privacy is on, or the camera's node is not running or starts anew")
+	ErrBusy     = errors.New("pictures come faster than they can be sent on")
+	ErrTooLarge = errors.New("the picture is too large")
+	ErrDamaged  = errors.New("the picture is damaged")
+)

@@ -5,30 +5,21 @@ import (
 	"time"
 )
 
+// SettleTime is the settling time of sources that are sensors, unless told otherwise.
+const SettleTime = 1500 * time.Millisecond
+
 const (
-	settleTime   = 1500 * time.Millisecond // of sources that are sensors, unless told otherwise
-	settleMax    = 10 * time.Second
+	SettleMax    = 10 * time.Second
 	settleCalm   = 3   // pictures in a row that must be as bright as the one before
 	settleChange = 5.0 // how much of 255 the brightness of those may differ
 	settleBlack  = 8.0 // of 255: what a sensor that has just woken up delivers
 )
 
-// usualSettle is how long the first pictures of a kind of source may be left
-// out. It is for sensors that this machine switches on; what runs all the time,
-// or is no camera, has nothing to settle.
-func usualSettle(scheme string) time.Duration {
-	switch scheme {
-	case "v4l2", "rpicam":
-		return settleTime
-	}
-	return 0
-}
-
 // settler leaves out the first pictures of a stream until the camera's exposure
 // has settled: three pictures in a row hardly differ in brightness from the one
 // before, and are not black. A bounded time after the first, pictures are taken
 // as they are; a dark room is a dark room.
-type settler struct {
+type ExposureSettler struct {
 	limit time.Duration
 	until time.Time // zero before the first picture
 	done  bool
@@ -37,17 +28,17 @@ type settler struct {
 }
 
 // newSettler returns a settler that waits for at most d; for 0 not at all.
-func newSettler(d time.Duration) *settler {
-	return &settler{limit: d, done: d <= 0, last: math.Inf(-1)}
+func NewExposureSettler(d time.Duration) *ExposureSettler {
+	return &ExposureSettler{limit: d, done: d <= 0, last: math.Inf(-1)}
 }
 
 // waiting says whether pictures still have to be looked at.
-func (s *settler) waiting() bool { return !s.done }
+func (s *ExposureSettler) Waiting() bool { return !s.done }
 
 // ready takes the brightness of the next picture, 0 to 255 or NaN where it is
 // not known, and says whether that picture may be shown; if so, all that follow
 // may too.
-func (s *settler) ready(mean float64, now time.Time) bool {
+func (s *ExposureSettler) Ready(mean float64, now time.Time) bool {
 	if s.done {
 		return true
 	}

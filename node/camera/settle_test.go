@@ -1,25 +1,27 @@
-package camera
+package camera_test
 
 import (
 	"math"
 	"testing"
 	"time"
+
+	"camqtt/node/camera"
 )
 
 func TestSettler(t *testing.T) {
 	now, nan := time.Now(), math.NaN()
-	feed := func(s *settler, means ...float64) int {
+	feed := func(s *camera.ExposureSettler, means ...float64) int {
 		for i, m := range means {
-			if s.ready(m, now) {
+			if s.Ready(m, now) {
 				return i
 			}
-			if !s.waiting() {
+			if !s.Waiting() {
 				t.Errorf("not ready for %v and not waiting", m)
 			}
 		}
 		return -1
 	}
-	if newSettler(0).waiting() {
+	if camera.NewExposureSettler(0).Waiting() {
 		t.Error("settle 0 waits")
 	}
 	for name, x := range map[string]struct {
@@ -33,12 +35,12 @@ func TestSettler(t *testing.T) {
 		"dark room":                 {[]float64{3, 3, 3, 3, 3, 3, 3}, -1},
 		"not known":                 {[]float64{nan, nan, nan, nan, nan}, -1},
 	} {
-		if got := feed(newSettler(time.Hour), x.means...); got != x.want {
+		if got := feed(camera.NewExposureSettler(time.Hour), x.means...); got != x.want {
 			t.Errorf("%s: ready at picture %d, want %d", name, got, x.want)
 		}
 	}
-	late := newSettler(time.Second)
-	if late.ready(3, now) || late.ready(3, now.Add(time.Second-1)) || !late.ready(3, now.Add(time.Second)) || late.waiting() {
+	late := camera.NewExposureSettler(time.Second)
+	if late.Ready(3, now) || late.Ready(3, now.Add(time.Second-1)) || !late.Ready(3, now.Add(time.Second)) || late.Waiting() {
 		t.Error("a second after the first picture a settler must take a dark room for what it is, and not before")
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"camqtt/internal/jpeg"
+	"camqtt/internal/redact"
 )
 
 // How pictures are checked, in Options.Check.
@@ -23,36 +24,19 @@ const (
 
 const (
 	// A stream is given up when so many pictures in a row were broken, for so long.
-	hopelessPictures = 5
+	HopelessPictures = 5
 	hopelessTime     = 5 * time.Second
 	// sayEvery is how often broken pictures are logged at most.
 	sayEvery = time.Minute
 )
 
-// errCut is why a splitter drops a picture.
-var errCut = errors.New("the picture is cut off, malformed or larger than allowed")
-
-// usualCheck is what CheckAuto means for a kind of source. Boards with a radio
-// send well-framed pictures in whose middle data is missing; a cable to this
-// machine does not lose any, and programs make whole pictures. What an address in the
-// network is turns out later: its source is tearing.
-func usualCheck(scheme string) string {
-	switch scheme {
-	case "http", "https":
-		return CheckAuto
-	case "push":
-		return CheckFull
-	}
-	return CheckMarkers
-}
-
 // tearing is a source that knows, as soon as a picture has come, whether it is of a
 // camera that may send pictures with data missing, or one of few.
-type tearing interface{ tears(m Mode) bool }
+type tearing interface{ NeedsFullCheck(m Mode) bool }
 
 // sieve stands between a source and its caller. Pictures that are broken, and
 // those from before the exposure has settled, do not get past it.
-type sieve struct {
+type FrameValidator struct {
 	Source
 	deep   bool
 	auto   tearing // says so instead of deep, unless nil
@@ -72,23 +56,23 @@ type sieve struct {
 
 // selfSettling is a source that knows better for how long pictures are left
 // out: its own part of the configuration says so.
-type selfSettling interface{ settleFor() time.Duration }
+type selfSettling interface{ SettleTime() time.Duration }
 
 // newSieve wraps a source. o has its defaults filled in.
-func newSieve(source Source, o Options) *sieve {
-	s := &sieve{Source: source, deep: o.Check == CheckFull, settle: max(o.Settle, 0), log: o.Log}
+func NewFrameValidator(source Source, o Options) *FrameValidator {
+	s := &FrameValidator{Source: source, deep: o.Check == CheckFull, settle: max(o.Settle, 0), log: o.Log}
 	if o.Check == CheckAuto {
 		s.auto, _ = source.(tearing)
 	}
 	if own, ok := source.(selfSettling); ok {
-		s.settle = own.settleFor()
+		s.settle = own.SettleTime()
 	}
 	return s
 }
 
 // Broken is how many pictures were dropped so far because they were not whole,
 // and what was wrong with the last of them.
-func (s *sieve) Broken() (n uint64, why string) {
+func (s *FrameValidator) Broken() (n uint64, why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.broken, s.why
@@ -96,13 +80,13 @@ func (s *sieve) Broken() (n uint64, why string) {
 
 // Stream is the source's, but for the pictures left out. When for a while all of
 // them are broken it ends with Stalled; at once where each has to be asked for.
-func (s *sieve) Stream(ctx context.Context, m Mode, emit func(Frame)) error {
+func (s *FrameValidator) Stream(ctx context.Context, m Mode, emit func(Frame)) error {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	again := make(chan struct{}, 1)
-	m.again = again
+	m.Retake = again
 	l := &look{
-		sieve: s, mode: m, emit: emit, giveUp: cancel, settler: newSettler(s.settle),
+		FrameValidator: s, mode: m, emit: emit, giveUp: cancel, settler: NewExposureSettler(s.settle),
 		again: again, prompted: m.Prompt != nil && m.FPS == 0,
 	}
 	err := s.Source.Stream(inner, m, l.take)
@@ -114,7 +98,7 @@ func (s *sieve) Stream(ctx context.Context, m Mode, emit func(Frame)) error {
 
 // Report says what the source has received and heard since it was opened, for when
 // no picture comes; "" when it cannot say.
-func (s *sieve) Report() string {
+func (s *FrameValidator) Report() string {
 	if r, ok := s.Source.(reporter); ok {
 		return r.Report()
 	}
@@ -123,7 +107,7 @@ func (s *sieve) Report() string {
 
 // temporary is err, which is no matter of the configuration where a camera has
 // delivered with the same before: its server may be restarting.
-func (s *sieve) temporary(err error) error {
+func (s *FrameValidator) temporary(err error) error {
 	if e, ok := errors.AsType[*Error](err); ok && e.Code == Config && !e.Denied && s.good.Load() {
 		soon := *e
 		soon.Code = NoCamera
@@ -134,11 +118,11 @@ func (s *sieve) temporary(err error) error {
 
 // look is one Stream of a sieve.
 type look struct {
-	*sieve
+	*FrameValidator
 	mode     Mode
 	emit     func(Frame)
 	giveUp   func()
-	settler  *settler
+	settler  *ExposureSettler
 	again    chan<- struct{} // asks for another picture
 	prompted bool            // no other picture comes by itself
 	row      int             // broken pictures since the last whole one
@@ -153,14 +137,14 @@ func (l *look) take(f Frame) {
 		f.Report(ErrClosed)
 		return
 	}
-	if f.bad != nil {
-		l.drop(f.bad, now)
+	if f.Damage != nil {
+		l.drop(f.Damage, now)
 		return
 	}
-	settling := l.settler.waiting() && !f.settled
+	settling := l.settler.Waiting() && !f.Settled
 	var c jpeg.Coarse
 	var err error
-	deep := l.deep || l.auto != nil && l.auto.tears(l.mode)
+	deep := l.deep || l.auto != nil && l.auto.NeedsFullCheck(l.mode)
 	if deep || settling {
 		c, err = l.walker.Walk(f.JPEG)
 	}
@@ -182,19 +166,19 @@ func (l *look) take(f Frame) {
 		if c.Deep {
 			mean = c.Mean
 		}
-		if !l.settler.ready(mean, now) {
+		if !l.settler.Ready(mean, now) {
 			f.Report(fmt.Errorf("%w: the exposure of the camera settles", ErrBusy))
 			return
 		}
 	}
-	f.JPEG, f.Info = trimmed(f.JPEG, c.Len), c.Info
+	f.JPEG, f.Info = TrimPicture(f.JPEG, c.Len), c.Info
 	l.good.Store(true)
 	l.emit(f)
 }
 
 // trimmed is the picture of n bytes at the start of b. A driver that hands out
 // its whole buffer, whatever is in it, must not make us keep that.
-func trimmed(b []byte, n int) []byte {
+func TrimPicture(b []byte, n int) []byte {
 	if n < len(b)/2 {
 		return bytes.Clone(b[:n])
 	}
@@ -204,7 +188,7 @@ func trimmed(b []byte, n int) []byte {
 // drop counts a broken picture, says so now and then, asks for another where
 // that can be done, and ends the stream when there is nothing else.
 func (l *look) drop(why error, now time.Time) {
-	text := clean(why.Error())
+	text := redact.Line(why.Error())
 	l.mu.Lock()
 	l.broken++
 	l.why = text
@@ -219,7 +203,7 @@ func (l *look) drop(why error, now time.Time) {
 	}
 	l.row++
 	waited := now.Sub(l.since)
-	if l.row < hopelessPictures {
+	if l.row < HopelessPictures {
 		select {
 		case l.again <- struct{}{}:
 		default: // it is asked for already
@@ -237,15 +221,9 @@ func (l *look) drop(why error, now time.Time) {
 	l.giveUp()
 }
 
-// cuts tells of the pictures that a splitter has dropped.
-type cuts struct {
-	split *jpeg.Splitter
-	told  int64
-}
+// reporter is a source that can say more about why no picture comes.
+type reporter interface{ Report() string }
 
-// tell emits word of those that were dropped since it was last called.
-func (c *cuts) tell(emit func(Frame)) {
-	for ; c.told < c.split.Dropped(); c.told++ {
-		emit(Frame{bad: errCut})
-	}
-}
+// Settings returns whether all data of each picture is checked, and for how long
+// exposure may settle.
+func (s *FrameValidator) Settings() (full bool, settle time.Duration) { return s.deep, s.settle }

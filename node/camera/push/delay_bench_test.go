@@ -16,6 +16,7 @@ import (
 
 	"camqtt/internal/testkit"
 	"camqtt/node/camera"
+	"camqtt/node/camera/kinds"
 	"camqtt/node/camera/push"
 )
 
@@ -120,8 +121,8 @@ func (m *board) close() {
 
 // receiving is a running server whose camera is known by its address, and where its
 // pictures come in.
-func receiving(b *testing.B) (inbox *camera.Inbox, web, tcp string) {
-	inbox = camera.NewInbox()
+func receiving(b *testing.B) (inbox *push.Inbox, web, tcp string) {
+	inbox = push.NewInbox()
 	o := push.Options{
 		Log: slog.New(slog.DiscardHandler),
 		Cameras: []push.Camera{{
@@ -146,8 +147,8 @@ func receiving(b *testing.B) (inbox *camera.Inbox, web, tcp string) {
 }
 
 // streaming shows what comes into an inbox, with the checks that are usual for boards.
-func streaming(b *testing.B, inbox *camera.Inbox, emit func(camera.Frame)) {
-	source, err := camera.Open("push", camera.Options{Inbox: inbox})
+func streaming(b *testing.B, inbox *push.Inbox, emit func(camera.Frame)) {
+	source, err := kinds.Open("push", camera.Options{Inbox: inbox})
 	if err != nil {
 		b.Fatal(err)
 	}

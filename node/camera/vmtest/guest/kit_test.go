@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"camqtt/node/camera"
+	"camqtt/node/camera/kinds"
 	"camqtt/node/camera/vmtest/webcam"
 )
 
@@ -38,7 +39,7 @@ type run struct {
 // source opens a source, with its log in the test's.
 func source(t *testing.T, name string) camera.Source {
 	t.Helper()
-	s, err := camera.Open(name, camera.Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	s, err := kinds.Open(name, camera.Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

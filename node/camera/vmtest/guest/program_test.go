@@ -17,8 +17,8 @@ import (
 
 	"camqtt/internal/jpeg"
 	"camqtt/node/camera"
-	"camqtt/node/camera/v4l2"
 	"camqtt/node/camera/vmtest/webcam"
+	"camqtt/node/camera/webcam/v4l2"
 )
 
 const programConfig = `

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"camqtt/node/camera/v4l2"
+	"camqtt/node/camera/webcam/v4l2"
 )
 
 // TestVividRelease: a copy of the descriptor, which a child process that is being

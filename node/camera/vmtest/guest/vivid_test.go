@@ -14,14 +14,15 @@ import (
 
 	"camqtt/internal/jpeg"
 	"camqtt/node/camera"
-	"camqtt/node/camera/v4l2"
+	"camqtt/node/camera/kinds"
+	"camqtt/node/camera/webcam/v4l2"
 )
 
 // vivid is the picture node of the kernel's own test driver, which has many
 // nodes that are none.
 func vivid(t *testing.T) string {
 	t.Helper()
-	found, err := camera.Detect(t.Context())
+	found, err := kinds.Detect(t.Context())
 	if err != nil || len(found) != 1 {
 		t.Fatalf("Detect = %+v, %v, want vivid's one camera", found, err)
 	}
@@ -66,7 +67,7 @@ func TestVividDetect(t *testing.T) {
 	if err != nil || len(nodes) < 3 {
 		t.Fatalf("Nodes = %+v, %v, want several of vivid", nodes, err)
 	}
-	found, err := camera.Detect(t.Context())
+	found, err := kinds.Detect(t.Context())
 	if err != nil || len(found) != 1 {
 		t.Fatalf("Detect = %+v, %v, want one camera of %d nodes", found, err, len(nodes))
 	}

@@ -14,8 +14,9 @@ import (
 
 	"camqtt/internal/jpeg"
 	"camqtt/node/camera"
-	"camqtt/node/camera/v4l2"
+	"camqtt/node/camera/kinds"
 	"camqtt/node/camera/vmtest/webcam"
+	"camqtt/node/camera/webcam/v4l2"
 )
 
 // TestWebcamBytes: what the camera has sent comes out byte by byte, by both
@@ -315,7 +316,7 @@ func TestWebcamWhich(t *testing.T) {
 	if err != nil || len(nodes) < 4 {
 		t.Fatalf("the kernel has %d nodes, %v: want a picture and a metadata node each", len(nodes), err)
 	}
-	found, err := camera.Detect(t.Context())
+	found, err := kinds.Detect(t.Context())
 	if err != nil || len(found) != 2 {
 		t.Fatalf("Detect = %+v, %v, want the two cameras and none of their metadata nodes", found, err)
 	}
@@ -354,7 +355,7 @@ func TestWebcamWhich(t *testing.T) {
 
 	twin := plug(t, webcam.Options{Name: "Twin", Serial: "L1", Picture: f.picture, Port: 2})
 	failsWith(t, source(t, "v4l2:usb-L1"), camera.Config, "2 cameras have this serial number", "usb-"+atA, "usb-"+port(t, node(t, twin)))
-	if all, err := camera.Detect(t.Context()); err != nil || len(all) != 3 || all[0].Source != "v4l2:usb-"+atA {
+	if all, err := kinds.Detect(t.Context()); err != nil || len(all) != 3 || all[0].Source != "v4l2:usb-"+atA {
 		t.Errorf("with the same serial number twice Detect = %+v, %v, want places", all, err)
 	}
 }

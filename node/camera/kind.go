@@ -1,0 +1,78 @@
+package camera
+
+import (
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"camqtt/internal/redact"
+)
+
+// Kind is one kind of camera: what the table of kinds says of it.
+type Kind struct {
+	// Scheme is what stands before the colon of a source.
+	Scheme string
+	// Form is an example of a source, for people.
+	Form string
+	// Check is what CheckAuto stands for. Boards with a radio send well-framed
+	// pictures in whose middle data is missing; a cable to this machine loses no data,
+	// and programs make whole pictures.
+	Check string
+	// Settle is how long the first pictures may be left out until exposure has settled,
+	// where Options say nothing. It is for sensors that this machine switches on.
+	Settle time.Duration
+	// Open makes the source that is written "scheme:rest". It checks what is written and
+	// opens nothing. Its errors are *Error with code Config and hold no password.
+	Open func(rest string, o Options) (Source, error)
+}
+
+// Source is Open with the defaults of the kind and a [FrameValidator] around it.
+func (k Kind) Source(rest string, o Options) (Source, error) {
+	if !slices.Contains([]string{"", "0", "90", "180", "270", "hflip", "vflip"}, o.Rotate) {
+		return nil, ConfigError("rotate %q: want 0, 90, 180, 270, hflip or vflip", o.Rotate)
+	}
+	switch {
+	case !slices.Contains([]string{"", CheckAuto, CheckFull, CheckMarkers}, o.Check):
+		return nil, ConfigError("check %q: want auto, full or markers", o.Check)
+	case o.Settle > SettleMax:
+		return nil, ConfigError("settle %s: want up to %s", o.Settle, SettleMax)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.MaxPicture <= 0 {
+		o.MaxPicture = DefaultMaxPicture
+	}
+	if o.Settle == 0 {
+		o.Settle = k.Settle
+	}
+	if o.Check == "" || o.Check == CheckAuto {
+		o.Check = k.Check
+	}
+	source, err := k.Open(rest, o)
+	if err != nil {
+		return nil, err
+	}
+	return NewFrameValidator(source, o), nil
+}
+
+// Open makes the source that is written "scheme:rest", of one of the kinds. It checks
+// what is written and opens nothing. Errors are *Error with code Config and hold no
+// password.
+func Open(source string, o Options, kinds ...Kind) (Source, error) {
+	scheme, rest, found := strings.Cut(source, ":")
+	var forms []string
+	for _, k := range kinds {
+		// A bare name will do: "source: test:" is no YAML without quotes.
+		if strings.EqualFold(k.Scheme, scheme) {
+			return k.Source(rest, o)
+		}
+		forms = append(forms, k.Form)
+	}
+	want := strings.Join(forms[:len(forms)-1], ", ") + " or " + forms[len(forms)-1]
+	if found {
+		return nil, ConfigError("source %q: unknown scheme %q: want %s", redact.Line(redact.Source(source)), redact.Line(scheme), want)
+	}
+	return nil, ConfigError("source %q: no scheme: want %s", redact.Line(redact.Source(source)), want)
+}

@@ -1,0 +1,48 @@
+package camera
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// Options is what sources have in common. The zero value is good.
+type Options struct {
+	// Rotate is how the picture is to be turned: "", "0", "90", "180", "270"
+	// (degrees clockwise), "hflip" or "vflip". A source that does it lists
+	// CapRotate; with others it is the caller's.
+	Rotate string
+	// Log takes what a source can live with but somebody should know; nil
+	// discards it.
+	Log *slog.Logger
+	// HTTPClient is used for http and https; its Transport only, the rest is
+	// the source's. nil is one that connects directly within 5 s, waits 20 s for
+	// an answer and checks certificates, by the options pin= and ca= of the URL
+	// where these are given.
+	HTTPClient *http.Client
+	// MaxPicture is the largest picture passed on, in bytes; 0 is 8 MiB.
+	MaxPicture int
+	// Check is how closely pictures are looked at before they are passed on:
+	// CheckAuto, CheckFull or CheckMarkers; "" is CheckAuto.
+	Check string
+	// Settle is for how long after the first of a Stream pictures may be left
+	// out until their brightness is steady, up to 10 s; 0 is 1.5 s for a camera
+	// of this machine (v4l2, rpicam) and none for other sources; negative is
+	// none. A source whose own text has settle= goes by that.
+	Settle time.Duration
+	// Inbox is where the pictures of a push source come in; nil is nowhere.
+	Inbox PictureFeed
+
+	// StopGrace is how long a child program may take to end after it was asked to,
+	// before it is killed; 0 is 2 s.
+	StopGrace time.Duration
+}
+
+const DefaultMaxPicture = 8 << 20
+
+// PictureFeed is where pictures come in that nobody asks for.
+type PictureFeed interface {
+	// Receive emits what comes until ctx is done. What comes at other times is refused.
+	Receive(ctx context.Context, emit func(Frame))
+}
