@@ -71,7 +71,6 @@ var imports = map[string][]string{
 	"internal/run":                   {},
 	"internal/journal":               {},
 	"internal/testkit":               {"internal/wire", "internal/jpeg", "internal/mqttclient", "node/camera"},
-	"internal/cli":                   {"internal/brokerurl", "internal/redact", "node", "node/camera", "node/camera/push", "broker", "dashboard", "internal/wire", "internal/access", "internal/mqttclient", "internal/viewer", "internal/config", "internal/jpeg", "internal/homeassistant", "internal/run", "internal/journal", "internal/cert", "internal/securefile", "internal/homeassistant/announce", "internal/brokeracl", "internal/enrol", "internal/privacystore", "internal/inuse", "internal/memlimit", "internal/diskspace", "internal/datadir", "node/camera/kinds", "node/camera/httpcam"},
 	"internal/testkit/cameratest":    {"internal/jpeg", "internal/testkit", "node/camera"},
 	"internal/testkit/faketime":      {},
 	"internal/testkit/homeassistant": {"internal/wire", "internal/testkit"},
@@ -80,7 +79,13 @@ var imports = map[string][]string{
 	"internal/privacystore":          {"internal/wire", "internal/securefile"},
 	"internal/enrol":                 {"internal/mdns", "internal/wire", "internal/access", "internal/cert", "internal/securefile", "internal/ratelog", "internal/strictjson"},
 
-	"internal/securefile":             {},
+	"internal/securefile": {},
+	"internal/usage":      {},
+
+	"internal/app": {"broker", "dashboard", "internal/access", "internal/brokerurl", "internal/cert", "internal/config", "internal/datadir", "internal/diskspace", "internal/enrol", "internal/homeassistant", "internal/homeassistant/announce", "internal/inuse", "internal/memlimit", "internal/mqttclient", "internal/privacystore", "internal/run", "internal/usage", "internal/viewer", "internal/wire", "node", "node/camera", "node/camera/kinds", "node/camera/push"},
+
+	"internal/cli": {"internal/access", "internal/app", "internal/brokeracl", "internal/brokerurl", "internal/cert", "internal/config", "internal/enrol", "internal/homeassistant", "internal/inuse", "internal/journal", "internal/mqttclient", "internal/redact", "internal/securefile", "internal/usage", "internal/viewer", "internal/wire", "node/camera", "node/camera/httpcam", "node/camera/kinds"},
+
 	"internal/homeassistant/announce": {"internal/wire", "internal/homeassistant"},
 }
 
@@ -108,6 +113,7 @@ var doors = map[string]string{
 	"golang.org/x/crypto/argon2":            "internal/access",
 	"github.com/KimMachineGun/automemlimit": "internal/memlimit",
 	"github.com/google/renameio/v2":         "internal/securefile",
+	"golang.org/x/term":                     "internal/cli",
 	"rsc.io/qr":                             "internal/enrol",
 }
 

@@ -23,8 +23,6 @@ var exceptions = map[typeName]typeSize{
 	{"dashboard", "Dashboard"}:                       {57, 16},
 	{"internal/access", "Accounts"}:                  {17, 4},
 	{"internal/homeassistant/announce", "Announcer"}: {29, 4},
-	{"internal/cli", "env"}:                          {64, 24},
-	{"internal/cli", "plant"}:                        {35, 12},
 	{"internal/homeassistant", "Options"}:            {26, 5},
 	{"internal/homeassistant", "subject"}:            {13, 4},
 	{"internal/mqttclient", "Link"}:                  {26, 4},

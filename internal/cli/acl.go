@@ -8,10 +8,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"camqtt/internal/access"
+	"camqtt/internal/app"
 	"camqtt/internal/brokeracl"
 	"camqtt/internal/brokerurl"
 	"camqtt/internal/config"
 	"camqtt/internal/homeassistant"
+	"camqtt/internal/usage"
 	"camqtt/internal/wire"
 )
 
@@ -51,7 +53,7 @@ func (r *rightsFlags) flags(c *cobra.Command) {
 	f.StringVarP(&r.out, "out", "o", "-", "file to write; - is standard output")
 }
 
-func (e *env) aclCommand() *cobra.Command {
+func aclCommand(e *env) *cobra.Command {
 	var r rightsFlags
 	c := &cobra.Command{
 		Use:   "acl --engine NAME",
@@ -67,7 +69,7 @@ func (e *env) aclCommand() *cobra.Command {
 			"  camqtt acl --engine emqx -c hub.yaml --viewer guest=porch,garden",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			text, err := e.rights(&r)
+			text, err := rights(e, &r)
 			if err != nil {
 				return err
 			}
@@ -79,21 +81,21 @@ func (e *env) aclCommand() *cobra.Command {
 }
 
 // rights writes what the flags ask for.
-func (e *env) rights(r *rightsFlags) ([]byte, error) {
+func rights(e *env, r *rightsFlags) ([]byte, error) {
 	const help = " acl --help"
 	o := brokeracl.Options{Engine: r.engine}
 	all, err := r.named()
 	if err != nil {
-		return nil, usage(fmt.Errorf("acl: %w", err), e.name+help)
+		return nil, usage.Error(fmt.Errorf("acl: %w", err), e.name+help)
 	}
-	configured, err := e.configured(r, &o)
+	configured, err := configured(e, r, &o)
 	if err != nil {
 		return nil, err
 	}
 	o.Accounts = distinct(append(configured, all...))
 	h := homeassistant.Options{Prefix: o.Space.Discovery, Base: o.Space.Base}
 	if err := h.Check(); err != nil {
-		return nil, usage(fmt.Errorf("acl: %w", err), "")
+		return nil, usage.Error(fmt.Errorf("acl: %w", err), "")
 	}
 	if r.announce {
 		o.Announce = func(id wire.ID) (topics []string) {
@@ -105,10 +107,10 @@ func (e *env) rights(r *rightsFlags) ([]byte, error) {
 	}
 	text, err := brokeracl.Write(o)
 	if errors.Is(err, brokeracl.ErrNobody) {
-		return nil, usage(fmt.Errorf("acl: %w: want --camera ID, --viewer NAME or the like, or cameras in -c FILE", err), e.name+help)
+		return nil, usage.Error(fmt.Errorf("acl: %w: want --camera ID, --viewer NAME or the like, or cameras in -c FILE", err), e.name+help)
 	}
 	if err != nil {
-		return nil, usage(fmt.Errorf("acl: %w", err), e.name+help)
+		return nil, usage.Error(fmt.Errorf("acl: %w", err), e.name+help)
 	}
 	return text, nil
 }
@@ -150,7 +152,7 @@ func cameraAccount(id wire.ID) access.Account {
 
 // configured are the accounts that the configuration and the embedded broker have, and
 // sets where the topics are.
-func (e *env) configured(r *rightsFlags, o *brokeracl.Options) (all []access.Account, err error) {
+func configured(e *env, r *rightsFlags, o *brokeracl.Options) (all []access.Account, err error) {
 	cfg, err := e.loadOptions(config.Options{Sources: r.config, Environ: e.Environ, ClientOnly: true})
 	if err != nil {
 		return nil, err
@@ -158,7 +160,7 @@ func (e *env) configured(r *rightsFlags, o *brokeracl.Options) (all []access.Acc
 	o.Space = access.Space{Base: cfg.Base, Discovery: cfg.HomeAssistant.Prefix}
 	if r.base != "" {
 		if o.Space.Base, err = wire.ParseBase(r.base); err != nil {
-			return nil, usage(fmt.Errorf("acl: %w", err), "")
+			return nil, usage.Error(fmt.Errorf("acl: %w", err), "")
 		}
 	}
 	if r.prefix != "" {
@@ -169,7 +171,7 @@ func (e *env) configured(r *rightsFlags, o *brokeracl.Options) (all []access.Acc
 		data = cfg.Broker.Data
 	}
 	if data != "" {
-		if all, err = access.List(accountsFile(data)); err != nil {
+		if all, err = access.List(app.AccountsFile(data)); err != nil {
 			return nil, err
 		}
 	}

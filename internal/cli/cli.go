@@ -8,16 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"camqtt/internal/journal"
+	"camqtt/internal/app"
+	"camqtt/internal/usage"
 	"camqtt/internal/wire"
-	"camqtt/node/camera"
 	"camqtt/node/camera/httpcam"
 	"camqtt/node/camera/kinds"
 )
@@ -49,55 +48,31 @@ func (e *env) execute(ctx context.Context) int {
 	root.SetArgs(p.Args[1:])
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
-	e.warnVisible()
+	warnVisible(e)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
 	}
-	p.Stderr = e.complaints()
-	var u *usageError
-	if errors.As(err, &u) {
-		if !u.said {
-			fmt.Fprintf(p.Stderr, "camqtt: %s\n", harmless(err.Error()))
-		}
-		if u.hint != "" {
-			fmt.Fprintf(p.Stderr, "Try: %s\n", u.hint)
-		}
-		return exitUsage
+	out := e.complaints()
+	failure, known := errors.AsType[*usage.Failure](err)
+	if !known {
+		failure = new(usage.Failure)
 	}
-	if strings.HasPrefix(err.Error(), "unknown command") || strings.HasPrefix(err.Error(), "unknown flag") ||
-		strings.HasPrefix(err.Error(), "unknown shorthand") {
-		fmt.Fprintf(p.Stderr, "camqtt: %s\nTry: %s --help\n", harmless(err.Error()), e.name)
-		return exitUsage
+	for _, wrong := range []string{"unknown command", "unknown flag", "unknown shorthand"} { // cobra's, without a type
+		if !known && strings.HasPrefix(err.Error(), wrong) {
+			failure.Wrong, failure.Hint = true, e.name+" --help"
+		}
 	}
-	fmt.Fprintf(p.Stderr, "camqtt: %s\n", harmless(err.Error()))
-	var h *hinted
-	if errors.As(err, &h) {
-		fmt.Fprintf(p.Stderr, "Try: %s\n", h.hint)
+	if !failure.Printed {
+		fmt.Fprintf(out, "camqtt: %s\n", harmless(err.Error()))
+	}
+	if failure.Hint != "" {
+		fmt.Fprintf(out, "Try: %s\n", failure.Hint)
+	}
+	if failure.Wrong {
+		return exitUsage
 	}
 	return exitFailed
-}
-
-// complaints is where errors are written that end the program.
-func (e *env) complaints() io.Writer {
-	if journal.Stream(e.Stderr, e.lookup("JOURNAL_STREAM")) {
-		return journal.Errors(e.Stderr)
-	}
-	return e.Stderr
-}
-
-// env is what the commands share.
-type env struct {
-	Process
-	name string // how the program was called, to print lines that can be repeated
-
-	detect func(ctx context.Context) ([]camera.Found, error)              // on this machine
-	probe  func(ctx context.Context, host string) ([]camera.Found, error) // on another
-
-	logLevel, logFormat string
-
-	moved []movedPath          // of the configuration that was read
-	given map[wire.ID][]string // keys of cameras that came as arguments or from the environment
 }
 
 // invocation returns what to type to call the program again.
@@ -117,40 +92,16 @@ func invocation(args []string) string {
 	return args[0]
 }
 
-// lookup returns a variable of the environment.
-func (e *env) lookup(key string) string {
-	for _, kv := range e.Environ {
-		if k, v, ok := strings.Cut(kv, "="); ok && k == key {
-			return v
-		}
+// commands are all commands, in the order of their use.
+func commands() []func(*env) *cobra.Command {
+	return []func(*env) *cobra.Command{
+		demoCommand, runCommand, nodeCommand, checkCommand, lsCommand, snapCommand, watchCommand, startCommand,
+		stopCommand, setCommand, userCommand, keyCommand, aclCommand, forgetCommand, detectCommand, versionCommand,
 	}
-	return ""
 }
-
-// usageError is a mistake in how the program was called: exit 2.
-type usageError struct {
-	err  error
-	hint string // a command that helps
-	said bool   // the message is printed already
-}
-
-func (u *usageError) Error() string { return u.err.Error() }
-func (u *usageError) Unwrap() error { return u.err }
-
-// usage wraps err as a mistake of the caller.
-func usage(err error, hint string) error { return &usageError{err: err, hint: hint} }
-
-// hinted is a failure for which there is something to try.
-type hinted struct {
-	err  error
-	hint string
-}
-
-func (h *hinted) Error() string { return h.err.Error() }
-func (h *hinted) Unwrap() error { return h.err }
 
 func (e *env) root() *cobra.Command {
-	number, commit := version()
+	number, commit := app.Version()
 	root := &cobra.Command{
 		Use:           "camqtt",
 		Short:         "Cameras over MQTT",
@@ -164,58 +115,27 @@ func (e *env) root() *cobra.Command {
 	f.StringVar(&e.logLevel, "log-level", "", "least urgent messages to print: debug, info, warn or error")
 	f.StringVar(&e.logFormat, "log-format", "", "form of messages on standard error: text or json")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage(err, e.name+strings.TrimPrefix(c.CommandPath(), "camqtt")+" --help")
+		return usage.Error(err, e.name+strings.TrimPrefix(c.CommandPath(), "camqtt")+" --help")
 	})
-	root.AddCommand(
-		e.demoCommand(), e.runCommand(), e.nodeCommand(), e.checkCommand(),
-		e.lsCommand(), e.snapCommand(), e.watchCommand(),
-		e.startCommand(), e.stopCommand(), e.setCommand(),
-		e.userCommand(), e.keyCommand(), e.aclCommand(), e.forgetCommand(), e.detectCommand(), e.versionCommand(),
-	)
-	e.strict(root)
+	for _, command := range commands() {
+		root.AddCommand(command(e))
+	}
+	strict(e, root)
 	return root
 }
 
 // strict makes wrong arguments wrong usage, of all commands below one.
-func (e *env) strict(parent *cobra.Command) {
+func strict(e *env, parent *cobra.Command) {
 	for _, c := range parent.Commands() {
-		e.strict(c)
+		strict(e, c)
 		if args := c.Args; args != nil {
 			c.Args = func(c *cobra.Command, a []string) error {
 				if err := args(c, a); err != nil {
 					path := strings.TrimPrefix(c.CommandPath(), "camqtt ")
-					return usage(fmt.Errorf("%s: %w", path, err), e.name+" "+path+" --help")
+					return usage.Error(fmt.Errorf("%s: %w", path, err), e.name+" "+path+" --help")
 				}
 				return nil
 			}
 		}
 	}
-}
-
-// log returns the logger that flags and configuration ask for.
-func (e *env) log(level, format string) (*slog.Logger, error) {
-	if e.logLevel != "" {
-		level = e.logLevel
-	}
-	if e.logFormat != "" {
-		format = e.logFormat
-	}
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, usage(fmt.Errorf("log level %q: want debug, info, warn or error", level), "")
-	}
-	o := &slog.HandlerOptions{Level: l}
-	form := func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, o) }
-	switch format {
-	case "text":
-	case "json":
-		form = func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, o) }
-	default:
-		return nil, usage(fmt.Errorf("log format %q: want text or json", format), "")
-	}
-	if journal.Stream(e.Stderr, e.lookup("JOURNAL_STREAM")) {
-		o.ReplaceAttr = journal.WithoutTime
-		return slog.New(journal.New(e.Stderr, form)), nil
-	}
-	return slog.New(form(e.Stderr)), nil
 }

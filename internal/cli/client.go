@@ -10,10 +10,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"camqtt/internal/app"
 	"camqtt/internal/brokerurl"
 	"camqtt/internal/config"
 	"camqtt/internal/mqttclient"
 	"camqtt/internal/securefile"
+	"camqtt/internal/usage"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
@@ -52,9 +54,9 @@ func (t *target) settle(e *env) (mqttclient.Options, wire.Base, error) {
 	if err != nil {
 		return mqttclient.Options{}, "", err
 	}
-	o, err := linkOptions(m)
+	o, err := app.LinkOptions(m)
 	if err != nil {
-		return mqttclient.Options{}, "", usage(err, "")
+		return mqttclient.Options{}, "", usage.Error(err, "")
 	}
 	return o, base, nil
 }
@@ -83,7 +85,7 @@ func (t *target) find(e *env) (config.MQTT, wire.Base, error) {
 	m, b := cfg.MQTT, cfg.Base
 	if t.base != "" {
 		if b, err = wire.ParseBase(t.base); err != nil {
-			return m, "", usage(err, "")
+			return m, "", usage.Error(err, "")
 		}
 	}
 	if len(m.URL) == 0 && cfg.Broker != nil {
@@ -101,11 +103,11 @@ func (t *target) find(e *env) (config.MQTT, wire.Base, error) {
 	if t.passwordFile != "" {
 		file, err := securefile.LocateSecret(t.passwordFile, e.lookup("CREDENTIALS_DIRECTORY"))
 		if err != nil {
-			return m, "", usage(fmt.Errorf("read the password: %w", err), "")
+			return m, "", usage.Error(fmt.Errorf("read the password: %w", err), "")
 		}
 		text, err := securefile.ReadSecret(file)
 		if err != nil {
-			return m, "", usage(fmt.Errorf("read the password: %w", err), "")
+			return m, "", usage.Error(fmt.Errorf("read the password: %w", err), "")
 		}
 		m.Password = config.Secret(strings.TrimRight(string(text), "\r\n"))
 	}
@@ -129,7 +131,7 @@ func nearby(b *config.Broker, m config.MQTT) config.MQTT {
 			break
 		}
 		// Who may not read the key is told so when the broker is not trusted.
-		if _, pin, err := brokerKey(b); err == nil {
+		if _, pin, err := app.BrokerKey(b); err == nil {
 			m.Pin = []string{pin.String()}
 		}
 	}
@@ -163,7 +165,7 @@ func (t *target) once(ctx context.Context, e *env, vo viewer.Options, how mqttcl
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 	var l *mqttclient.Link
-	vo.Base, vo.Link, vo.Log = base, lateLink{&l}, log
+	vo.Base, vo.Link, vo.Log = base, app.LateLink{Link: &l}, log
 	v, err := viewer.New(vo)
 	if err != nil {
 		return err
@@ -172,7 +174,7 @@ func (t *target) once(ctx context.Context, e *env, vo viewer.Options, how mqttcl
 	o.Subscriptions = v.Subscriptions()
 	o.Receive, o.Up = t.tapped(v.Receive), v.LinkUp
 	if l, err = mqttclient.New(o); err != nil {
-		return usage(err, "")
+		return usage.Error(err, "")
 	}
 	ended := make(chan struct{})
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -215,17 +217,17 @@ func (t *target) unreachable(e *env, o mqttclient.Options, err error) error {
 	case !errors.Is(err, syscall.ECONNREFUSED):
 		return err
 	case len(o.URLs) == 1 && o.URLs[0] == defaultBroker:
-		return &hinted{err, e.name + " demo, or name a broker with --broker"}
+		return usage.Hint(err, e.name+" demo, or name a broker with --broker")
 	}
-	return &hinted{err, "is the broker running there, on that port? One of camqtt lets other machines in only with broker.listen: 0.0.0.0:1883"}
+	return usage.Hint(err, "is the broker running there, on that port? One of camqtt lets other machines in only with broker.listen: 0.0.0.0:1883")
 }
 
 // find makes sure that there is a camera to ask, so that a wrong id costs a
 // second and not the time of a cold camera.
-func (e *env) find(ctx context.Context, v *viewer.Viewer, id wire.ID) error {
+func find(ctx context.Context, e *env, v *viewer.Viewer, id wire.ID) error {
 	_, err := v.Find(ctx, id, findTime)
 	if errors.Is(err, viewer.ErrUnknown) {
-		return &hinted{err, e.name + " ls"}
+		return usage.Hint(err, e.name+" ls")
 	}
 	return err
 }
@@ -233,11 +235,11 @@ func (e *env) find(ctx context.Context, v *viewer.Viewer, id wire.ID) error {
 // present is find beside a question that has been asked already. It ends found when the
 // camera is not there. Settle takes how the question went, waits for the search to end, and
 // returns its error where nothing has answered.
-func (e *env) present(ctx context.Context, v *viewer.Viewer, id wire.ID) (found context.Context, settle func(error) error) {
+func present(ctx context.Context, e *env, v *viewer.Viewer, id wire.ID) (found context.Context, settle func(error) error) {
 	found, cancel := context.WithCancelCause(ctx)
 	missing := make(chan error, 1)
 	go func() { // ends with the search, which settle ends
-		err := e.find(found, v, id)
+		err := find(found, e, v, id)
 		if err != nil {
 			cancel(err)
 		}
@@ -258,33 +260,20 @@ func (e *env) present(ctx context.Context, v *viewer.Viewer, id wire.ID) (found 
 // findTime is how long cameras have to show themselves.
 const findTime = 1500 * time.Millisecond
 
-// lateLink lets a viewer or a node be made before the link that feeds it.
-type lateLink struct{ link **mqttclient.Link }
-
-func (l lateLink) Publish(ctx context.Context, msgs ...wire.Message) error {
-	return (*l.link).Publish(ctx, msgs...)
-}
-
-func (l lateLink) Subscribe(ctx context.Context, subs ...mqttclient.Subscription) <-chan error {
-	return (*l.link).Subscribe(ctx, subs...)
-}
-
-func (l lateLink) Unsubscribe(filters ...string) { (*l.link).Unsubscribe(filters...) }
-
 // cameraID reads an id given as an argument.
 func cameraID(s string) (wire.ID, error) {
 	id, err := wire.ParseID(s)
 	if err != nil {
-		return "", usage(err, "")
+		return "", usage.Error(err, "")
 	}
 	return id, nil
 }
 
 // answered turns a refusal into the error that a person reads, with what can be
 // done about an unknown camera.
-func (e *env) answered(err error) error {
+func answered(e *env, err error) error {
 	if errors.Is(err, viewer.ErrNoAnswer) {
-		return &hinted{err, e.name + " ls; if the camera is online, this account may lack the right (set needs the role operator), or its line is too slow for such large pictures"}
+		return usage.Hint(err, e.name+" ls; if the camera is online, this account may lack the right (set needs the role operator), or its line is too slow for such large pictures")
 	}
 	var refused *viewer.Refused
 	if errors.As(err, &refused) {

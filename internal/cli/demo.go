@@ -5,9 +5,10 @@ import (
 	"net"
 	"strconv"
 
-	"github.com/spf13/cobra"
+	"camqtt/internal/app"
+	"camqtt/internal/usage"
 
-	"camqtt/internal/run"
+	"github.com/spf13/cobra"
 )
 
 // Where the demo listens unless told otherwise.
@@ -16,7 +17,7 @@ const (
 	demoMQTT = "127.0.0.1:1883"
 )
 
-func (e *env) demoCommand() *cobra.Command {
+func demoCommand(e *env) *cobra.Command {
 	var http, mqtt string
 	c := &cobra.Command{
 		Use:   "demo",
@@ -25,7 +26,7 @@ func (e *env) demoCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			for flag, addr := range map[string]string{"--http": http, "--mqtt": mqtt} {
 				if host, _, err := net.SplitHostPort(addr); err != nil || !local(host) {
-					return usage(fmt.Errorf("%s %s: want an address of this machine, such as 127.0.0.1:8090; the demo lets everybody in", flag, addr), "")
+					return usage.Error(fmt.Errorf("%s %s: want an address of this machine, such as 127.0.0.1:8090; the demo lets everybody in", flag, addr), "")
 				}
 			}
 			cfg, err := e.loadFlags([]string{
@@ -42,12 +43,14 @@ func (e *env) demoCommand() *cobra.Command {
 				return err
 			}
 			again := fmt.Sprintf("%s demo --http %s --mqtt %s", e.name, free(http, ""), free(mqtt, free(http, "")))
-			p, err := e.build(cfg, log, ports{mqtt: again, http: again})
+			o := e.appOptions(cfg, log)
+			o.MQTTHint, o.HTTPHint = again, again
+			a, err := app.New(o)
 			if err != nil {
 				return err
 			}
-			e.welcome(p.httpAddr, p.mqttAddr)
-			return run.All(c.Context(), p.services...)
+			welcome(e, a.HTTP, a.MQTT)
+			return a.Serve(c.Context())
 		},
 	}
 	c.Flags().StringVar(&http, "http", demoHTTP, "host:port of the page")
@@ -83,7 +86,7 @@ func free(addr, taken string) string {
 }
 
 // welcome says where everything is and what to try.
-func (e *env) welcome(http, mqtt net.Addr) {
+func welcome(e *env, http, mqtt net.Addr) {
 	host, port, _ := net.SplitHostPort(mqtt.String()) // a bound address has both
 	at, client := "", ""
 	if mqtt.String() != demoMQTT {

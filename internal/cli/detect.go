@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"camqtt/internal/redact"
+	"camqtt/internal/usage"
 	"camqtt/internal/wire"
 	"camqtt/node/camera"
 )
@@ -47,7 +48,7 @@ type otherWay struct {
 	Note   string `json:"note"`
 }
 
-func (e *env) detectCommand() *cobra.Command {
+func detectCommand(e *env) *cobra.Command {
 	var (
 		hosts  []string
 		asJSON bool
@@ -67,22 +68,23 @@ func (e *env) detectCommand() *cobra.Command {
 				scheme, _, isURL := strings.Cut(h, "://")
 				shown := printable(redact.Address(h))
 				if h == "" || strings.ContainsAny(h, " \t") || !isURL && strings.Contains(h, "@") || isURL && scheme != "http" && scheme != "https" {
-					return usage(fmt.Errorf("detect: host %q: want a name or an address, such as 192.168.1.21, or http://ADDRESS/PATH", shown), e.name+" detect --help")
+					return usage.Error(fmt.Errorf("detect: host %q: want a name or an address, such as 192.168.1.21, or http://ADDRESS/PATH", shown), e.name+" detect --help")
 				}
 			}
-			all, err := e.look(c.Context(), hosts)
+			all, err := look(c.Context(), e, hosts)
 			if err != nil {
 				return err
 			}
-			write := e.writeYAML
 			if asJSON {
-				write = func(all []sighting) error { return e.writeJSON(all) }
+				err = e.writeJSON(all)
+			} else {
+				err = writeYAML(e, all)
 			}
-			if err := write(all); err != nil {
+			if err != nil {
 				return err
 			}
 			if len(all) == 0 {
-				return e.nothing(hosts)
+				return nothing(e, hosts)
 			}
 			return nil
 		},
@@ -94,7 +96,7 @@ func (e *env) detectCommand() *cobra.Command {
 
 // look asks this machine and all hosts at once. What could not be looked at is
 // said on standard error: it does not hide what was found.
-func (e *env) look(ctx context.Context, hosts []string) ([]sighting, error) {
+func look(ctx context.Context, e *env, hosts []string) ([]sighting, error) {
 	type answer struct {
 		found []camera.Found
 		err   error
@@ -120,7 +122,7 @@ func (e *env) look(ctx context.Context, hosts []string) ([]sighting, error) {
 	taken := map[wire.ID]bool{}
 	for i, a := range answers {
 		if a.err != nil {
-			e.complain(a.err)
+			complain(e, a.err)
 		}
 		for _, f := range a.found {
 			if n := len(all); f.Same && n > 0 {
@@ -139,7 +141,7 @@ func (e *env) look(ctx context.Context, hosts []string) ([]sighting, error) {
 }
 
 // complain says what could not be looked at, line by line, and the cure.
-func (e *env) complain(err error) {
+func complain(e *env, err error) {
 	for line := range strings.Lines(err.Error()) {
 		fmt.Fprintf(e.Stderr, "camqtt: %s\n", oneLine(strings.TrimSpace(line)))
 	}
@@ -223,7 +225,7 @@ func slug(s string) string {
 }
 
 // writeYAML prints the cameras as a configuration has them.
-func (e *env) writeYAML(all []sighting) error {
+func writeYAML(e *env, all []sighting) error {
 	if len(all) == 0 {
 		return nil
 	}
@@ -319,14 +321,14 @@ func addresses(hosts []string) (all []string) {
 }
 
 // nothing is the error of having found nothing, with what may be the reason.
-func (e *env) nothing(hosts []string) error {
+func nothing(e *env, hosts []string) error {
 	where := "on this machine"
 	if len(hosts) > 0 {
 		where += " or at " + strings.Join(addresses(hosts), ", ")
 	}
-	return &hinted{
+	return usage.Hint(
 		fmt.Errorf("no camera found %s", where),
-		"lsusb (is it plugged in?), id (is this user in the group video?), rpicam-hello --list-cameras (for the camera of a Raspberry Pi; " +
-			"package rpicam-apps), or " + e.name + " detect --host ADDRESS for one in the network",
-	}
+		"lsusb (is it plugged in?), id (is this user in the group video?), rpicam-hello --list-cameras (for the camera of a Raspberry Pi; "+
+			"package rpicam-apps), or "+e.name+" detect --host ADDRESS for one in the network",
+	)
 }

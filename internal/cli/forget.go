@@ -12,11 +12,12 @@ import (
 
 	"camqtt/internal/homeassistant"
 	"camqtt/internal/mqttclient"
+	"camqtt/internal/usage"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
 
-func (e *env) forgetCommand() *cobra.Command {
+func forgetCommand(e *env) *cobra.Command {
 	var (
 		t      target
 		prefix string
@@ -41,16 +42,16 @@ func (e *env) forgetCommand() *cobra.Command {
 			}
 			h := homeassistant.Options{Prefix: prefix, Base: base}
 			if err := h.Check(); err != nil {
-				return usage(err, "")
+				return usage.Error(err, "")
 			}
 			f := &forgetting{env: e, id: id, kept: &leftovers{id: id, hass: h, topics: map[string]bool{}}, anyPrefix: !c.Flags().Changed("discovery-prefix")}
 			t.tap = f.kept.hear
 			return t.with(c.Context(), e, "", func(ctx context.Context, v *viewer.Viewer, l *mqttclient.Link) error {
-				if !force && e.answers(ctx, v, id) {
-					return &hinted{
+				if !force && answers(ctx, e, v, id) {
+					return usage.Hint(
 						fmt.Errorf("camera %s is online and would announce itself again: stop its node first", id),
-						e.name + " forget --force " + string(id),
-					}
+						e.name+" forget --force "+string(id),
+					)
 				}
 				return f.run(ctx, v, l)
 			})
@@ -81,7 +82,7 @@ func (f *forgetting) run(ctx context.Context, v *viewer.Viewer, l *mqttclient.Li
 		return err
 	}
 	if len(before) == 0 && len(hidden) == 0 {
-		return &hinted{fmt.Errorf("the broker keeps nothing of a camera %s", f.id), f.name + " ls"}
+		return usage.Hint(fmt.Errorf("the broker keeps nothing of a camera %s", f.id), f.name+" ls")
 	}
 	wanted := slices.Clone(before)
 	for _, filter := range hidden {
@@ -166,10 +167,10 @@ func (f *forgetting) report(before, kept, hidden []string) error {
 	}
 	switch {
 	case len(kept) > 0:
-		return &hinted{
+		return usage.Hint(
 			fmt.Errorf("%s is not forgotten: the broker still keeps %s. This account may not clear that, or the camera is back: %s", f.id, listed3(kept), may),
-			f.name + " forget " + string(f.id) + " --broker mqtt://ADMIN@HOST --password-file FILE",
-		}
+			f.name+" forget "+string(f.id)+" --broker mqtt://ADMIN@HOST --password-file FILE",
+		)
 	case len(before) == 0:
 		return fmt.Errorf("it is not known whether %s is forgotten: this account may not read %s; an admin may", f.id, listed3(hidden))
 	}
@@ -190,7 +191,7 @@ func listed3(topics []string) string {
 }
 
 // answers reports whether the camera's node is there.
-func (e *env) answers(ctx context.Context, v *viewer.Viewer, id wire.ID) bool {
+func answers(ctx context.Context, e *env, v *viewer.Viewer, id wire.ID) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	_, err := v.Do(ctx, id, wire.Command{Verb: wire.Hello})

@@ -11,9 +11,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"camqtt/internal/access"
+	"camqtt/internal/app"
 	"camqtt/internal/cert"
 	"camqtt/internal/config"
 	"camqtt/internal/enrol"
+	"camqtt/internal/usage"
 	"camqtt/internal/wire"
 )
 
@@ -36,7 +38,7 @@ func (u *userFlags) forCamera(c *cobra.Command, args []string) bool {
 }
 
 // addCamera makes an invitation for a camera's machine, or with --token its account.
-func (e *env) addCamera(ctx context.Context, u *userFlags, f *inviteFlags) error {
+func addCamera(ctx context.Context, e *env, u *userFlags, f *inviteFlags) error {
 	id, err := cameraID(u.cameras[0])
 	if err != nil {
 		return err
@@ -49,34 +51,34 @@ func (e *env) addCamera(ctx context.Context, u *userFlags, f *inviteFlags) error
 		if errors.Is(err, enrol.ErrExists) {
 			err = fmt.Errorf("there is an account for camera %s already, and it stays as it is", id)
 		}
-		return &hinted{err, fmt.Sprintf("%s user rm %s, and then again; its node is out from that moment", e.name, id)}
+		return usage.Hint(err, fmt.Sprintf("%s user rm %s, and then again; its node is out from that moment", e.name, id))
 	}
-	book := bookOf(accounts)
+	book := app.Invitations(accounts)
 	if u.token {
-		return e.tokenForCamera(u, accounts, id, f.addresses)
+		return tokenForCamera(e, u, accounts, id, f.addresses)
 	}
 	d, err := book.Door()
 	switch {
 	case errors.Is(err, enrol.ErrNoHub):
-		return &hinted{err, "start the hub first (" + e.name + " run), name its folder with --data or -c; or --token, which makes a token without it"}
+		return usage.Hint(err, "start the hub first ("+e.name+" run), name its folder with --data or -c; or --token, which makes a token without it")
 	case errors.Is(err, enrol.ErrNoTLS):
-		return &hinted{err, "broker.tls.listen: 0.0.0.0:8883 in the hub's configuration, which makes its own key; or --token, which makes a token to carry by hand"}
+		return usage.Hint(err, "broker.tls.listen: 0.0.0.0:8883 in the hub's configuration, which makes its own key; or --token, which makes a token to carry by hand")
 	case err != nil:
 		return err
 	}
 	if err := enrol.Probe(ctx, d); err != nil {
-		return &hinted{fmt.Errorf("the hub does not answer, so nobody could join: %w", err), "start the hub first (" + e.name + " run)"}
+		return usage.Hint(fmt.Errorf("the hub does not answer, so nobody could join: %w", err), "start the hub first ("+e.name+" run)")
 	}
 	in, err := book.Invite(id, f.addresses)
 	if err != nil {
 		return err
 	}
-	return e.showInvitation(in, d.Local() && len(f.addresses)+len(d.Names) == 0, f.qr)
+	return showInvitation(e, in, d.Local() && len(f.addresses)+len(d.Names) == 0, f.qr)
 }
 
 // showInvitation prints the join string alone to standard output, and what to do with
 // it to standard error.
-func (e *env) showInvitation(in enrol.Invitation, local, qr bool) error {
+func showInvitation(e *env, in enrol.Invitation, local, qr bool) error {
 	text := in.Code.Text()
 	if out, ok := e.Stderr.(*os.File); qr || ok && terminal(out) {
 		code, err := enrol.NewQR(text)
@@ -106,7 +108,7 @@ func terminal(f *os.File) bool {
 
 // tokenForCamera makes the account at once and prints the configuration to paste where
 // the camera is.
-func (e *env) tokenForCamera(u *userFlags, accounts string, id wire.ID, addresses []string) error {
+func tokenForCamera(e *env, u *userFlags, accounts string, id wire.ID, addresses []string) error {
 	cred := enrol.Credentials{Camera: id, Base: wire.DefaultBase}
 	if len(u.config) > 0 {
 		cfg, err := e.loadOptions(config.Options{Sources: u.config, Environ: e.Environ, ClientOnly: true})
@@ -116,10 +118,10 @@ func (e *env) tokenForCamera(u *userFlags, accounts string, id wire.ID, addresse
 		cred.Base, cred.Prefix = cfg.Base, cfg.HomeAssistant.Prefix
 		cred.URLs, cred.Pin = brokerOf(cfg, addresses)
 	}
-	if d, err := bookOf(accounts).Door(); err == nil {
+	if d, err := app.Invitations(accounts).Door(); err == nil {
 		all, err := d.Addresses(addresses)
 		if err != nil {
-			return usage(err, "")
+			return usage.Error(err, "")
 		}
 		cred.URLs, cred.Pin = nil, &d.Pin
 		if d.Public {
@@ -153,7 +155,7 @@ func brokerOf(cfg *config.Config, addresses []string) (urls []string, pin *cert.
 	scheme, listen := "mqtt", cfg.Broker.Listen
 	if cfg.Broker.TLS.Listen != "" {
 		scheme, listen = "mqtts", cfg.Broker.TLS.Listen
-		if _, p, err := brokerKey(cfg.Broker); err == nil {
+		if _, p, err := app.BrokerKey(cfg.Broker); err == nil {
 			pin = &p
 		}
 	}

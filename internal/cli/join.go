@@ -14,8 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"camqtt/internal/app"
 	"camqtt/internal/enrol"
 	"camqtt/internal/securefile"
+	"camqtt/internal/usage"
 	"camqtt/internal/wire"
 )
 
@@ -45,7 +47,10 @@ func (j *joinFlags) sources() []string {
 
 // folder is where credentials are.
 func (j *joinFlags) folder(e *env) (string, error) {
-	dir, err := e.stateFolder(j.state)
+	if j.state != "" {
+		return j.state, nil
+	}
+	dir, err := app.Environment(e.Environ).StateFolder()
 	if err != nil {
 		err = fmt.Errorf("keep how the hub is reached: %w: want --state FOLDER", err)
 	}
@@ -82,7 +87,7 @@ func (j *joinFlags) settle(ctx context.Context, e *env, t *target, args []string
 		return j.join(ctx, e, t, id)
 	}
 	if j.only {
-		return "", "", usage(errors.New("node: --join-only: want --join or --join-file as well"), e.name+" node --help")
+		return "", "", usage.Error(errors.New("node: --join-only: want --join or --join-file as well"), e.name+" node --help")
 	}
 	named := t.broker != "" || len(t.config) > 0 || e.lookup("CAMQTT_BROKER") != "" || e.lookup("CAMQTT_MQTT_URL") != ""
 	folder, err := j.folder(e)
@@ -90,16 +95,16 @@ func (j *joinFlags) settle(ctx context.Context, e *env, t *target, args []string
 		if id != "" {
 			return id, "", nil // it needs none
 		}
-		return "", "", usage(fmt.Errorf("node: %w", err), "")
+		return "", "", usage.Error(fmt.Errorf("node: %w", err), "")
 	}
 	all := kept(folder)
 	switch {
 	case id == "" && len(all) == 1 && !named:
 		id = all[0]
 	case id == "" && len(all) > 1:
-		return "", "", usage(fmt.Errorf("node: which camera? %s knows %s", folder, strings.Join(idTexts(all), ", ")), e.name+" node "+string(all[0]))
+		return "", "", usage.Error(fmt.Errorf("node: which camera? %s knows %s", folder, strings.Join(idTexts(all), ", ")), e.name+" node "+string(all[0]))
 	case id == "":
-		return "", "", usage(errors.New("node: which camera? want one id, such as porch, or --join with what \"camqtt user add --camera\" has printed"), e.name+" node --help")
+		return "", "", usage.Error(errors.New("node: which camera? want one id, such as porch, or --join with what \"camqtt user add --camera\" has printed"), e.name+" node --help")
 	}
 	if named || !slices.Contains(all, id) {
 		return id, "", nil
@@ -119,7 +124,7 @@ func idTexts(ids []wire.ID) []string {
 
 // join exchanges the join string, unless that was done at an earlier start.
 func (j *joinFlags) join(ctx context.Context, e *env, t *target, want wire.ID) (wire.ID, string, error) {
-	fail := func(err error) (wire.ID, string, error) { return "", "", usage(fmt.Errorf("node: %w", err), "") }
+	fail := func(err error) (wire.ID, string, error) { return "", "", usage.Error(fmt.Errorf("node: %w", err), "") }
 	text, err := j.read(e)
 	if err != nil {
 		return fail(err)
@@ -147,8 +152,8 @@ func (j *joinFlags) join(ctx context.Context, e *env, t *target, want wire.ID) (
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return fail(fmt.Errorf("read what is kept of the hub: %w", err))
 	}
-	if err := e.exchange(ctx, t, code, file); err != nil {
-		return "", "", e.joinFailed(code, err)
+	if err := exchange(ctx, e, t, code, file); err != nil {
+		return "", "", joinFailed(e, code, err)
 	}
 	fmt.Fprintf(e.Stderr, "camqtt: camera %s has joined; how it reaches its hub is kept in %s\n", code.Camera, file)
 	return code.Camera, file, nil
@@ -183,7 +188,7 @@ func (j *joinFlags) read(e *env) (text string, err error) {
 
 // exchange joins and puts the credentials into a file. What was there stays until the
 // hub has made the account.
-func (e *env) exchange(ctx context.Context, t *target, code enrol.Code, file string) error {
+func exchange(ctx context.Context, e *env, t *target, code enrol.Code, file string) error {
 	pending := file + ".pending"
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return fmt.Errorf("make the folder for how the hub is reached: %w", err)
@@ -219,20 +224,20 @@ func lasting(file string) string {
 }
 
 // joinFailed says what helps. Where only another join string does, a restart does not.
-func (e *env) joinFailed(code enrol.Code, err error) error {
+func joinFailed(e *env, code enrol.Code, err error) error {
 	another := "on the hub's machine: camqtt user add --camera " + string(code.Camera) + ", which prints another join string"
 	switch {
 	case errors.Is(err, enrol.ErrExists):
-		return usage(fmt.Errorf("join as camera %s: %w", code.Camera, err), "on the hub's machine: camqtt user rm "+string(code.Camera)+", if nothing else is that camera; then "+another[len("on the hub's machine: "):])
+		return usage.Error(fmt.Errorf("join as camera %s: %w", code.Camera, err), "on the hub's machine: camqtt user rm "+string(code.Camera)+", if nothing else is that camera; then "+another[len("on the hub's machine: "):])
 	case errors.Is(err, enrol.ErrInUse):
-		return usage(fmt.Errorf("join as camera %s: %w", code.Camera, err), "another id; or stop the camera of this id first, then "+another)
+		return usage.Error(fmt.Errorf("join as camera %s: %w", code.Camera, err), "another id; or stop the camera of this id first, then "+another)
 	case errors.Is(err, enrol.ErrUsed):
-		return usage(fmt.Errorf("join as camera %s: %w; see in camqtt user ls on the hub's machine whether %[1]s is there, and remove it if it is not this machine", code.Camera, err), another)
+		return usage.Error(fmt.Errorf("join as camera %s: %w; see in camqtt user ls on the hub's machine whether %[1]s is there, and remove it if it is not this machine", code.Camera, err), another)
 	}
 	for _, final := range []error{enrol.ErrUnknown, enrol.ErrWrong, enrol.ErrSpent, enrol.ErrExpired, enrol.ErrReplaced} {
 		if errors.Is(err, final) {
-			return usage(fmt.Errorf("join as camera %s: %w", code.Camera, err), another)
+			return usage.Error(fmt.Errorf("join as camera %s: %w", code.Camera, err), another)
 		}
 	}
-	return &hinted{fmt.Errorf("join as camera %s: %w", code.Camera, err), "the hub's log, and whether " + strings.Join(code.Addresses, " or ") + " can be reached from here"}
+	return usage.Hint(fmt.Errorf("join as camera %s: %w", code.Camera, err), "the hub's log, and whether "+strings.Join(code.Addresses, " or ")+" can be reached from here")
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"camqtt/internal/access"
+	"camqtt/internal/app"
 )
 
 // Every flag that takes several values at once refuses what it would have to drop or guess.
@@ -51,13 +52,13 @@ func TestUserOfBrokenLines(t *testing.T) {
 	if code != exitUsage || !strings.Contains(text, `"porch\ngarden"`) || !strings.Contains(text, "want names with commas between") {
 		t.Errorf("exit %d: %s", code, text)
 	}
-	if all, err := access.List(accountsFile(data)); err != nil || len(all) != 0 {
+	if all, err := access.List(app.AccountsFile(data)); err != nil || len(all) != 0 {
 		t.Errorf("accounts %v, %v: want none", all, err)
 	}
 	if code, text := ran(t, "user", "add", "guest", "--camera", "porch,garden", "--camera", "yard", "--data", data); code != exitOK {
 		t.Fatalf("exit %d: %s", code, text)
 	}
-	if all, err := access.List(accountsFile(data)); err != nil || len(all) != 1 || all[0].Of() != "porch garden yard" {
+	if all, err := access.List(app.AccountsFile(data)); err != nil || len(all) != 1 || all[0].Of() != "porch garden yard" {
 		t.Errorf("accounts %v, %v: want one of porch, garden and yard", all, err)
 	}
 }

@@ -30,7 +30,7 @@ type listed struct {
 	Warning   string        `json:"warning"` // what is not as asked while pictures come
 }
 
-func (e *env) lsCommand() *cobra.Command {
+func lsCommand(e *env) *cobra.Command {
 	var (
 		t      target
 		asJSON bool
@@ -56,7 +56,7 @@ func (e *env) lsCommand() *cobra.Command {
 				if t.broker != "" {
 					at = " --broker " + redact.Template(t.broker)
 				}
-				return e.printList(list, at)
+				return printList(e, list, at)
 			})
 		},
 	}
@@ -117,7 +117,7 @@ func list(all []viewer.Camera, now time.Time) []listed {
 	return out
 }
 
-func (e *env) printList(all []listed, at string) error {
+func printList(e *env, all []listed, at string) error {
 	if len(all) == 0 {
 		_, err := fmt.Fprintf(e.Stdout, "no cameras on this broker\nTry: %s node porch --source test:%s\n", e.name, at)
 		return err

@@ -30,7 +30,7 @@ func TestListProblem(t *testing.T) {
 		var out bytes.Buffer
 		e := &env{Process: Process{Stdout: &out}}
 		all := list([]viewer.Camera{{ID: "porch", Status: wire.Online, State: s}}, time.Now())
-		if err := e.printList(all, ""); err != nil {
+		if err := printList(e, all, ""); err != nil {
 			t.Fatal(err)
 		}
 		line := strings.Split(out.String(), "\n")[1]

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"camqtt/internal/config"
+	"camqtt/internal/usage"
 	"camqtt/internal/wire"
 )
 
@@ -55,7 +56,7 @@ func (n *nodeFlags) sources(id wire.ID, base wire.Base, given func(flag string) 
 	return all
 }
 
-func (e *env) nodeCommand() *cobra.Command {
+func nodeCommand(e *env) *cobra.Command {
 	var (
 		t target
 		n nodeFlags
@@ -78,14 +79,14 @@ func (e *env) nodeCommand() *cobra.Command {
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if n.source == "" && !j.given() {
-				return usage(errors.New("node: where do pictures come from? want --source, such as \"--source test:\""), e.name+" node --help")
+				return usage.Error(errors.New("node: where do pictures come from? want --source, such as \"--source test:\""), e.name+" node --help")
 			}
 			id, file, err := j.settle(c.Context(), e, &t, args)
 			if err != nil || j.only {
 				return err
 			}
 			if n.source == "" {
-				if n.source, err = e.onlySource(c.Context(), id); err != nil {
+				if n.source, err = onlySource(c.Context(), e, id); err != nil {
 					return err
 				}
 			}
@@ -106,7 +107,7 @@ func (e *env) nodeCommand() *cobra.Command {
 				return err
 			}
 			cfg.MQTT = m
-			return e.serve(c.Context(), cfg)
+			return serve(c.Context(), e, cfg)
 		},
 	}
 	t.flags(c)
@@ -129,7 +130,7 @@ func (t *target) takeCamera(id wire.ID) (own []string) {
 }
 
 // onlySource is the camera of a machine that has one.
-func (e *env) onlySource(ctx context.Context, id wire.ID) (string, error) {
+func onlySource(ctx context.Context, e *env, id wire.ID) (string, error) {
 	again := e.name + " node " + string(id) + " --source "
 	all, err := e.detect(ctx)
 	switch {
@@ -141,11 +142,11 @@ func (e *env) onlySource(ctx context.Context, id wire.ID) (string, error) {
 		for _, f := range all {
 			names = append(names, f.Source)
 		}
-		return "", usage(fmt.Errorf("node: camera %s has joined, but this machine has several: %s", id, strings.Join(names, ", ")), again+all[0].Source)
+		return "", usage.Error(fmt.Errorf("node: camera %s has joined, but this machine has several: %s", id, strings.Join(names, ", ")), again+all[0].Source)
 	}
 	none := fmt.Errorf("node: camera %s has joined, but where do pictures come from? No camera was found here", id)
 	if err != nil {
 		none = fmt.Errorf("%w: %w", none, err)
 	}
-	return "", usage(none, again+"test:")
+	return "", usage.Error(none, again+"test:")
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -13,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"camqtt/internal/mqttclient"
-	"camqtt/internal/securefile"
+	"camqtt/internal/usage"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
@@ -37,28 +36,28 @@ func (w *wish) rateFlag(c *cobra.Command) {
 // read checks the camera's id and the flags that were given.
 func (w *wish) read(c *cobra.Command, args []string) (id wire.ID, want viewer.Live, err error) {
 	if id, err = wire.ParseID(args[0]); err != nil {
-		return "", want, usage(err, "")
+		return "", want, usage.Error(err, "")
 	}
 	given := c.Flags().Changed
 	if given("quality") {
 		if want.Quality, err = wire.ParseQuality(strconv.Itoa(w.quality)); err != nil {
-			return "", want, usage(err, "")
+			return "", want, usage.Error(err, "")
 		}
 	}
 	if given("size") {
 		if want.Size, err = wire.ParseSize(w.size); err != nil {
-			return "", want, usage(err, "")
+			return "", want, usage.Error(err, "")
 		}
 	}
 	if given("fps") {
 		if want.FPS, err = wire.ParseFPS(strconv.FormatFloat(w.fps, 'g', -1, 64)); err != nil {
-			return "", want, usage(err, "")
+			return "", want, usage.Error(err, "")
 		}
 	}
 	return id, want, nil
 }
 
-func (e *env) snapCommand() *cobra.Command {
+func snapCommand(e *env) *cobra.Command {
 	var (
 		t       target
 		w       wish
@@ -78,25 +77,25 @@ func (e *env) snapCommand() *cobra.Command {
 				return err
 			}
 			if maxAge < 0 || timeout <= 0 {
-				return usage(fmt.Errorf("max-age %s and timeout %s: want 0s or more, and more than 0s", maxAge, timeout), "")
+				return usage.Error(fmt.Errorf("max-age %s and timeout %s: want 0s or more, and more than 0s", maxAge, timeout), "")
 			}
 			if out == "" {
 				out = string(id) + ".jpg"
 			}
 			if info, err := os.Stat(out); err == nil && info.IsDir() {
-				return usage(fmt.Errorf("output %s is a folder: want a file in it, such as %s", out, filepath.Join(out, string(id)+".jpg")), "")
+				return usage.Error(fmt.Errorf("output %s is a folder: want a file in it, such as %s", out, filepath.Join(out, string(id)+".jpg")), "")
 			}
 			return t.with(c.Context(), e, id, func(ctx context.Context, v *viewer.Viewer, _ *mqttclient.Link) error {
 				began := time.Now()
-				found, settle := e.present(ctx, v, id)
+				found, settle := present(ctx, e, v, id)
 				asking, cancel := context.WithTimeout(found, timeout)
 				defer cancel()
 				pic, err := v.Snap(asking, id, viewer.Ask{MaxAge: maxAge, Size: want.Size, Quality: want.Quality})
 				if err = settle(err); err != nil {
 					if c, ok := v.Camera(id); ok && c.Info.Source == "push" && errors.Is(err, viewer.ErrNoAnswer) {
-						return &hinted{err, "a longer --timeout: this camera sends when it likes; or --max-age 1h, which takes what it sent last"}
+						return usage.Hint(err, "a longer --timeout: this camera sends when it likes; or --max-age 1h, which takes what it sent last")
 					}
-					return e.answered(err)
+					return answered(e, err)
 				}
 				took := time.Since(began)
 				if err := e.save(ctx, out, pic.JPEG); err != nil {
@@ -122,17 +121,4 @@ func named(path string) string {
 		return "standard output"
 	}
 	return path
-}
-
-// save writes a file that the user has named, - for standard output.
-func (e *env) save(ctx context.Context, path string, b []byte) error {
-	if path == "-" {
-		return write(e.Stdout, b)
-	}
-	return securefile.Write(ctx, path, b)
-}
-
-func write(w io.Writer, b []byte) error {
-	_, err := w.Write(b)
-	return err
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"unicode"
@@ -31,15 +30,6 @@ func harmless(s string) string {
 
 // oneLine is harmless for text that may not make lines of its own.
 func oneLine(s string) string { return strings.ReplaceAll(harmless(s), "\n", "?") }
-
-// writeJSON prints something for programs, and for people who look at it in a terminal.
-func (e *env) writeJSON(v any) error {
-	text, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write JSON: %w", err)
-	}
-	return write(e.Stdout, []byte(escaped(string(text))+"\n"))
-}
 
 // escaped writes JSON so that a terminal shows it and does not obey it: what encoding/json
 // leaves of control and direction characters can only be in its strings.

@@ -7,9 +7,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"camqtt/internal/access"
+	"camqtt/internal/app"
 )
 
-func (e *env) userCheck() *cobra.Command {
+func userCheck(e *env) *cobra.Command {
 	var u userFlags
 	var accept bool
 	c := &cobra.Command{
@@ -29,11 +30,11 @@ func (e *env) userCheck() *cobra.Command {
 		if err != nil && !errors.Is(err, access.ErrEdited) {
 			return err
 		}
-		if err := e.listAccounts(file, all); err != nil {
+		if err := listAccounts(e, file, all); err != nil {
 			return err
 		}
 		if err == nil {
-			fmt.Fprintf(e.Stderr, "%s is whole: %d accounts.\n", absolute(file), len(all))
+			fmt.Fprintf(e.Stderr, "%s is whole: %d accounts.\n", app.Absolute(file), len(all))
 		}
 		return err
 	})

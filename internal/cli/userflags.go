@@ -1,19 +1,19 @@
 package cli
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"camqtt/internal/access"
+	"camqtt/internal/app"
 	"camqtt/internal/config"
-	"camqtt/internal/datadir"
+	"camqtt/internal/inuse"
+	"camqtt/internal/usage"
 	"camqtt/internal/wire"
 )
 
@@ -49,7 +49,7 @@ func (u *userFlags) secret(c *cobra.Command) {
 // file is where the accounts are.
 func (u *userFlags) file(e *env) (string, error) {
 	if u.data != "" {
-		return accountsFile(u.data), usable(u.data)
+		return app.AccountsFile(u.data), app.CheckData(u.data)
 	}
 	sources := u.config
 	if len(sources) == 0 {
@@ -60,23 +60,12 @@ func (u *userFlags) file(e *env) (string, error) {
 	case err != nil:
 		return "", err
 	case cfg.AccountsData() == "":
-		return "", usage(errors.New("the configuration has no folder for accounts: want broker.data, or dashboard.data where the broker is somebody else's"), "")
+		return "", usage.Error(errors.New("the configuration has no folder for accounts: want broker.data, or dashboard.data where the broker is somebody else's"), "")
 	}
 	for _, m := range e.moved {
 		fmt.Fprintf(e.Stderr, "%s: used is %s, which is in the working directory; %s does not exist\n", m.key, m.used, m.now)
 	}
-	return accountsFile(cfg.AccountsData()), usable(cfg.AccountsData())
-}
-
-// usable reports a data folder that this version must not use.
-func usable(data string) error {
-	switch err := datadir.Check(data); {
-	case errors.Is(err, fs.ErrPermission):
-		return usage(fmt.Errorf("data folder %s belongs to another user and cannot be read: %w", absolute(data), err), "the same with sudo, or as the user of the service")
-	case err != nil:
-		return usage(err, "")
-	}
-	return nil
+	return app.AccountsFile(cfg.AccountsData()), app.CheckData(cfg.AccountsData())
 }
 
 // at makes a command about accounts do something to the file they are in.
@@ -132,10 +121,10 @@ func (u *userFlags) password(e *env) (string, error) {
 		line, err = passwordFrom(u.passwordFile)
 	}
 	if err != nil {
-		return "", usage(fmt.Errorf("read the password: %w", err), "")
+		return "", usage.Error(fmt.Errorf("read the password: %w", err), "")
 	}
 	if err := access.CheckPassword(line); err != nil {
-		return "", usage(err, "")
+		return "", usage.Error(err, "")
 	}
 	return line, nil
 }
@@ -153,21 +142,35 @@ func passwordFrom(file string) (string, error) {
 	return line, nil
 }
 
-// typed reads one line of standard input. A person is asked, and not shown it.
-func (e *env) typed() (string, error) {
-	if e.Stdin == nil {
-		return "", errors.New("there is no standard input")
+// hubOf gives the cameras of the hub whose accounts a command changes: those that it has
+// now, and those of the configuration that the command was given.
+func (u *userFlags) hubOf(e *env, accounts string) (inuse.List, error) {
+	l, err := inuse.Read(filepath.Dir(accounts))
+	if err != nil || len(u.config) == 0 {
+		return l, err
 	}
-	if f, ok := e.Stdin.(*os.File); ok {
-		if restore, terminal := silence(f); terminal {
-			fmt.Fprint(e.Stderr, "Password: ")
-			defer fmt.Fprintln(e.Stderr)
-			defer restore()
-		}
+	cfg, err := e.loadOptions(config.Options{Sources: u.config, Environ: e.Environ, ClientOnly: true})
+	if err != nil {
+		return l, err
 	}
-	line, err := bufio.NewReader(io.LimitReader(e.Stdin, access.MaxPassword+2)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
+	l.Served = append(l.Served, app.Served(cfg)...)
+	return l, nil
+}
+
+// fileFor is where accounts are, for a new one that the hub does not stand in the way of.
+func (u *userFlags) fileFor(e *env, a access.Account) (string, error) {
+	file, err := u.file(e)
+	if err != nil {
 		return "", err
 	}
-	return strings.TrimRight(line, "\r\n"), nil
+	return file, u.vacant(e, file, a)
+}
+
+// vacant reports an account for a camera that the hub has.
+func (u *userFlags) vacant(e *env, accounts string, a access.Account) error {
+	l, err := u.hubOf(e, accounts)
+	if err != nil {
+		return err
+	}
+	return app.CheckInUse(l, a)
 }

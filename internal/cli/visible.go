@@ -13,7 +13,7 @@ var exposedSecret = struct{ url, key *regexp.Regexp }{
 
 // warnVisible says that a password among the arguments is no secret: every user of
 // the machine sees them in the list of processes.
-func (e *env) warnVisible() {
+func warnVisible(e *env) {
 	for _, a := range e.Args {
 		if exposedSecret.url.MatchString(a) || exposedSecret.key.MatchString(a) {
 			fmt.Fprintf(e.Stderr, "camqtt: a password on the command line can be read by everybody on this machine (ps)\n"+

@@ -15,6 +15,7 @@ import (
 
 	"camqtt/internal/mqttclient"
 	"camqtt/internal/securefile"
+	"camqtt/internal/usage"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
@@ -22,7 +23,7 @@ import (
 // errEnough ends a watch after the wanted number of pictures.
 var errEnough = errors.New("enough")
 
-func (e *env) watchCommand() *cobra.Command {
+func watchCommand(e *env) *cobra.Command {
 	var (
 		t     target
 		w     wish
@@ -41,20 +42,20 @@ func (e *env) watchCommand() *cobra.Command {
 				return err
 			}
 			if count < 0 {
-				return usage(fmt.Errorf("count %d: want 0 (no end) or more", count), "")
+				return usage.Error(fmt.Errorf("count %d: want 0 (no end) or more", count), "")
 			}
-			show, err := e.sink(c.Context(), dir, id)
+			show, err := sink(c.Context(), e, dir, id)
 			if err != nil {
 				return err
 			}
 			ctx, stop := untilHangup(c.Context())
 			defer stop()
 			return t.with(ctx, e, id, func(ctx context.Context, v *viewer.Viewer, _ *mqttclient.Link) error {
-				if err := e.find(ctx, v, id); err != nil {
+				if err := find(ctx, e, v, id); err != nil {
 					return err
 				}
 				n := 0
-				return e.answered(watched(ctx, func(ctx context.Context) error {
+				return answered(e, watched(ctx, func(ctx context.Context) error {
 					return v.Watch(ctx, id, want, func(p viewer.Picture) error {
 						if err := show(n, p); err != nil {
 							return err
@@ -109,7 +110,7 @@ func watched(ctx context.Context, watch func(context.Context) error) error {
 }
 
 // sink returns what writes the n-th picture.
-func (e *env) sink(ctx context.Context, dir string, id wire.ID) (func(int, viewer.Picture) error, error) {
+func sink(ctx context.Context, e *env, dir string, id wire.ID) (func(int, viewer.Picture) error, error) {
 	if dir != "" {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, fmt.Errorf("make the folder for pictures: %w", err)
@@ -120,7 +121,7 @@ func (e *env) sink(ctx context.Context, dir string, id wire.ID) (func(int, viewe
 	}
 	if f, ok := e.Stdout.(*os.File); ok {
 		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 && info.Mode()&os.ModeDevice != 0 && isTerminal(info) {
-			return nil, usage(errors.New("watch writes pictures to standard output, which is a terminal"),
+			return nil, usage.Error(errors.New("watch writes pictures to standard output, which is a terminal"),
 				fmt.Sprintf("%s watch %s | ffplay -f mpjpeg -    or    %s watch %s -o FOLDER", e.name, id, e.name, id))
 		}
 	}

@@ -1,4 +1,4 @@
-package cli
+package app
 
 import (
 	"errors"
@@ -17,50 +17,60 @@ import (
 // errNoState is that nothing says where to keep things.
 var errNoState = errors.New("there is no folder for it, for neither STATE_DIRECTORY nor HOME is set")
 
-// stateFolder is where things are kept that must outlive the program, such as how the
-// hub is reached, unless another is given.
-func (e *env) stateFolder(given string) (string, error) {
-	if given != "" {
-		return given, nil
+// Environment is the environment of a process, in the form KEY=value.
+type Environment []string
+
+// Get returns a variable; "" is unset.
+func (e Environment) Get(key string) string {
+	for _, kv := range e {
+		if k, v, ok := strings.Cut(kv, "="); ok && k == key {
+			return v
+		}
 	}
-	if dir := e.service(); dir != "" {
+	return ""
+}
+
+// StateFolder is the folder for what must outlive the program, such as how a node reaches
+// its hub.
+func (e Environment) StateFolder() (string, error) {
+	if dir := e.serviceFolder(); dir != "" {
 		return dir, nil
 	}
-	if dir := e.lookup("XDG_CONFIG_HOME"); filepath.IsAbs(dir) {
+	if dir := e.Get("XDG_CONFIG_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "camqtt"), nil
 	}
-	if home := e.lookup("HOME"); home != "" {
+	if home := e.Get("HOME"); home != "" {
 		return filepath.Join(home, ".config", "camqtt"), nil
 	}
 	return "", errNoState
 }
 
-// service is the folder that a service manager has made for this program alone, "" for
-// none.
-func (e *env) service() string {
-	dir, _, _ := strings.Cut(e.lookup("STATE_DIRECTORY"), ":") // systemd.exec(5): several have colons between
+// serviceFolder is the folder that a service manager has made for this program alone; ""
+// is none.
+func (e Environment) serviceFolder() string {
+	dir, _, _ := strings.Cut(e.Get("STATE_DIRECTORY"), ":") // systemd.exec(5): several have colons between
 	return dir
 }
 
-// memory is where cameras remember that they are private.
+// memory is where cameras keep privacy and settings through a restart.
 type memory struct {
 	folder string // "": none
 	err    error  // why there is none, if one is wanted
 }
 
-// memory is that of a configuration.
-func (e *env) memory(cfg *config.Config, log *slog.Logger) (m memory) {
+// newMemory is that of a configuration.
+func newMemory(e Environment, cfg *config.Config, log *slog.Logger) (m memory) {
 	switch {
 	case cfg.State != "auto":
 		m.folder = cfg.State
 	case cfg.Broker != nil:
 		m.folder = cfg.Broker.Data
 	default:
-		m.folder, m.err = e.stateFolder("")
+		m.folder, m.err = e.StateFolder()
 		if m.err != nil && len(cfg.Cameras) > 0 {
 			log.Warn("privacy of cameras will not survive a restart", "err", m.err)
 		}
-		if m.err == nil && e.service() == "" && len(cfg.MQTT.URL) > 0 {
+		if m.err == nil && e.serviceFolder() == "" && len(cfg.MQTT.URL) > 0 {
 			m.folder = filepath.Join(m.folder, brokerName(cfg.MQTT.URL[0]))
 		}
 	}

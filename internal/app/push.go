@@ -1,13 +1,10 @@
-package cli
+package app
 
 import (
 	"context"
-	"crypto/tls"
-	"fmt"
 	"time"
 
 	"camqtt/dashboard"
-	"camqtt/internal/cert"
 	"camqtt/internal/config"
 	"camqtt/node/camera"
 	"camqtt/node/camera/push"
@@ -15,7 +12,7 @@ import (
 
 // inbox makes the place where a board's pictures come in and notes who may put
 // them there; nil for cameras that are asked.
-func (b *plant) inbox(c config.Camera, boards *[]push.Camera) camera.PictureFeed {
+func inbox(c config.Camera, boards *[]push.Camera) camera.PictureFeed {
 	if !c.Pushed() {
 		return nil
 	}
@@ -30,50 +27,50 @@ func (b *plant) inbox(c config.Camera, boards *[]push.Camera) camera.PictureFeed
 }
 
 // addPush adds the ports that boards send their pictures to.
-func (b *plant) addPush(boards []push.Camera) error {
-	c := b.cfg.Push
+func addPush(p *process, boards []push.Camera) error {
+	c := p.cfg.Push
 	if len(boards) == 0 {
 		return nil
 	}
 	o := push.Options{
-		Cameras: boards, Log: b.log.With("part", "push"),
+		Cameras: boards, Log: p.log.With("part", "push"),
 		MaxBytes: c.MaxBytes, Connections: c.Connections, PerAddress: c.ConnectionsPerAddress,
 	}
 	var err error
 	if c.Listen != "" {
 		if c.TLS.Cert != "" {
-			if o.TLS, err = b.pushTLS(c.TLS); err != nil {
+			if o.TLS, err = p.tls.push(c.TLS); err != nil {
 				return err
 			}
 		}
-		if o.HTTP, err = b.listen("pictures that boards send", c.Listen, "another address for push.listen"); err != nil {
+		if o.HTTP, err = p.listen("pictures that boards send", c.Listen, "another address for push.listen"); err != nil {
 			return err
 		}
-		b.log.Info("boards may send pictures", "url", pushURL(c)+o.HTTP.Addr().String()+"/push/")
+		p.log.Info("boards may send pictures", "url", pushURL(c)+o.HTTP.Addr().String()+"/push/")
 	}
 	if c.TCP != "" {
-		if o.TCP, err = b.listen("pictures that boards send", c.TCP, "another address for push.tcp"); err != nil {
+		if o.TCP, err = p.listen("pictures that boards send", c.TCP, "another address for push.tcp"); err != nil {
 			return err
 		}
-		b.log.Info("boards may send pictures", "url", "tcp://"+o.TCP.Addr().String())
+		p.log.Info("boards may send pictures", "url", "tcp://"+o.TCP.Addr().String())
 	}
 	s, err := push.New(o)
 	if err != nil {
 		return err
 	}
-	b.push = s
-	b.add("push", s)
+	p.push = s
+	p.add("push", s)
 	return nil
 }
 
 // withPushCounters adds the pictures of boards that were refused, by reason.
-func (b *plant) withPushCounters(others func() []dashboard.Counter) func() []dashboard.Counter {
+func withPushCounters(p *process, others func() []dashboard.Counter) func() []dashboard.Counter {
 	return func() []dashboard.Counter {
 		all := others()
-		if b.push == nil {
+		if p.push == nil {
 			return all
 		}
-		refused := b.push.Refused()
+		refused := p.push.Refused()
 		for _, reason := range push.Reasons() {
 			c := dashboard.Counter{Name: "push_refused_" + reason + "_total", Help: "Pictures of boards that were refused: " + reason + "."}
 			for _, r := range refused {
@@ -85,15 +82,6 @@ func (b *plant) withPushCounters(others func() []dashboard.Counter) func() []das
 		}
 		return all
 	}
-}
-
-// pushTLS is the port's own certificate.
-func (b *plant) pushTLS(c config.PushTLS) (*tls.Config, error) {
-	s, err := b.source("push port's certificate", cert.Options{Cert: c.Cert, Key: c.Key})
-	if err != nil {
-		return nil, usage(fmt.Errorf("push.tls: %w", err), "")
-	}
-	return s.Config(cert.ServerOptions{Protocols: []string{"http/1.1"}})
 }
 
 func pushURL(c config.Push) string {

@@ -1,4 +1,4 @@
-package cli
+package app
 
 import (
 	"camqtt/broker"
@@ -7,8 +7,8 @@ import (
 )
 
 // counters are the embedded broker's, for /metrics.
-func (b *plant) counters() []dashboard.Counter {
-	s := b.broker.Stats()
+func (h *hub) counters() []dashboard.Counter {
+	s := h.broker.Stats()
 	count := func(name, help string, v int64) dashboard.Counter {
 		return dashboard.Counter{Name: "broker_" + name, Help: help, Value: float64(v)}
 	}
@@ -42,8 +42,8 @@ func (b *plant) counters() []dashboard.Counter {
 // slow is the part of its pictures that a slow viewer has missed at least.
 const slow = 0.1
 
-// viewerCounters are about those who watch. Which of them it is stays untold: their names
-// are their own choice and without number.
+// viewerCounters are about viewers together. They have no label for each viewer: clients
+// choose their names, and there is no bound on them.
 func viewerCounters(viewers []broker.ViewerStats) []dashboard.Counter {
 	waiting, slowly := 0, 0
 	for _, v := range viewers {

@@ -1,4 +1,4 @@
-package cli
+package app
 
 import (
 	"net"
@@ -64,10 +64,10 @@ func TestPageURL(t *testing.T) {
 		if own == "" && c.bound != nil && c.bound.String() == "0.0.0.0:8080" {
 			c.want = "" // a machine without a network
 		}
-		b := plant{cfg: &config.Config{
+		cfg := &config.Config{
 			HomeAssistant: config.HomeAssistant{URL: c.url}, Dashboard: &config.Dashboard{TLS: config.DashboardTLS{Cert: c.cert}},
-		}, httpAddr: c.bound}
-		if got := b.pageURL(); got != c.want {
+		}
+		if got := pageURL(cfg, c.bound); got != c.want {
 			t.Errorf("url %q bound to %v: %q, want %q", c.url, c.bound, got, c.want)
 		}
 	}

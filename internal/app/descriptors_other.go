@@ -1,6 +1,6 @@
 //go:build !unix
 
-package cli
+package app
 
 // openFiles is how many files this process may open; 0 is not known or no limit.
 func openFiles() int { return 0 }

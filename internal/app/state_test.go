@@ -1,4 +1,4 @@
-package cli
+package app
 
 import (
 	"log/slog"
@@ -34,13 +34,12 @@ func TestMemoryFolder(t *testing.T) {
 		"socket":            {at("unix:///run/../x/a.sock"), home, users("at--run-..-x-a.sock")},
 		"another folder":    {at("mqtt://cams.example"), []string{"XDG_CONFIG_HOME=/cfg", "HOME=/home/ann"}, "/cfg/camqtt/at-cams.example"},
 	} {
-		e := &env{Process: Process{Environ: c.environ}}
-		if m := e.memory(&c.cfg, slog.New(slog.DiscardHandler)); m.err != nil || m.folder != c.want {
+		if m := newMemory(c.environ, &c.cfg, slog.New(slog.DiscardHandler)); m.err != nil || m.folder != c.want {
 			t.Errorf("%s: %q, %v, want %q", name, m.folder, m.err, c.want)
 		}
 	}
 	cfg := at("mqtt://cams.example")
-	if m := new(env).memory(&cfg, slog.New(slog.DiscardHandler)); m.err == nil {
+	if m := newMemory(nil, &cfg, slog.New(slog.DiscardHandler)); m.err == nil {
 		t.Errorf("without a home: %+v, want an error that privacy's result tells", m)
 	}
 }

@@ -1,4 +1,4 @@
-package cli
+package app
 
 import (
 	"net"
@@ -8,45 +8,45 @@ import (
 	"camqtt/internal/homeassistant"
 	"camqtt/internal/homeassistant/announce"
 	"camqtt/internal/mqttclient"
+	"camqtt/internal/usage"
 	"camqtt/internal/wire"
 )
 
-// embedded reports whether the parts of this process use its own broker.
-func (b *plant) embedded() bool { return b.broker != nil && len(b.cfg.MQTT.URL) == 0 }
-
-// hass is how this process describes cameras to Home Assistant.
-func (b *plant) hass() homeassistant.Options {
-	number, _ := version()
-	c := b.cfg.HomeAssistant
-	return homeassistant.Options{Mode: homeassistant.Mode(c.Discovery), Prefix: c.Prefix, Base: b.cfg.Base, URL: b.pageURL(), Version: number}
+// discovery is how this process describes cameras to Home Assistant.
+func discovery(p *process) homeassistant.Options {
+	number, _ := Version()
+	c := p.cfg.HomeAssistant
+	return homeassistant.Options{Mode: homeassistant.Mode(c.Discovery), Prefix: c.Prefix, Base: p.cfg.Base, URL: pageURL(p.cfg, p.httpAddr), Version: number}
 }
 
-// addAnnouncer has the embedded broker's process describe every camera on it,
-// also those of other machines, which need no right to do so themselves.
-func (b *plant) addAnnouncer() error {
-	log := b.log.With("part", "home assistant")
-	var l *mqttclient.Link
-	h := b.hass()
-	h.Hub = true
-	a, err := announce.New(announce.Options{Hass: h, Link: lateLink{&l}, Log: log})
-	if err != nil {
-		return usage(err, "")
+// addAnnouncer lets the process of the embedded broker announce every camera on it to Home
+// Assistant. So nodes on other machines need no right to do so.
+func addAnnouncer(p *process) error {
+	if p.cfg.Broker == nil {
+		return nil
 	}
-	lo := mqttclient.Options{Dial: b.pipe, ClientID: "camqtt-announcer", Log: log}
-	b.listens(&lo, a)
+	log := p.log.With("part", "home assistant")
+	var l *mqttclient.Link
+	h := discovery(p)
+	h.Hub = true
+	a, err := announce.New(announce.Options{Hass: h, Link: LateLink{&l}, Log: log})
+	if err != nil {
+		return usage.Error(err, "")
+	}
+	lo := mqttclient.Options{Dial: p.hub.dial, ClientID: "camqtt-announcer", Log: log}
+	listenFor(&lo, a, p.cfg.MQTT)
 	if l, err = mqttclient.New(lo); err != nil {
 		return err
 	}
-	b.add("announcer's connection", l)
-	b.add("announcer", a)
+	p.add("announcer's connection", l)
+	p.add("announcer", a)
 	return nil
 }
 
-// listens lets an announcer hear what a connection receives. Its subscriptions
-// may be refused: an account of a camera need not be able to do more than send
-// pictures.
-func (b *plant) listens(o *mqttclient.Options, a *announce.Announcer) {
-	for _, s := range subscriptions(a.Filters(), b.cfg.MQTT) {
+// listenFor passes what a connection receives to an announcer. Its subscriptions may be
+// refused: the account of a camera need not be allowed to read.
+func listenFor(o *mqttclient.Options, a *announce.Announcer, m config.MQTT) {
+	for _, s := range subscriptions(a.Filters(), m) {
 		s.Optional = true
 		o.Subscriptions = append(o.Subscriptions, s)
 	}
@@ -114,11 +114,11 @@ func hostID(host string) wire.ID {
 
 // pageURL is where people find the dashboard: what is configured, or else what
 // can be told from where it listens.
-func (b *plant) pageURL() string {
-	if u := b.cfg.HomeAssistant.URL; u != "" || b.httpAddr == nil {
+func pageURL(cfg *config.Config, bound net.Addr) string {
+	if u := cfg.HomeAssistant.URL; u != "" || bound == nil {
 		return u
 	}
-	host, port, err := net.SplitHostPort(b.httpAddr.String())
+	host, port, err := net.SplitHostPort(bound.String())
 	if err != nil {
 		return ""
 	}
@@ -127,7 +127,7 @@ func (b *plant) pageURL() string {
 			return ""
 		}
 	}
-	return schemeOf(b.cfg.Dashboard) + net.JoinHostPort(host, port)
+	return schemeOf(cfg.Dashboard) + net.JoinHostPort(host, port)
 }
 
 // ownAddress is this machine's address in its network, IPv4 first, or "".
