@@ -12,25 +12,25 @@ func emqx() form {
 		name: "emqx", title: "EMQX",
 		setup: func(all []*holder) []string {
 			return []string{
-				"Put it at /etc/emqx/camqtt-acl.conf on every node, readable for emqx. In /etc/emqx/emqx.conf:",
+				"Install as /etc/emqx/camqtt-acl.conf on every node, readable by emqx. In /etc/emqx/emqx.conf:",
 				`  authentication = [{mechanism = password_based, backend = built_in_database, user_id_type = username}]`,
 				`  authorization {`,
 				`    no_match = deny, deny_action = ignore`,
 				`    sources = [{type = file, enable = true, path = "/etc/emqx/camqtt-acl.conf"}]`,
 				`  }`,
-				"The default source, etc/acl.conf, ends with {allow, all}: it must not be beside this one.",
+				"The default source, etc/acl.conf, ends with {allow, all}: remove it.",
 				"Give every account a password in the dashboard, Access Control, Authentication, Users; or over HTTP:",
 				"  curl -u KEY:SECRET -H 'Content-Type: application/json' http://127.0.0.1:18083/api/v5/authentication/password_based:built_in_database/users \\",
 				fmt.Sprintf(`    -d '{"user_id": "%s", "password": "..."}'`, all[0].name),
-				"After a change: restart the node; or give the file to the dashboard, Access Control, Authorization, File, whose copy is used from then on.",
+				"After a change: restart the node; or upload the file in the dashboard, Access Control, Authorization, File; EMQX then uses its own copy.",
 			}
 		},
 		differs: []string{
-			"A retained message where the flag is not allowed is denied as a whole; camqtt's own broker drops only the flag.",
-			"Whoever may publish a topic may have it as a will: a camera's will is not bound to its status.",
-			"A filter is granted only when all under it may be read: cam/# is for nobody but admins, cam/+/status not for who is for listed cameras. Such accounts are for subscribers that name their cameras; the page and camqtt ls need one for all cameras.",
-			"A + stands for any level, ids or not, _all included, NAME/# for NAME itself too, and at the end a + also grants #: a camera may subscribe to its set/#.",
-			"Client identifiers belong to nobody: whoever has an account can take the place of another's connection.",
+			"A message that must not be retained is denied; camqtt's own broker only removes the flag.",
+			"An account can use every topic that it can publish as a will: the will of a camera is not limited to its status.",
+			"A filter is granted only if every topic under it can be read: cam/# only for admins, cam/+/status only for accounts with all cameras. Accounts with listed cameras are for subscribers that name their cameras; the page and camqtt ls need an account for all cameras.",
+			"A + matches any level, including _all, and NAME/# also matches NAME. At the end of a filter a + also grants #: a camera can subscribe to its set/#.",
+			"Client identifiers are not reserved: every account can take over the connection of another.",
 		},
 		write: func(head []string, all []*holder) (string, error) {
 			var b strings.Builder

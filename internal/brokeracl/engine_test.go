@@ -194,7 +194,7 @@ func TestWriteRefuses(t *testing.T) {
 			t.Errorf("%+v: %v, want %q", o, err, want)
 		}
 	}
-	if _, err := brokeracl.Write(brokeracl.Options{Engine: "emqx"}); !errors.Is(err, brokeracl.ErrNobody) {
+	if _, err := brokeracl.Write(brokeracl.Options{Engine: "emqx"}); !errors.Is(err, brokeracl.ErrNoAccounts) {
 		t.Errorf("no accounts: %v", err)
 	}
 	if brokeracl.Differences("hivemq") != nil {

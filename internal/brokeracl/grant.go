@@ -8,7 +8,7 @@ import (
 	"camqtt/internal/wire"
 )
 
-// grant is what somebody may do with the topics under one filter.
+// grant is what an account may do with the topics under one filter.
 type grant struct {
 	filter                string
 	publish, retain, read bool
@@ -17,21 +17,21 @@ type grant struct {
 // holder is an account with all its grants.
 type holder struct {
 	name   string
-	is     []string // in words, for people
-	all    bool     // may do everything
+	is     []string // roles, for the comment of the file
+	all    bool     // everything is allowed
 	grants []grant
 }
 
-// pattern is a filter, and a topic under it to ask about in its place.
+// pattern is a filter, and a topic under it that represents it.
 type pattern struct{ filter, topic string }
 
-// someID and someKey stand for every id and every key when asking what is allowed.
+// someID and someKey represent every id and every key in a question about permissions.
 const (
 	someID  = "x"
 	someKey = "x"
 )
 
-// patterns are the filters below which rights differ, for one account.
+// patterns returns the filters whose permissions can differ, for one account.
 func (o Options) patterns(a access.Account) []pattern {
 	base, discovery := o.Space.Base, o.discovery()
 	ids := []pattern{{"+", someID}}
@@ -57,7 +57,7 @@ func (o Options) patterns(a access.Account) []pattern {
 		pattern{discovery + "/#", discovery + "/x/y/config"})
 }
 
-// add adds to a holder what an account may do.
+// add adds the permissions of an account to a holder.
 func (o Options) add(h *holder, a access.Account) {
 	h.is = append(h.is, a.Role.String()+" of "+a.Of())
 	if a.Role == access.Admin {
@@ -87,8 +87,8 @@ func (o Options) add(h *holder, a access.Account) {
 	}
 }
 
-// deletable are the filters of discovery that Home Assistant clears when a person
-// deletes a device there. No engine can tell clearing from writing.
+// deletable returns the discovery filters that Home Assistant clears when a user deletes
+// a device. No broker distinguishes clearing from publishing.
 func (o Options) deletable(a access.Account) []string {
 	objects := []string{"+"}
 	if !a.All {
@@ -104,7 +104,7 @@ func (o Options) deletable(a access.Account) []string {
 	return filters
 }
 
-// merge adds one grant to those that a holder has.
+// merge adds one grant to a holder.
 func (h *holder) merge(g grant) {
 	if !g.publish && !g.read {
 		return
@@ -118,7 +118,7 @@ func (h *holder) merge(g grant) {
 	h.grants = append(h.grants, g)
 }
 
-// with returns the filters of the grants that ok takes.
+// with returns the filters of the grants for which ok is true.
 func (h *holder) with(ok func(grant) bool) []string {
 	var out []string
 	for _, g := range h.grants {
@@ -129,8 +129,8 @@ func (h *holder) with(ok func(grant) bool) []string {
 	return out
 }
 
-// holders gives everybody's grants, in the order of the accounts. It takes no name
-// and no topic that could be more than that in any engine's file.
+// holders returns the grants of all accounts, in their order. It refuses names and topics
+// with characters that have a meaning in one of the formats.
 func (o Options) holders() ([]*holder, error) {
 	if _, err := wire.ParseBase(string(o.Space.Base)); err != nil {
 		return nil, err
@@ -139,7 +139,7 @@ func (o Options) holders() ([]*holder, error) {
 		return nil, fmt.Errorf("discovery prefix: %w", err)
 	}
 	if len(o.Accounts) == 0 {
-		return nil, ErrNobody
+		return nil, ErrNoAccounts
 	}
 	var all []*holder
 	named := map[string]*holder{}
@@ -163,12 +163,12 @@ func (o Options) holders() ([]*holder, error) {
 	return all, nil
 }
 
-// plain reports what is wrong with a topic that goes into a file. That is stricter than
-// MQTT, which has topics with blanks, quotes and line ends.
+// plain checks a topic for use in a file. This is stricter than MQTT, which allows topics
+// with blanks, quotes and line ends.
 func plain(topic string) error {
 	for level := range strings.SplitSeq(topic, "/") {
 		if _, err := wire.ParseBase(level); err != nil || level == "" {
-			return fmt.Errorf("topic %.100q: want words of a-z A-Z 0-9 _ - with single slashes between", topic)
+			return fmt.Errorf("topic %.100q: want words of a-z A-Z 0-9 _ -, separated by single slashes", topic)
 		}
 	}
 	return nil

@@ -11,22 +11,22 @@ func mosquitto() form {
 		name: "mosquitto", title: "Mosquitto",
 		setup: func(all []*holder) []string {
 			return []string{
-				"Put it where the broker alone can read it:",
+				"Install it readable only by the broker:",
 				"  install -o root -g mosquitto -m 640 FILE /etc/mosquitto/camqtt.acl",
-				"In /etc/mosquitto/conf.d/camqtt.conf (as of 2.1 the same two files also go to the acl-file and password-file plugins):",
+				"In /etc/mosquitto/conf.d/camqtt.conf (from 2.1 on the acl-file and password-file plugins also accept these two files):",
 				"  allow_anonymous false",
 				"  password_file /etc/mosquitto/camqtt.passwd",
 				"  acl_file /etc/mosquitto/camqtt.acl",
-				"Give every account a password; this asks for it. -c makes the file, so only with the first:",
+				"Set the password of every account; the command asks for it. -c creates the file, so use it only for the first:",
 				"  mosquitto_passwd -c /etc/mosquitto/camqtt.passwd " + all[0].name,
-				"Afterwards, and after every change: systemctl reload mosquitto",
+				"Then, and after every change: systemctl reload mosquitto",
 			}
 		},
 		differs: []string{
-			"Every subscription is granted; what may not be read is not delivered. A mistyped filter is silent.",
-			"Whoever may publish a topic may also retain it and have it as a will: a camera's will is not bound to its status, and commands can be retained (cameras do not obey those).",
-			"A + stands for any level, ids or not, _all included.",
-			"Client identifiers belong to nobody: whoever has an account can take the place of another's connection.",
+			"Every subscription is granted, and unreadable topics are not delivered. A mistyped filter causes no error.",
+			"An account can retain every topic that it can publish, and use it as a will: the will of a camera is not limited to its status, and commands can be retained (cameras refuse those).",
+			"A + matches any level, including _all.",
+			"Client identifiers are not reserved: every account can take over the connection of another.",
 		},
 		write: func(head []string, all []*holder) (string, error) {
 			var b strings.Builder

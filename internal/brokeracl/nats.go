@@ -11,27 +11,27 @@ func nats() form {
 		name: "nats", title: "NATS",
 		setup: func(all []*holder) []string {
 			lines := []string{
-				"Put it at /etc/nats/camqtt-rights.conf. In /etc/nats/nats.conf, beside no other authorization or accounts:",
+				"Install as /etc/nats/camqtt-rights.conf. In /etc/nats/nats.conf, without any other authorization or accounts:",
 				"  server_name: cams",
 				"  jetstream { store_dir: /var/lib/nats }",
 				"  mqtt { port: 1883 }",
 				"  include camqtt-rights.conf",
-				"The passwords go to /etc/nats/camqtt-passwords.conf, mode 0600, one line for each account and no more. The server does not",
-				"start while one is missing. Hash each by: nats server passwd, or: htpasswd -nBC 11 x | cut -d: -f2",
+				"Write the passwords to /etc/nats/camqtt-passwords.conf, mode 0600, one line for each account and no others. The server does not",
+				"start while one is missing. Hash each with: nats server passwd, or: htpasswd -nBC 11 x | cut -d: -f2",
 			}
 			for _, v := range variables(all) {
 				lines = append(lines, "  "+v+`: "$2a$11$..."`)
 			}
 			return append(lines,
-				"After a change: nats-server --signal reload. Cameras and page: mqtt.command_qos 0, where a subscription of QoS 1 is dear.")
+				"After a change: nats-server --signal reload. Cameras and page: mqtt.command_qos 0, where QoS 1 subscriptions are expensive.")
 		},
 		differs: []string{
-			"Whoever may publish a topic may also retain it and have it as a will: a camera's will is not bound to its status. A will that is not allowed is not refused at CONNECT; it is not sent.",
-			"A filter is granted only when all under it may be read: cam/# is for nobody but admins, cam/+/status not for who is for listed cameras. Such accounts are for subscribers that name their cameras; the page and camqtt ls need one for all cameras.",
-			"A + stands for any level, ids or not, _all included, NAME/# for NAME itself too, and at the end a + also grants #: a camera may subscribe to its set/#.",
-			"Everybody may subscribe to $MQTT.sub.>, where the server hands out messages of QoS 1; over MQTT it grants nobody else's.",
-			"MQTT 3.1.1 only. Messages of QoS 1 that are denied are acknowledged all the same, and dropped.",
-			"Client identifiers belong to nobody: whoever has an account can take the place of another's connection.",
+			"An account can retain every topic that it can publish, and use it as a will: the will of a camera is not limited to its status. A will without permission is accepted at CONNECT, but not sent.",
+			"A filter is granted only if every topic under it can be read: cam/# only for admins, cam/+/status only for accounts with all cameras. Accounts with listed cameras are for subscribers that name their cameras; the page and camqtt ls need an account for all cameras.",
+			"A + matches any level, including _all, and NAME/# also matches NAME. At the end of a filter a + also grants #: a camera can subscribe to its set/#.",
+			"Every account can subscribe to $MQTT.sub.>, where the server delivers QoS 1 messages; over MQTT it grants only the account's own.",
+			"MQTT 3.1.1 only. Denied QoS 1 messages are acknowledged and dropped.",
+			"Client identifiers are not reserved: every account can take over the connection of another.",
 		},
 		write: func(head []string, all []*holder) (string, error) {
 			var b strings.Builder

@@ -131,7 +131,7 @@ func TestTakeover(t *testing.T) {
 				t.Error("the first keeps it")
 			}
 			said := strings.Join(brokeracl.Differences(server), "\n")
-			if !strings.Contains(said, "Client identifiers belong to nobody") {
+			if !strings.Contains(said, "Client identifiers are not reserved") {
 				t.Errorf("that is not said:\n%s", said)
 			}
 		})

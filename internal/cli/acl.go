@@ -106,7 +106,7 @@ func rights(e *env, r *rightsFlags) ([]byte, error) {
 		}
 	}
 	text, err := brokeracl.Write(o)
-	if errors.Is(err, brokeracl.ErrNobody) {
+	if errors.Is(err, brokeracl.ErrNoAccounts) {
 		return nil, usage.Error(fmt.Errorf("acl: %w: want --camera ID, --viewer NAME or the like, or cameras in -c FILE", err), e.name+help)
 	}
 	if err != nil {
