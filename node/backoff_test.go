@@ -59,7 +59,7 @@ func watch(t *testing.T, d *diary, prof camera.Profile, length time.Duration) []
 	var got []float64
 	bubble(t, func(t *testing.T) {
 		b := start(t, func(o *node.Options, c *testkit.Camera) {
-			c.Prof, o.MaxStream = prof, -1
+			c.Prof, o.Settings = prof, settings(t, "max_stream=0s")
 			d.Camera, o.Source = c, d
 		})
 		b.say("porch/cmd", "start")
@@ -121,7 +121,7 @@ func TestPromptedSnap(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := start(t, func(o *node.Options, c *testkit.Camera) {
 			c.Prof = camera.Profile{Prompted: true, Caps: []string{camera.CapFPS}, MaxFPS: 1}
-			o.KeepWarm = 10 * time.Minute
+			o.Settings = settings(t, "keep_warm=10m")
 		})
 		b.say("porch/cmd", "snap")
 		b.pass(5 * time.Minute)
@@ -208,7 +208,7 @@ func TestStallTimes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				b := start(t, func(o *node.Options, k *testkit.Camera) {
-					k.Every, k.Warmup, k.Prof.FirstFrame, o.MaxStream = c.every, c.warm, c.first, -1
+					k.Every, k.Warmup, k.Prof.FirstFrame, o.Settings = c.every, c.warm, c.first, settings(t, "max_stream=0s")
 				})
 				b.say("porch/cmd", "start")
 				begun := time.Now()

@@ -79,7 +79,7 @@ func (c *commands) start(cmd wire.Command, at time.Time) {
 		lasts = defaultLease
 	}
 	var notes []string
-	if most := c.settings.maxStream; most > 0 && (lasts == 0 || lasts > most) {
+	if most := c.settings.duration(wire.SetMaxStream); most > 0 && (lasts == 0 || lasts > most) {
 		if lasts > most {
 			notes = append(notes, fmt.Sprintf("for is cut to %s (max_stream)", most))
 		}

@@ -18,7 +18,7 @@ type demand struct {
 func (d demand) any() bool { return d.leases.any() || len(d.requests.waiting) > 0 }
 
 // rate returns the pictures per second to be sent.
-func (d demand) rate() float64 { return d.leases.rate(d.settings.fps) }
+func (d demand) rate() float64 { return d.leases.rate(d.settings.number(wire.SetFPS)) }
 
 // mode returns what the camera must be opened with: the most that any lease or request
 // asks, capped by the settings.
@@ -26,10 +26,10 @@ func (d demand) mode(p camera.Profile) camera.Mode {
 	s, quality, snaps := d.most()
 	s = offered(p.Sizes, s)
 	m := camera.Mode{
-		Width: s.Width, Height: s.Height, Quality: quality, FPS: d.rate(), Flash: d.settings.flash, Still: !d.leases.any(),
+		Width: s.Width, Height: s.Height, Quality: quality, FPS: d.rate(), Flash: d.settings.flash(), Still: !d.leases.any(),
 	}
 	if snaps && m.FPS < 1 && !p.Prompted { // a slow stream must not make a snap slow
-		m.FPS = d.settings.fps
+		m.FPS = d.settings.number(wire.SetFPS)
 		if !m.Still && slices.Contains(p.Caps, camera.CapStill) {
 			m.FPS = min(m.FPS, 1) // fast enough, and the camera need not open its stream for it
 		}
@@ -61,11 +61,11 @@ func (d demand) most() (s wire.Size, quality int, snaps bool) {
 			snaps = true
 		}
 	}
-	if limit := d.settings.size; full || limit != (wire.Size{}) && s.Pixels() > limit.Pixels() {
+	if limit := d.settings.size(); full || limit != (wire.Size{}) && s.Pixels() > limit.Pixels() {
 		s = limit
 	}
-	if best || d.settings.quality > 0 && quality > d.settings.quality {
-		quality = d.settings.quality
+	if best || d.settings.quality() > 0 && quality > d.settings.quality() {
+		quality = d.settings.quality()
 	}
 	return s, quality, snaps
 }

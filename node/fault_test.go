@@ -61,7 +61,7 @@ func TestCameraFaults(t *testing.T) {
 func TestBackOff(t *testing.T) {
 	for code, most := range map[camera.Code]int64{camera.NoCamera: 18, camera.CameraBusy: 160, camera.Config: 12} {
 		bubble(t, func(t *testing.T) {
-			b := start(t, func(o *node.Options, _ *testkit.Camera) { o.MaxStream = -1 })
+			b := start(t, func(o *node.Options, _ *testkit.Camera) { o.Settings = settings(t, "max_stream=0s") })
 			b.camera.Break(&camera.Error{Code: code, Text: "no"})
 			b.say("porch/cmd", "start")
 			b.pass(10 * time.Minute)
@@ -130,7 +130,9 @@ func TestStall(t *testing.T) {
 
 func TestSlowCameraIsNotStalled(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b := start(t, func(o *node.Options, c *testkit.Camera) { c.Every, o.MaxStream = 10*time.Second, -1 })
+		b := start(t, func(o *node.Options, c *testkit.Camera) {
+			c.Every, o.Settings = 10*time.Second, settings(t, "max_stream=0s")
+		})
 		b.say("porch/cmd", "start")
 		b.pass(10 * time.Minute)
 		if n := b.camera.Opens.Load(); n != 1 {

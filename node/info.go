@@ -29,8 +29,8 @@ type infoPublisher struct {
 func (i *infoPublisher) info() wire.Info {
 	p := i.opts.Source.Profile()
 	info := wire.Info{
-		Schema: wire.Schema, ID: i.opts.ID, Name: i.settings.name, Model: p.Model, Source: p.Kind,
-		MaxFPS: i.settings.fps, Caps: caps(p), Version: i.opts.Version, Host: i.opts.Host,
+		Schema: wire.Schema, ID: i.opts.ID, Name: i.settings.name(), Model: p.Model, Source: p.Kind,
+		MaxFPS: i.settings.number(wire.SetFPS), Caps: caps(p), Version: i.opts.Version, Host: i.opts.Host,
 		Instance: i.instance, Started: wire.At(i.started),
 		TopFPS: p.MaxFPS, StatsEvery: i.opts.StatsEvery.Seconds(), Sensors: i.sensors, Bridge: i.opts.Bridge,
 		Make: p.Make, Serial: p.Serial, Hardware: i.opts.Hardware,

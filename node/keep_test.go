@@ -141,7 +141,7 @@ func TestPrivacyIsWrittenFirst(t *testing.T) {
 // its first state says so.
 func TestPrivacyOutlivesTheNode(t *testing.T) {
 	sources := map[string]func(*node.Options, *testkit.Camera){
-		"scheduled": func(o *node.Options, _ *testkit.Camera) { o.SnapEvery = time.Second },
+		"scheduled": func(o *node.Options, _ *testkit.Camera) { o.Settings = settings(t, "snap_every=1s") },
 		"sends when it likes": func(_ *node.Options, c *testkit.Camera) {
 			c.Prof = camera.Profile{Unasked: true, Deliberate: true}
 		},

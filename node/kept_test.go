@@ -107,7 +107,7 @@ func TestLastPictureSurvivesRestart(t *testing.T) {
 		d := &disk{}
 		b := kept(t, d, func(o *node.Options, c *testkit.Camera) {
 			settable(o, c)
-			o.MaxStream = -1
+			o.Settings = settings(t, "max_stream=0s")
 		})
 		b.say("porch/cmd", "start viewer=v for=30m quality=60")
 		b.pass(25 * time.Minute)

@@ -40,7 +40,7 @@ type keptState struct {
 // picture. A nil store keeps nothing. It writes on a goroutine of its own: a disk can be slow.
 type keptSettings struct {
 	store      Store
-	configured map[wire.Setting]string
+	configured settings
 	now        keptState
 	changed    bool      // now is not written down
 	due        time.Time // when it must be; zero: not at all
@@ -51,8 +51,7 @@ type keptSettings struct {
 }
 
 func newKeptSettings(o Options) *keptSettings {
-	s := configured(o)
-	return &keptSettings{store: o.Store, configured: s.texts(), box: newSlot[[]byte]()}
+	return &keptSettings{store: o.Store, configured: configured(o), box: newSlot[[]byte]()}
 }
 
 // load returns what is still in force of what was kept. fixed are settings that were given
@@ -75,7 +74,8 @@ func (k *keptSettings) load(fixed []wire.Setting) (changes []wire.Change, err er
 			continue
 		}
 		c, err := wire.ParseChange(string(s), kept.Value)
-		if configured, known := k.configured[s]; err != nil || !known || configured != kept.Configured || slices.Contains(fixed, s) {
+		row, _ := wire.RowOf(s)
+		if err != nil || !row.Kept || k.configured.text(s) != kept.Configured || slices.Contains(fixed, s) {
 			delete(k.now.Settings, s)
 			k.changed = true
 			continue
@@ -89,21 +89,22 @@ func (k *keptSettings) load(fixed []wire.Setting) (changes []wire.Change, err er
 }
 
 // set notes settings that were made.
-func (k *keptSettings) set(changes []wire.Change, values map[wire.Setting]string) {
+func (k *keptSettings) set(changes []wire.Change) {
 	for _, c := range changes {
-		configured, known := k.configured[c.Setting]
+		row, _ := wire.RowOf(c.Setting)
+		value, configured := c.Value(), k.configured.text(c.Setting)
 		switch {
 		case c.Setting == wire.SetReset:
 			k.now.Settings = nil
-		case !known:
+		case !row.Kept:
 			continue
-		case values[c.Setting] == configured:
+		case value == configured:
 			delete(k.now.Settings, c.Setting)
 		default:
 			if k.now.Settings == nil {
 				k.now.Settings = map[wire.Setting]keptSetting{}
 			}
-			k.now.Settings[c.Setting] = keptSetting{values[c.Setting], configured}
+			k.now.Settings[c.Setting] = keptSetting{value, configured}
 		}
 		k.changed = true
 	}

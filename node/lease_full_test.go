@@ -73,7 +73,7 @@ func TestLeasesFull(t *testing.T) {
 // TestManualLeaseWhenFull starts by hand a camera whose leases are all taken.
 func TestManualLeaseWhenFull(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b := start(t, func(o *node.Options, _ *testkit.Camera) { o.KeepWarm = -1 })
+		b := start(t, func(o *node.Options, _ *testkit.Camera) { o.Settings = settings(t, "keep_warm=0s") })
 		for i := range 300 {
 			b.say("porch/cmd", fmt.Sprintf("start viewer=f%d for=1m", i))
 		}

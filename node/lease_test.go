@@ -98,7 +98,7 @@ func TestLeasesAddUp(t *testing.T) {
 
 func TestManualLease(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b := start(t, func(o *node.Options, _ *testkit.Camera) { o.MaxStream, o.KeepWarm = time.Minute, -1 })
+		b := start(t, func(o *node.Options, _ *testkit.Camera) { o.Settings = settings(t, "max_stream=1m", "keep_warm=0s") })
 		b.say("porch/cmd", "start")
 		b.pass(59 * time.Second)
 		if b.camera.Open.Load() != 1 {
@@ -199,7 +199,7 @@ func TestStateAtMostOnceASecond(t *testing.T) {
 // camera of ten a second.
 func TestNewestFirst(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b := start(t, func(o *node.Options, _ *testkit.Camera) { o.PreviewEvery = time.Hour })
+		b := start(t, func(o *node.Options, _ *testkit.Camera) { o.Settings = settings(t, "preview_every=1h") })
 		b.broker.set(func(x *broker) { x.slow = time.Second })
 		b.say("porch/cmd", "start viewer=w for=1h")
 		b.pass(15 * time.Second)

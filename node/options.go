@@ -33,17 +33,15 @@ type Options struct {
 	Size    wire.Size
 	FPS     float64
 	Quality int
+	// Settings are the others, as the configuration has them; those that are missing have
+	// the defaults of package wire.
+	Settings []wire.Change
 	// Orientation is written into pictures as EXIF Orientation, 1 to 8; 0 is 1.
 	Orientation int
 
-	KeepWarm       time.Duration // camera stays open after the last lease; 0 is 10 s, negative is not at all
-	MaxStream      time.Duration // longest lease without renewal; 0 is 10 min, negative is no end
-	PreviewEvery   time.Duration // between previews of a live stream; 0 is 1 s
-	StatsEvery     time.Duration // between heartbeats; 0 is 30 s
-	SnapEvery      time.Duration // scheduled snapshots; 0 is never
-	FirstPicture   time.Duration // a picture for preview within it after the start and after privacy; 0 is none
-	MaxImageBytes  int           // larger pictures are never sent; 0 is 900,000
-	ForgetPictures bool          // previews and snapshots are not retained
+	StatsEvery    time.Duration // between heartbeats; 0 is 30 s
+	FirstPicture  time.Duration // a picture for preview within it after the start and after privacy; 0 is none
+	MaxImageBytes int           // larger pictures are never sent; 0 is 900,000
 
 	Version string // of the program
 	Host    string // where the node runs
@@ -65,7 +63,6 @@ type Options struct {
 
 // Defaults and limits of a node.
 const (
-	defaultFPS      = 10
 	stateEvery      = time.Second            // topics.md: state at most once a second
 	helloSpread     = 500 * time.Millisecond // topics.md: hello to _all is answered after 0 to 500 ms
 	firstPicture    = 15 * time.Second       // unless the source says otherwise
@@ -95,27 +92,11 @@ func (o Options) withDefaults() Options {
 	if o.Name == "" {
 		o.Name = string(o.ID)
 	}
-	if o.FPS == 0 {
-		o.FPS = defaultFPS
-	}
 	if o.MaxImageBytes == 0 {
 		o.MaxImageBytes = 900_000
 	}
-	o.KeepWarm = duration(o.KeepWarm, 10*time.Second)
-	o.MaxStream = duration(o.MaxStream, 10*time.Minute)
-	o.PreviewEvery = duration(o.PreviewEvery, time.Second)
-	o.StatsEvery = duration(o.StatsEvery, 30*time.Second)
-	return o
-}
-
-// duration gives 0 its default and makes negative values 0, which then means
-// "none" or "no end".
-func duration(d, def time.Duration) time.Duration {
-	switch {
-	case d == 0:
-		return def
-	case d < 0:
-		return 0
+	if o.StatsEvery == 0 {
+		o.StatsEvery = 30 * time.Second
 	}
-	return d
+	return o
 }

@@ -100,9 +100,9 @@ func (p *publisher) snapshot(pic *picture, served []request, now time.Time) {
 }
 
 func (p *publisher) send(s *snapshotMessage, now time.Time) {
-	s.retain = p.demand.settings.retain
+	s.retain = p.demand.settings.on(wire.SetRetainPictures)
 	p.outbox.add(delivery{snapshot: s})
-	p.preview = now.Add(p.demand.settings.previewEvery)
+	p.preview = now.Add(p.demand.settings.duration(wire.SetPreviewEvery))
 	p.changed()
 }
 
@@ -137,7 +137,7 @@ func (p *publisher) sendLive(pic *picture, now time.Time) {
 	}
 	msgs := []wire.Message{pic.message(p.message(wire.KindFrame, nil))}
 	if !now.Before(p.preview) {
-		p.preview = now.Add(p.demand.settings.previewEvery)
+		p.preview = now.Add(p.demand.settings.duration(wire.SetPreviewEvery))
 		msgs = append(msgs, pic.message(p.message(wire.KindPreview, nil)))
 	}
 	p.live.put(msgs)
@@ -147,7 +147,7 @@ func (p *publisher) sendLive(pic *picture, now time.Time) {
 // what was last seen.
 func (p *publisher) keepLast() {
 	pic := p.newest.picture
-	if !p.demand.settings.retain || pic == nil || !pic.fits(p.limit.most()) || p.demand.settings.private {
+	if !p.demand.settings.on(wire.SetRetainPictures) || pic == nil || !pic.fits(p.limit.most()) || p.demand.settings.private {
 		return
 	}
 	last := p.message(wire.KindPreview, pic.bytes())

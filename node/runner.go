@@ -112,7 +112,7 @@ func (r *runner) idleClose() time.Time {
 	if r.idleSince.IsZero() || r.profile().Instant || r.open.brief {
 		return r.idleSince
 	}
-	return r.idleSince.Add(r.demand.settings.keepWarm)
+	return r.idleSince.Add(r.demand.settings.duration(wire.SetKeepWarm))
 }
 
 func (r *runner) closeIdle(now time.Time) {

@@ -1,6 +1,10 @@
 package node
 
-import "time"
+import (
+	"time"
+
+	"camqtt/internal/wire"
+)
 
 // schedule asks for the scheduled snapshots.
 type schedule struct {
@@ -15,9 +19,9 @@ func (s *schedule) next() time.Time { return s.at }
 
 // run asks for a snapshot that is due. It follows a change of snap_every.
 func (s *schedule) run(now time.Time) {
-	late := due(s.at, now)
-	if late || s.every != s.settings.snapEvery {
-		s.every, s.at = s.settings.snapEvery, time.Time{}
+	late, every := due(s.at, now), s.settings.duration(wire.SetSnapEvery)
+	if late || s.every != every {
+		s.every, s.at = every, time.Time{}
 		if s.every > 0 {
 			s.at = now.Add(s.every)
 		}

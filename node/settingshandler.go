@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"camqtt/internal/wire"
-	"camqtt/node/camera"
 )
 
 // settingsHandler carries out the messages on set and set/<key>, in their order. While a
@@ -87,8 +86,8 @@ func (h *settingsHandler) handle(x note, kind wire.Kind) {
 	}
 	r := &settingsRequest{changes: changes, id: id, at: x.at}
 	for _, c := range changes {
-		if text := unsupported(c.Setting, h.runner.profile().Caps); text != "" {
-			h.responder.reply(r.result(wire.Unsupported, text))
+		if row, _ := wire.RowOf(c.Setting); row.Needs != "" && !slices.Contains(h.runner.profile().Caps, row.Needs) {
+			h.responder.reply(r.result(wire.Unsupported, row.Lacking))
 			return
 		}
 	}
@@ -107,21 +106,6 @@ func (h *settingsHandler) follow(x note, kind wire.Kind) {
 		r.changes = []wire.Change{{Setting: wire.SetPrivacy, On: on}}
 		h.begin(r)
 	}
-}
-
-// unsupported says why a camera with caps cannot do what a setting asks, or "".
-func unsupported(s wire.Setting, caps []string) string {
-	switch {
-	case s == wire.SetMotion:
-		return "this camera has no motion detection"
-	case s == wire.SetSize && !slices.Contains(caps, camera.CapSize):
-		return "the size of this camera cannot be changed"
-	case s == wire.SetQuality && !slices.Contains(caps, camera.CapQuality):
-		return "the quality of this camera cannot be changed"
-	case s == wire.SetFlash && !slices.Contains(caps, camera.CapFlash):
-		return "this camera has no lamp that can be set, or none is known before its first picture"
-	}
-	return ""
 }
 
 // begin carries out a request, at once or when a change of privacy is on disk.
@@ -159,7 +143,7 @@ func (h *settingsHandler) carryOut(r *settingsRequest) {
 		h.settings.apply(c, h.configured, h.runner.profile().Caps)
 		names = append(names, string(c.Setting))
 	}
-	h.kept.set(r.changes, h.settings.texts())
+	h.kept.set(r.changes)
 	h.changed()
 	h.log.Info("settings changed", "keys", strings.Join(names, " "))
 	h.runner.run(time.Now())

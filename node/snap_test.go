@@ -234,7 +234,7 @@ func TestLateSnapshot(t *testing.T) {
 // TestHeldPicturesAreBounded takes scheduled pictures through a long outage.
 func TestHeldPicturesAreBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b := start(t, func(o *node.Options, _ *testkit.Camera) { o.SnapEvery = 10 * time.Second })
+		b := start(t, func(o *node.Options, _ *testkit.Camera) { o.Settings = settings(t, "snap_every=10s") })
 		b.cut()
 		b.broker.take()
 		b.pass(5 * time.Minute)
@@ -250,7 +250,7 @@ func TestHeldPicturesAreBounded(t *testing.T) {
 
 func TestScheduledSnapshot(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b := start(t, func(o *node.Options, _ *testkit.Camera) { o.SnapEvery = time.Minute })
+		b := start(t, func(o *node.Options, _ *testkit.Camera) { o.Settings = settings(t, "snap_every=1m") })
 		b.broker.take()
 		b.pass(3*time.Minute + time.Second)
 		got := b.broker.take()

@@ -58,7 +58,7 @@ func (s *statePublisher) state() wire.State {
 	state := wire.State{
 		Streaming: s.demand.leases.any(),
 		Viewers:   len(s.demand.leases.held),
-		Quality:   s.settings.quality,
+		Quality:   s.settings.quality(),
 		Privacy:   s.settings.private && s.privacy.confirmed && s.runner.open == nil,
 		Warm:      s.runner.warm(),
 		Warning:   s.warning(),
@@ -71,7 +71,7 @@ func (s *statePublisher) state() wire.State {
 			state.FPS = min(state.FPS, most)
 		}
 	}
-	if f := s.settings.flash; f != 0 {
+	if f := s.settings.flash(); f != 0 {
 		f = max(f, 0)
 		state.Flash = &f
 	}
@@ -81,8 +81,8 @@ func (s *statePublisher) state() wire.State {
 	if state.Quality == 0 {
 		state.Quality = s.kept.now.Last.Quality
 	}
-	if s.settings.size != (wire.Size{}) {
-		state.Size = s.settings.size.String()
+	if s.settings.size() != (wire.Size{}) {
+		state.Size = s.settings.size().String()
 	}
 	return state
 }

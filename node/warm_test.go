@@ -115,7 +115,7 @@ func TestTookCoversSettling(t *testing.T) {
 		t.Fatal(err)
 	}
 	bubble(t, func(t *testing.T) {
-		b := start(t, func(o *node.Options, _ *testkit.Camera) { o.Source, o.KeepWarm = source, time.Minute })
+		b := start(t, func(o *node.Options, _ *testkit.Camera) { o.Source, o.Settings = source, settings(t, "keep_warm=1m") })
 		b.broker.take()
 		b.say("porch/cmd", "start for=1h") // keeps a source open that costs nothing to open
 		b.say("porch/cmd", "snap")

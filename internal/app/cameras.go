@@ -105,8 +105,7 @@ func (f *fleet) nodeOptions(c config.Camera, log *slog.Logger) (node.Options, fu
 	o := node.Options{
 		ID: c.ID, Base: f.cfg.Base, Name: c.Name, Source: source, Log: log,
 		Size: c.Size, FPS: c.FPS, Quality: c.Quality, Orientation: orientation(c.Rotate, source),
-		KeepWarm: orNone(c.KeepWarm), MaxStream: orNone(c.MaxStream), PreviewEvery: c.PreviewEvery, StatsEvery: c.StatsEvery,
-		SnapEvery: c.SnapEvery, MaxImageBytes: c.MaxImageBytes, ForgetPictures: !c.RetainPictures,
+		StatsEvery: c.StatsEvery, MaxImageBytes: c.MaxImageBytes, Settings: settingsOf(c),
 		Version: number, Host: f.host, Store: keep, Given: settingsAmong(f.o.Given[c.ID]), FirstPicture: firstPicture,
 	}
 	if remote(c) {
@@ -166,12 +165,15 @@ func orientation(rotate string, s camera.Source) int {
 }
 
 // settle turns a configured settling time into what camera takes for it: there 0
-// leaves it to the source.
+// leaves it to the source, and less is none.
 func settle(s config.Settle) time.Duration {
-	if s < 0 {
+	switch {
+	case s < 0:
 		return 0
+	case s == 0:
+		return -1
 	}
-	return orNone(time.Duration(s))
+	return time.Duration(s)
 }
 
 // nodeSubscriptions are those of a camera's node.
@@ -194,10 +196,12 @@ func settingsAmong(keys []string) []wire.Setting {
 	return all
 }
 
-// orNone turns a configured 0, which is none, into what node and camera take for it.
-func orNone(d time.Duration) time.Duration {
-	if d == 0 {
-		return -1
+// settingsOf are the settings that the configuration hands over to the node.
+func settingsOf(c config.Camera) (all []wire.Change) {
+	for key, value := range c.Settings {
+		if change, err := wire.ParseChange(key, fmt.Sprint(value)); err == nil { // the configuration has been checked
+			all = append(all, change)
+		}
 	}
-	return d
+	return all
 }

@@ -194,14 +194,8 @@ type Camera struct {
 	Check  string `yaml:"check"`  // "auto", "full" or "markers": how closely pictures are looked at
 	Settle Settle `yaml:"settle"` // how long exposure may take to become steady
 
-	SnapEvery    time.Duration `yaml:"snap_every"`    // between scheduled snapshots; 0 is never
-	KeepWarm     time.Duration `yaml:"keep_warm"`     // open after the last viewer; 0 is not at all
-	MaxStream    time.Duration `yaml:"max_stream"`    // longest stream without renewal; 0 is no end
-	PreviewEvery time.Duration `yaml:"preview_every"` // between previews of a live stream
-	StatsEvery   time.Duration `yaml:"stats_every"`   // between heartbeats
-
-	MaxImageBytes  int  `yaml:"max_image_bytes"` // larger pictures are never sent
-	RetainPictures bool `yaml:"retain_pictures"` // previews and snapshots stay at the broker
+	StatsEvery    time.Duration `yaml:"stats_every"`     // between heartbeats
+	MaxImageBytes int           `yaml:"max_image_bytes"` // larger pictures are never sent
 
 	// Who may send pictures, when the source is push: whoever knows the token, from
 	// these addresses. PushToken is what was in PushTokenFile when that is given;
@@ -209,6 +203,9 @@ type Camera struct {
 	PushToken     Secret `yaml:"push_token"`
 	PushTokenFile string `yaml:"push_token_file"`
 	PushFrom      string `yaml:"push_from"`
+
+	// Settings are those that are handed over to the node: [wire.SettingRow].Passed.
+	Settings map[string]any `yaml:",inline"`
 }
 
 // Log says what is logged and how.

@@ -229,7 +229,7 @@ func pushKeys() []Key {
 }
 
 func cameraKeys() []Key {
-	return []Key{
+	return slices.Concat([]Key{
 		one("cameras.<id>.id", "", wire.ParseID),
 		optional("cameras.<id>.name", wire.ParseName),
 		one("cameras.<id>.source", "", source),
@@ -239,17 +239,41 @@ func cameraKeys() []Key {
 		one("cameras.<id>.rotate", "0", oneOf("0", "90", "180", "270", "hflip", "vflip")),
 		one("cameras.<id>.check", "auto", oneOf("auto", "full", "markers")),
 		one("cameras.<id>.settle", "auto", settle),
-		one("cameras.<id>.snap_every", "0", periodOrNone),
-		one("cameras.<id>.keep_warm", "10s", duration),
-		one("cameras.<id>.max_stream", "10m", periodOrNone),
-		one("cameras.<id>.preview_every", "1s", period),
+	}, settingKeys(), []Key{
 		one("cameras.<id>.stats_every", "30s", period),
 		one("cameras.<id>.max_image_bytes", "900000", imageBytes),
-		one("cameras.<id>.retain_pictures", "true", yesNo),
 		optional("cameras.<id>.push_token", token),
 		file("cameras.<id>.push_token_file"),
 		optional("cameras.<id>.push_from", networks),
+	})
+}
+
+// settingKeys are the settings that are handed over to a camera's node without more being
+// known of them.
+func settingKeys() (keys []Key) {
+	for _, row := range wire.SettingRows() {
+		if name := cameraPrefix + string(row.Setting); row.Passed {
+			keys = append(keys, settingKey(name, row))
+		}
 	}
+	return keys
+}
+
+func settingKey(name string, row wire.SettingRow) Key {
+	switch {
+	case row.Type == wire.Switch:
+		return one(name, row.Default, yesNo)
+	case row.Type == wire.Duration && row.Never:
+		return one(name, row.Default, periodOrNone)
+	case row.Type == wire.Duration && row.Least == 0:
+		return one(name, row.Default, duration)
+	case row.Type == wire.Duration:
+		return one(name, row.Default, period)
+	}
+	return one(name, row.Default, func(s string) (string, error) {
+		_, err := wire.ParseChange(string(row.Setting), s)
+		return s, err
+	})
 }
 
 // ownKeys are about the program itself.

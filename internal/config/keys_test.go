@@ -28,7 +28,15 @@ func fieldKeys(t reflect.Type, up string) (keys []string) {
 		return fieldKeys(t.Elem(), up+".<id>")
 	case t.Kind() == reflect.Struct:
 		for i := range t.NumField() {
-			name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+			name, inline, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+			if inline == "inline" { // settings of cameras
+				for _, row := range wire.SettingRows() {
+					if row.Passed {
+						keys = append(keys, up+"."+string(row.Setting))
+					}
+				}
+				continue
+			}
 			keys = append(keys, fieldKeys(t.Field(i).Type, strings.TrimPrefix(up+"."+name, "."))...)
 		}
 		return keys
@@ -46,6 +54,20 @@ func TestKeysAreTheFields(t *testing.T) {
 	slices.Sort(fields)
 	if !slices.Equal(names, fields) {
 		t.Errorf("keys\n%q\nfields\n%q", names, fields)
+	}
+}
+
+// TestSettingsAreKeys finds a key with the same default for every setting of a camera that
+// can be configured.
+func TestSettingsAreKeys(t *testing.T) {
+	defaults := map[string]string{}
+	for _, k := range config.Keys() {
+		defaults[k.Name] = k.Default
+	}
+	for _, row := range wire.SettingRows() {
+		if def, ok := defaults["cameras.<id>."+string(row.Setting)]; def != row.Default || ok != (row.Default != "") {
+			t.Errorf("the key of %s has the default %q (%v), package wire %q", row.Setting, def, ok, row.Default)
+		}
 	}
 }
 

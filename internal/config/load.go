@@ -177,6 +177,14 @@ func (t *tree) withDefaults() (*viper.Viper, error) {
 func (t *tree) decode(v *viper.Viper) (*Config, error) {
 	var list []any
 	for _, c := range t.cameras {
+		settings := map[string]any{}
+		for _, row := range wire.SettingRows() {
+			if key := string(row.Setting); row.Passed {
+				settings[key] = c.values[key]
+				delete(c.values, key)
+			}
+		}
+		c.values["settings"] = settings
 		list = append(list, c.values)
 	}
 	v.Set(camerasKey, list)

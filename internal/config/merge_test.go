@@ -65,8 +65,11 @@ func TestDefaults(t *testing.T) {
 		Push:          push,
 		Cameras: []config.Camera{{
 			ID: "front", Name: "front", Source: "test:", FPS: 10, Rotate: "0", Check: "auto", Settle: -1,
-			KeepWarm: 10 * time.Second, MaxStream: 10 * time.Minute, PreviewEvery: time.Second,
-			StatsEvery: 30 * time.Second, MaxImageBytes: 900_000, RetainPictures: true,
+			StatsEvery: 30 * time.Second, MaxImageBytes: 900_000,
+			Settings: map[string]any{
+				"keep_warm": 10 * time.Second, "max_stream": 10 * time.Minute, "preview_every": time.Second,
+				"snap_every": time.Duration(0), "retain_pictures": true,
+			},
 		}},
 		State: "auto",
 		Log:   config.Log{Level: "info", Format: "text"},
@@ -132,7 +135,11 @@ log: {level: debug, format: json}
 		Cameras: []config.Camera{{
 			ID: "1", Name: "Größe – 1", Source: "http://user:p@ss@esp32/",
 			Size: wire.Size{Width: 1280, Height: 720}, FPS: 0.2, Quality: 75, Rotate: "hflip", Check: "full", Settle: 0,
-			SnapEvery: 90 * time.Minute, PreviewEvery: 2 * time.Second, StatsEvery: time.Minute,
+			StatsEvery: time.Minute,
+			Settings: map[string]any{
+				"keep_warm": time.Duration(0), "max_stream": time.Duration(0), "preview_every": 2 * time.Second,
+				"snap_every": 90 * time.Minute, "retain_pictures": false,
+			},
 			MaxImageBytes: 2_500_000,
 		}},
 		Log: config.Log{Level: "debug", Format: "json"},
@@ -203,8 +210,8 @@ func TestCamerasMergeByID(t *testing.T) {
 	if c := cfg.Cameras[0]; c.Quality != 1 {
 		t.Errorf("quality %d, want 1 of the first file", c.Quality)
 	}
-	if c := cfg.Cameras[1]; c.MaxStream != time.Hour {
-		t.Errorf("max_stream %s, want 1h", c.MaxStream)
+	if most := cfg.Cameras[1].Settings["max_stream"]; most != time.Hour {
+		t.Errorf("max_stream %s, want 1h", most)
 	}
 }
 

@@ -17,11 +17,7 @@ func obey(topic, payload string) (string, error) {
 	}
 	if key, set := strings.CutPrefix(string(kind), "set/"); set {
 		c, err := wire.ParseSetKey(key, []byte(payload))
-		understood := fmt.Sprintf("%s %v %v %d %s %v", id, c.Setting, c.FPS, c.Quality, c.Size, c.On)
-		if c.Flash != 0 {
-			understood += fmt.Sprintf(" %d", c.Flash)
-		}
-		return understood, err
+		return fmt.Sprintf("%s %v=%s", id, c.Setting, c.Value()), err
 	}
 	c, err := wire.ParseCommand([]byte(payload), time.Now())
 	return fmt.Sprintf("%s %s", id, c.Words()), err
@@ -43,20 +39,20 @@ func TestCommandsAreObeyed(t *testing.T) {
 	send("snap", text("snap", "payload_press"), "front snap")
 	send("live", text("live", "payload_on"), "front start")
 	send("live", text("live", "payload_off"), "front stop")
-	send("privacy", text("privacy", "payload_on"), "front privacy 0 0  true")
-	send("privacy", text("privacy", "payload_off"), "front privacy 0 0  false")
-	send("fps", text("fps", "min"), "front fps 0.1 0  false")
-	send("fps", text("fps", "max"), "front fps 30 0  false")
-	send("quality", text("quality", "min"), "front quality 0 1  false")
-	send("quality", text("quality", "max"), "front quality 0 100  false")
-	send("flash", text("flash", "min"), "front flash 0 0  false")
-	send("flash", text("flash", "max"), "front flash 0 0  false 100")
+	send("privacy", text("privacy", "payload_on"), "front privacy=true")
+	send("privacy", text("privacy", "payload_off"), "front privacy=false")
+	send("fps", text("fps", "min"), "front fps=0.1")
+	send("fps", text("fps", "max"), "front fps=30")
+	send("quality", text("quality", "min"), "front quality=1")
+	send("quality", text("quality", "max"), "front quality=100")
+	send("flash", text("flash", "min"), "front flash=0")
+	send("flash", text("flash", "max"), "front flash=100")
 	options := comps["size"]["options"].([]any)
 	if len(options) != 3 {
 		t.Errorf("options %v, want the camera's three sizes", options)
 	}
 	for _, o := range options {
-		send("size", fmt.Sprint(o), "front size 0 0 "+fmt.Sprint(o)+" false")
+		send("size", fmt.Sprint(o), "front size="+fmt.Sprint(o))
 	}
 	sent := 0
 	for key, c := range comps {

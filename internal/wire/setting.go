@@ -2,8 +2,8 @@ package wire
 
 import (
 	"fmt"
-	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -13,97 +13,197 @@ import (
 // Setting names something of a camera that can be changed while it runs.
 type Setting string
 
-// The settings of cam/<id>/set/<key>. They survive a restart of the node, unless its
-// configuration has changed.
+// The settings of cam/<id>/set/<key>.
 const (
-	SetReset          Setting = "reset"           // all: every setting but privacy returns to the configuration
-	SetFPS            Setting = "fps"             // most pictures per second
-	SetSize           Setting = "size"            // greatest size, WIDTHxHEIGHT
-	SetQuality        Setting = "quality"         // 1 to 100
-	SetFlash          Setting = "flash"           // brightness of the lamp in percent, 0 to 100, or on or off
-	SetPrivacy        Setting = "privacy"         // on: camera closed, everything refused
-	SetName           Setting = "name"            // what people read, 1 to 64 characters
-	SetPreviewEvery   Setting = "preview_every"   // duration, 1s to 24h
-	SetKeepWarm       Setting = "keep_warm"       // duration, 0s to 24h
-	SetMaxStream      Setting = "max_stream"      // duration, 0s (never ends) to 24h
-	SetSnapEvery      Setting = "snap_every"      // duration, 0s (never) or 1s to 24h
-	SetRetainPictures Setting = "retain_pictures" // on or off
-	SetMotion         Setting = "motion"          // on or off, where the camera has motion detection
+	SetReset          Setting = "reset"
+	SetFPS            Setting = "fps"
+	SetSize           Setting = "size"
+	SetQuality        Setting = "quality"
+	SetFlash          Setting = "flash"
+	SetPrivacy        Setting = "privacy"
+	SetName           Setting = "name"
+	SetPreviewEvery   Setting = "preview_every"
+	SetKeepWarm       Setting = "keep_warm"
+	SetMaxStream      Setting = "max_stream"
+	SetSnapEvery      Setting = "snap_every"
+	SetRetainPictures Setting = "retain_pictures"
+	SetMotion         Setting = "motion"
 )
 
-// Settings returns every setting in the order of topics.md.
-func Settings() []Setting {
-	return []Setting{
-		SetReset, SetFPS, SetSize, SetQuality, SetFlash, SetPrivacy, SetName, SetPreviewEvery,
-		SetKeepWarm, SetMaxStream, SetSnapEvery, SetRetainPictures, SetMotion,
+// SettingType is what the value of a setting is.
+type SettingType int
+
+// The types of settings, with the field of [Change] that holds the value.
+const (
+	Word     SettingType = iota // Text: one certain word
+	Rate                        // Number, pictures per second
+	Percent                     // Number, a whole one up to 100; of a lamp also on and off
+	Area                        // Size
+	Switch                      // On
+	Text                        // Text
+	Duration                    // Duration
+)
+
+// SettingRow is all that is fixed of one setting. Adding a setting is a row here, what a node
+// does with the value, a row in topics.md and, if it can be configured, in configs/full.yaml.
+type SettingRow struct {
+	Setting Setting
+	Type    SettingType
+	Least   time.Duration // of a Duration; 0: it may be none
+	Never   bool          // a Duration may also be 0, which is never
+	// Default is what the key of a camera's configuration is without being given. Passed
+	// means that the configuration hands its value over without knowing more of it.
+	Default string
+	Passed  bool
+	Kept    bool   // a node keeps it with the others; privacy is kept by itself
+	Needs   string // what the camera must be able to; see [Info].Caps
+	Lacking string // what a camera says that is not able to
+	Meaning string // in topics.md
+}
+
+// SettingRows returns every setting in the order of topics.md.
+func SettingRows() []SettingRow {
+	return []SettingRow{
+		{Setting: SetReset, Meaning: "`all`: every setting but `privacy` returns to the configuration"},
+		{Setting: SetFPS, Type: Rate, Default: "10", Kept: true, Meaning: "most pictures per second"},
+		{
+			Setting: SetSize, Type: Area, Default: `""`, Kept: true, Needs: "size",
+			Lacking: "the size of this camera cannot be changed", Meaning: "greatest size, `1280x720`",
+		},
+		{
+			Setting: SetQuality, Type: Percent, Default: "0", Kept: true, Needs: "quality",
+			Lacking: "the quality of this camera cannot be changed", Meaning: "1 to 100",
+		},
+		{
+			Setting: SetFlash, Type: Percent, Kept: true, Needs: "flash",
+			Lacking: "this camera has no lamp that can be set, or none is known before its first picture",
+			Meaning: "brightness of the camera's lamp in percent, `0` (off) to `100`, or `on`, `off`; `unsupported` where there is none",
+		},
+		{
+			Setting: SetPrivacy, Type: Switch,
+			Meaning: "`on`: the camera is closed, pictures that wait are thrown away, every `snap`, `still` and `start` gets `privacy`; " +
+				"the result comes when the camera is closed and the node has written it down, and no picture after it; `off`",
+		},
+		{Setting: SetName, Type: Text, Default: `""`, Kept: true, Meaning: "what people read, 1 to 64 characters"},
+		{
+			Setting: SetPreviewEvery, Type: Duration, Least: time.Second, Default: "1s", Passed: true, Kept: true,
+			Meaning: "duration, at least `1s`",
+		},
+		{Setting: SetKeepWarm, Type: Duration, Default: "10s", Passed: true, Kept: true, Meaning: "duration"},
+		{
+			Setting: SetMaxStream, Type: Duration, Never: true, Default: "10m", Passed: true, Kept: true,
+			Meaning: "duration; `0s` is no end",
+		},
+		{
+			Setting: SetSnapEvery, Type: Duration, Least: time.Second, Never: true, Default: "0", Passed: true, Kept: true,
+			Meaning: "duration between scheduled snapshots, at least `1s`; `0s` is never",
+		},
+		{Setting: SetRetainPictures, Type: Switch, Default: "true", Passed: true, Kept: true, Meaning: "`on` or `off`"},
+		{
+			Setting: SetMotion, Type: Switch, Needs: "motion", Lacking: "this camera has no motion detection",
+			Meaning: "`on` or `off`, where the camera has motion detection; else `unsupported`",
+		},
 	}
+}
+
+// Settings returns the name of every setting in the order of topics.md.
+func Settings() []Setting {
+	var all []Setting
+	for _, row := range SettingRows() {
+		all = append(all, row.Setting)
+	}
+	return all
+}
+
+// RowOf returns the row of a setting; ok is false where there is no such setting.
+func RowOf(s Setting) (row SettingRow, ok bool) {
+	rows := SettingRows()
+	i := slices.IndexFunc(rows, func(row SettingRow) bool { return row.Setting == s })
+	if i < 0 {
+		return row, false
+	}
+	return rows[i], true
 }
 
 // MaxNameLength is the greatest length of a camera's name in characters.
 const MaxNameLength = 64
 
 // Change is one setting with its new value; which field holds the value
-// follows from the setting.
+// follows from the setting's type.
 type Change struct {
 	Setting  Setting
-	FPS      float64
+	Number   float64
 	Size     Size
-	Quality  int
-	Flash    int // percent, 0 is off
 	On       bool
-	Name     string
+	Text     string
 	Duration time.Duration
+}
+
+// Value is the value as it is sent, in the form that [ParseChange] reads.
+func (c Change) Value() string {
+	row, _ := RowOf(c.Setting)
+	switch row.Type {
+	case Rate, Percent:
+		return strconv.FormatFloat(c.Number, 'g', -1, 64)
+	case Area:
+		return c.Size.String()
+	case Switch:
+		return strconv.FormatBool(c.On)
+	case Duration:
+		return c.Duration.String()
+	case Word, Text:
+	}
+	return c.Text
 }
 
 // ParseChange reads the plain value of one setting. Its errors are texts for
 // the asker: what was got, what would be right.
 func ParseChange(key, value string) (c Change, err error) {
-	c.Setting = Setting(key)
+	row, ok := RowOf(Setting(key))
+	if !ok {
+		names := strings.Trim(fmt.Sprint(Settings()), "[]")
+		return c, fmt.Errorf("%q is not a setting: want one of %s", echo(key), names)
+	}
+	c.Setting = row.Setting
 	value = strings.TrimSpace(value)
-	switch c.Setting {
-	case SetReset:
-		if value != "all" {
+	switch row.Type {
+	case Word:
+		if c.Text = value; value != "all" {
 			err = fmt.Errorf("%s %q: want all", key, echo(value))
 		}
-	case SetFPS:
-		c.FPS, err = ParseFPS(value)
-	case SetSize:
+	case Rate:
+		c.Number, err = ParseFPS(value)
+	case Percent:
+		parse := ParseQuality
+		if row.Setting == SetFlash {
+			parse = ParseFlash
+		}
+		var n int
+		n, err = parse(value)
+		c.Number = float64(n)
+	case Area:
 		c.Size, err = ParseSize(value)
-	case SetQuality:
-		c.Quality, err = ParseQuality(value)
-	case SetFlash:
-		c.Flash, err = ParseFlash(value)
-	case SetPrivacy, SetRetainPictures, SetMotion:
+	case Switch:
 		c.On, err = ParseBool(value)
-	case SetName:
-		c.Name, err = ParseName(value)
-	case SetPreviewEvery:
-		c.Duration, err = durationOf(key, value, time.Second)
-	case SetKeepWarm, SetMaxStream:
-		c.Duration, err = durationOf(key, value, 0)
-	case SetSnapEvery:
-		if c.Duration, err = durationOf(key, value, 0); err == nil && c.Duration > 0 && c.Duration < time.Second {
-			err = fmt.Errorf("%s %q: want 0s (never) or 1s to 24h", key, echo(value))
-		}
-	default:
-		names := make([]string, 0, len(Settings()))
-		for _, s := range Settings() {
-			names = append(names, string(s))
-		}
-		return c, fmt.Errorf("%q is not a setting: want one of %s", echo(key), strings.Join(names, " "))
+	case Text:
+		c.Text, err = ParseName(value)
+	case Duration:
+		c.Duration, err = row.duration(value)
 	}
 	return c, err
 }
 
-func durationOf(key, value string, least time.Duration) (time.Duration, error) {
+func (row SettingRow) duration(value string) (time.Duration, error) {
 	d, err := ParseDuration(value)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", key, err)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("%s: %w", row.Setting, err)
+	case row.Never && d == 0 || d >= row.Least:
+		return d, nil
+	case row.Never:
+		return 0, fmt.Errorf("%s %q: want 0s (never) or %s to 24h", row.Setting, echo(value), row.Least)
 	}
-	if d < least {
-		return 0, fmt.Errorf("%s %q: want at least %s", key, echo(value), least)
-	}
-	return d, nil
+	return 0, fmt.Errorf("%s %q: want at least %s", row.Setting, echo(value), row.Least)
 }
 
 // ParseName reads what people call a camera: 1 to 64 printable characters.
@@ -113,60 +213,4 @@ func ParseName(s string) (string, error) {
 		return "", fmt.Errorf("name %q: want 1 to %d printable characters", echo(s), MaxNameLength)
 	}
 	return s, nil
-}
-
-// ParseSetKey reads a message on cam/<id>/set/<key>. The error is a [*Refusal].
-func ParseSetKey(key string, payload []byte) (Change, error) {
-	if len(payload) > MaxCommandBytes {
-		return Change{}, &Refusal{Cmd: "set", Code: BadArgument, Text: fmt.Sprintf("the value has %d bytes: want at most %d", len(payload), MaxCommandBytes)}
-	}
-	c, err := ParseChange(key, string(plainText(payload)))
-	if err != nil {
-		return c, &Refusal{Cmd: "set", Code: BadArgument, Text: err.Error()}
-	}
-	return c, nil
-}
-
-// ParseSet reads a message on cam/<id>/set: a JSON object of settings, and
-// optionally an id that comes back in the result. All are checked before any
-// is returned. The error is a [*Refusal].
-func ParseSet(payload []byte) (changes []Change, id string, err error) {
-	refuse := func(text string) ([]Change, string, error) {
-		return nil, id, &Refusal{Cmd: "set", ID: id, Code: BadArgument, Text: text}
-	}
-	if len(payload) > MaxCommandBytes {
-		return refuse(fmt.Sprintf("the settings have %d bytes: want at most %d", len(payload), MaxCommandBytes))
-	}
-	fields, ok := jsonObject(plainText(payload))
-	if !ok || fields == nil {
-		return refuse(`the settings are not a JSON object: want such as {"fps":5,"quality":70}`)
-	}
-	if v, ok := scalar(fields["id"]); ok && validToken(v) {
-		id = v
-	}
-	delete(fields, "id")
-	if len(fields) == 0 {
-		return refuse(`no setting was given: want such as {"fps":5,"quality":70}`)
-	}
-	for _, s := range Settings() { // in a fixed order, so that results can be repeated
-		raw, given := fields[string(s)]
-		if !given {
-			continue
-		}
-		delete(fields, string(s))
-		v, ok := scalar(raw)
-		if !ok {
-			return refuse(string(s) + ": want text, a number, true or false")
-		}
-		c, err := ParseChange(string(s), v)
-		if err != nil {
-			return refuse(err.Error())
-		}
-		changes = append(changes, c)
-	}
-	for _, key := range slices.Sorted(maps.Keys(fields)) {
-		_, err := ParseChange(key, "")
-		return refuse(err.Error())
-	}
-	return changes, id, nil
 }

@@ -108,12 +108,32 @@ func TestCommandTable(t *testing.T) {
 }
 
 func TestSettingTable(t *testing.T) {
-	var got []wire.Setting
+	var got, want []string
 	for _, cells := range rows(t, "| setting | value |") {
-		got = append(got, wire.Setting(words(cells[0])[0]))
+		got = append(got, strings.Join(cells, " | "))
 	}
-	if want := wire.Settings(); !slices.Equal(got, want) {
-		t.Errorf("topics.md has settings %v, package wire %v", got, want)
+	for _, row := range wire.SettingRows() {
+		want = append(want, "`"+string(row.Setting)+"` | "+row.Meaning)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("topics.md has the settings\n%s\npackage wire has\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestSettingDefaults reads the defaults of all settings that can be configured, and what
+// Value writes of them.
+func TestSettingDefaults(t *testing.T) {
+	for _, row := range wire.SettingRows() {
+		if row.Default == "" || row.Default == `""` || row.Setting == wire.SetQuality { // quality: 0 is none
+			continue
+		}
+		c, err := wire.ParseChange(string(row.Setting), row.Default)
+		if err != nil {
+			t.Errorf("default of %s: %v", row.Setting, err)
+		}
+		if again, err := wire.ParseChange(string(row.Setting), c.Value()); err != nil || again != c {
+			t.Errorf("%s is written %q, which is read as %+v, %v", row.Setting, c.Value(), again, err)
+		}
 	}
 }
 

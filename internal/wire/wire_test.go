@@ -147,7 +147,7 @@ func TestCommandsRefused(t *testing.T) {
 
 func TestParseSet(t *testing.T) {
 	changes, id, err := wire.ParseSet([]byte(`{"quality":70,"fps":"5","id":"s1","privacy":true}`))
-	want := []wire.Change{{Setting: wire.SetFPS, FPS: 5}, {Setting: wire.SetQuality, Quality: 70}, {Setting: wire.SetPrivacy, On: true}}
+	want := []wire.Change{{Setting: wire.SetFPS, Number: 5}, {Setting: wire.SetQuality, Number: 70}, {Setting: wire.SetPrivacy, On: true}}
 	if err != nil || id != "s1" || len(changes) != 3 || changes[0] != want[0] || changes[1] != want[1] || changes[2] != want[2] {
 		t.Errorf("ParseSet = %+v, %q, %v", changes, id, err)
 	}
@@ -187,12 +187,12 @@ func TestParseSetKey(t *testing.T) {
 		}
 	}
 	for value, want := range map[string]wire.Change{
-		"quality 80.0":             {Setting: wire.SetQuality, Quality: 80},
-		"fps 5.0":                  {Setting: wire.SetFPS, FPS: 5},
+		"quality 80.0":             {Setting: wire.SetQuality, Number: 80},
+		"fps 5.0":                  {Setting: wire.SetFPS, Number: 5},
 		"size 320x240\x00":         {Setting: wire.SetSize, Size: wire.Size{Width: 320, Height: 240}},
-		"flash 50.0\r\n":           {Setting: wire.SetFlash, Flash: 50},
+		"flash 50.0\r\n":           {Setting: wire.SetFlash, Number: 50},
 		"privacy \xef\xbb\xbfTrue": {Setting: wire.SetPrivacy, On: true},
-		"name \"Front door\"":      {Setting: wire.SetName, Name: "Front door"},
+		"name \"Front door\"":      {Setting: wire.SetName, Text: "Front door"},
 	} {
 		key, value, _ := strings.Cut(value, " ")
 		if c, err := wire.ParseSetKey(key, []byte(value)); err != nil || c != want {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -125,6 +126,20 @@ func start(t *testing.T, change func(*node.Options, *testkit.Camera)) *bench {
 	go func() { b.done <- b.node.Serve(ctx) }() // ends with the test: end waits
 	b.connect()
 	return b
+}
+
+// settings reads settings of the configuration, such as "keep_warm=1m".
+func settings(t *testing.T, pairs ...string) (all []wire.Change) {
+	t.Helper()
+	for _, pair := range pairs {
+		key, value, _ := strings.Cut(pair, "=")
+		c, err := wire.ParseChange(key, value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, c)
+	}
+	return all
 }
 
 // bubble runs f on fake time; a goroutine left behind fails the test.
