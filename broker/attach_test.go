@@ -295,7 +295,7 @@ func TestBubble(t *testing.T) {
 			t.Errorf("Serve took %s to end", d)
 		}
 		ends.Wait()
-		if n := b.loads.out.Load(); n != 0 {
+		if n := b.buffers.Out(); n != 0 {
 			t.Errorf("%d buffers are not back", n)
 		}
 	})

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"camqtt/broker/internal/sendqueue"
+	"camqtt/broker/internal/sharedbuffer"
 	"camqtt/internal/access"
 	"camqtt/internal/mqtt"
 	"camqtt/internal/wire"
@@ -64,7 +66,7 @@ type Broker struct {
 	up    chan struct{} // closed when Attach may proceed
 	gone  chan struct{} // closed when Serve has ended
 
-	records sync.Pool // *[]byte, of writers that need room
+	records sendqueue.Records
 
 	serving sync.WaitGroup // accepted connections
 	clients sync.WaitGroup // every enlisted connection
@@ -87,7 +89,7 @@ type Broker struct {
 	subs *subscriptions
 	fans *fanCache
 
-	loads    loads
+	buffers  sharedbuffer.Pool
 	inbound  atomic.Int64 // bytes of large packets being received
 	retained *retained
 	cameras  cameras

@@ -185,7 +185,7 @@ func TestChaos(t *testing.T) {
 	t.Logf("%d rounds, %+v", n, b.Stats())
 	b.stop()
 	wg.Wait()
-	if n := b.loads.out.Load(); n != 0 {
+	if n := b.buffers.Out(); n != 0 {
 		t.Errorf("%d buffers are not back", n)
 	}
 	if s := b.Stats(); s.Recovered != 0 || s.Clients != 0 || s.Sessions > 16 { // 8 identifiers, and as many inside

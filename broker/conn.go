@@ -8,24 +8,21 @@ import (
 	"syscall"
 	"time"
 
+	"camqtt/broker/internal/sendqueue"
 	"camqtt/internal/access"
 	"camqtt/internal/mqtt"
 )
 
-// flushTime is how long a connection that is being closed may take to write the
-// ordinary packets already handed to it, such as a DISCONNECT.
-const flushTime = 250 * time.Millisecond
-
 // conn is one client's connection. Only its reader waits for the client.
 type conn struct {
 	b      *Broker
-	raw    net.Conn       // where bytes come from, and what is closed
-	line   net.Conn       // where bytes go; raw itself unless raw is Framed
-	framed Framed         // nil: packets go out bare
-	try    *attempt       // nil: the line cannot be written without blocking
-	gather *gatheringConn // nil: the line has none beneath
+	raw    net.Conn // where bytes come from, and what is closed
+	line   net.Conn // where bytes go; raw itself unless raw is Framed
+	framed bool
 	in     inbound
-	out    outbound
+	send   sendqueue.Sender
+	counts sendCounts
+	read   readDeadline
 	dump   dump
 	over   chan struct{} // closed when the session has let go of the connection
 	opened time.Time
@@ -53,109 +50,45 @@ type conn struct {
 	aliases map[uint16]string // topic aliases
 
 	kicked atomic.Pointer[mqtt.Code] // why the broker ended the connection
-
-	delivered, replaced, dropped, bytesOut atomic.Int64
-}
-
-// outbound is the sending half of a conn: what waits, and who is writing.
-type outbound struct {
-	mu      sync.Mutex
-	busy    bool           // somebody is writing; the queue is empty otherwise
-	writers sync.WaitGroup // counts busy
-	closed  bool
-	hungUp  bool      // raw is closed
-	armed   bool      // a write deadline is set
-	flushBy time.Time // when closed: how long what waits may still be written
-
-	queue    []item
-	first    int            // queue[first:] waits
-	removed  int            // items removed from the front of queue for good
-	pictures map[string]int // topic -> removed + index in queue
-	bytes    int            // ordinary bytes waiting
-	shares   shares         // of those, what each account has published
-	room     chan struct{}  // closed when ordinary bytes were taken or the connection closed
-
-	// Owned by whoever set busy.
-	head        [16]byte // framing of the packet being written
-	partial     [][]byte // rest of a packet that went out in part
-	holding     item     // that packet
-	holdingSize int      // and its size, framing included
 }
 
 func newConn(b *Broker, raw net.Conn) *conn {
 	c := &conn{b: b, raw: raw, line: raw, over: make(chan struct{}), opened: time.Now()}
-	if f, ok := raw.(Framed); ok {
-		c.framed, c.line = f, f.Line()
+	c.read.conn, c.counts.c = raw, c
+	line := sendqueue.Line{Conn: raw, Timeout: b.limits.WriteTimeout, Records: &b.records}
+	framed, ok := raw.(Framed)
+	if ok {
+		c.framed, c.line = true, framed.Line()
+		line.Conn, line.AppendHead = c.line, framed.AppendHead
 	}
-	switch s, encrypted := socket(c.line); {
-	case s != nil && !encrypted:
-		c.try = newAttempt(s)
-	case s != nil:
-		c.gather = gatherer(c.line)
-		newAttempt(s) // encrypted bytes cannot be tried, but the kernel's mark counts here too
-	}
-	if c.try == nil { // a TLS handshake writes before anything of ours does
+	c.send.Init(line, sendqueue.Limits{Bytes: b.limits.SendBytes, Pictures: b.limits.Pictures}, &c.counts)
+	if c.send.Socket() == nil { // a TLS handshake writes before anything of ours does
 		_ = c.line.SetWriteDeadline(time.Now().Add(b.limits.ConnectTime))
 	}
-	_ = raw.SetReadDeadline(time.Now().Add(b.limits.ConnectTime))
-	if c.framed != nil {
-		c.framed.Bind(c.control)
+	c.read.set(time.Now().Add(b.limits.ConnectTime))
+	if ok {
+		framed.Bind(c.control)
 	}
 	return c
 }
 
-// control takes a whole frame of the protocol beneath.
+// control sends a whole frame of the protocol beneath.
 func (c *conn) control(frame []byte) error {
-	if !c.push(item{head: frame, borrowed: true, bare: true}, needed) {
+	if !c.send.Push(sendqueue.Packet{Head: frame, Borrowed: true, Framed: true}, sendqueue.Needed) {
 		return net.ErrClosed
 	}
 	return nil
 }
 
-// Close ends the connection without waiting: pictures are let go at once, ordinary
-// packets get flushTime.
-func (c *conn) Close() error {
-	o := &c.out
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.closed {
-		return nil
-	}
-	c.shut()
-	if !o.busy {
-		c.hangUp()
-		return nil
-	}
-	_ = c.raw.SetReadDeadline(time.Unix(1, 0))
-	_ = c.line.SetWriteDeadline(o.flushBy)
-	return nil
+// reply sends a packet that the client cannot do without. false: it was not taken.
+func (c *conn) reply(p []byte) bool {
+	return c.send.Push(sendqueue.Packet{Head: p}, sendqueue.Needed)
 }
 
-// shut marks the connection closed. The caller holds out.mu.
-func (c *conn) shut() {
-	o := &c.out
-	o.closed, o.flushBy = true, time.Now().Add(flushTime)
-	c.dropPictures()
-	if o.room != nil {
-		close(o.room)
-		o.room = nil
-	}
-}
-
-func (c *conn) closed() bool {
-	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
-	return c.out.closed
-}
-
-// readBy sets the read deadline unless the connection is being closed, which has
-// set one of its own.
-func (c *conn) readBy(t time.Time) {
-	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
-	if !c.out.closed {
-		_ = c.raw.SetReadDeadline(t)
-	}
+// close ends the connection without waiting.
+func (c *conn) close() {
+	c.read.stop()
+	c.send.Close()
 }
 
 // kick ends the connection with a reason, which MQTT 5 clients are told.
@@ -164,10 +97,10 @@ func (c *conn) kick(why mqtt.Code) {
 	if c.established.Load() {
 		c.explains(why)
 	}
-	if c.established.Load() && c.version == 5 {
-		c.push(item{head: mqtt.EncodeDisconnect(why)}, needed)
+	if c.established.Load() && c.version == 5 { // MQTT 3 knows no DISCONNECT from a server
+		c.reply(mqtt.EncodeDisconnect(why))
 	}
-	_ = c.Close()
+	c.close()
 }
 
 // retire ends a connection whose client has opened another one. What the client sent
@@ -175,21 +108,21 @@ func (c *conn) kick(why mqtt.Code) {
 // so, if there is something to read, the reader gets a moment for it.
 func (c *conn) retire() {
 	if s, _ := socket(c.line); s != nil && unread(s) {
-		c.listen()
+		c.awaitEnd()
 	}
 	c.kick(mqtt.SessionTakenOver)
 }
 
-// listen waits for the connection's end, for flushTime at most. It waits in steps: a
+// awaitEnd waits for the connection's end, for a moment at most. It waits in steps: a
 // machine that stands still for a while takes one of them, not all, so that the reader
 // gets its moment afterwards.
-func (c *conn) listen() {
-	const steps = 10
+func (c *conn) awaitEnd() {
+	const steps, step = 10, 25 * time.Millisecond
 	for range steps {
 		select {
 		case <-c.over:
 			return
-		case <-time.After(flushTime / steps):
+		case <-time.After(step):
 		}
 	}
 }
@@ -206,8 +139,8 @@ func socket(c net.Conn) (s syscall.Conn, encrypted bool) {
 
 // receive reads from the line, cheaply where that can be had.
 func (c *conn) receive(p []byte) (int, error) {
-	if c.try != nil && c.framed == nil {
-		return c.try.read(p)
+	if s := c.send.Socket(); s != nil && !c.framed {
+		return s.Read(p)
 	}
 	return c.raw.Read(p)
 }
@@ -225,3 +158,73 @@ type nowhere struct{}
 
 func (nowhere) Network() string { return "none" }
 func (nowhere) String() string  { return "none" }
+
+// readDeadline is the deadline of a connection's reader.
+type readDeadline struct {
+	conn    net.Conn
+	mu      sync.Mutex
+	stopped bool
+}
+
+// set sets the deadline unless the reader was stopped.
+func (d *readDeadline) set(t time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.stopped {
+		_ = d.conn.SetReadDeadline(t)
+	}
+}
+
+// stop makes the reader end, once.
+func (d *readDeadline) stop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.stopped {
+		d.stopped = true
+		_ = d.conn.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// sendCounts counts what a connection is sent, and ends it when it takes no more.
+type sendCounts struct {
+	c                                      *conn
+	delivered, replaced, dropped, bytesOut atomic.Int64
+}
+
+// Sent counts a packet that was written.
+func (s *sendCounts) Sent(picture bool, bytes int) {
+	count := &s.c.b.count
+	s.bytesOut.Add(int64(bytes))
+	count.bytesOut.Add(int64(bytes))
+	if picture {
+		s.delivered.Add(1)
+		count.delivered.Add(1)
+	}
+}
+
+// Replaced counts a picture that a newer one has replaced.
+func (s *sendCounts) Replaced() {
+	s.replaced.Add(1)
+	s.c.b.count.replaced.Add(1)
+}
+
+// Dropped counts a message that found no room.
+func (s *sendCounts) Dropped() {
+	s.dropped.Add(1)
+	s.c.b.count.dropped.Add(1)
+}
+
+// Failed logs why the line takes no more.
+func (s *sendCounts) Failed(err error) {
+	if !wentAway(err) {
+		s.c.b.log.client(s.c, "connection does not take what it is sent", "err", err)
+	}
+}
+
+// HangUp ends the connection after its last byte.
+func (s *sendCounts) HangUp() {
+	s.c.read.stop()
+	if !s.c.halfClose() {
+		_ = s.c.raw.Close()
+	}
+}

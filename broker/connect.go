@@ -39,7 +39,7 @@ func (c *conn) connect(first byte, hl, n int) error {
 	}
 	c.b.count.joined() // before the answer: a client that has it is one of those connected
 	ack := c.connack(present, assigned)
-	answered := c.push(item{head: ack.Encode(c.version)}, needed)
+	answered := c.reply(ack.Encode(c.version))
 	if answered { // before the session can be taken over, of which the client is told
 		c.established.Store(true)
 	} else {
@@ -78,7 +78,7 @@ func (c *conn) refuse(pk *mqtt.ConnectPacket, code mqtt.Code, why error) error {
 	if p := &pk.Props; p.NoProblemInformation || p.MaximumPacketSize > 0 && p.MaximumPacketSize < uint32(len(ack.Encode(5))) {
 		ack.Reason = "" // [MQTT-3.1.2-29], [MQTT-3.2.2-19]
 	}
-	c.push(item{head: ack.Encode(c.version)}, needed)
+	c.reply(ack.Encode(c.version))
 	return fmt.Errorf("%w: %w", errRefused, why)
 }
 
@@ -89,7 +89,7 @@ func (c *conn) unacceptable(version byte, v *mqtt.Violation) error {
 	old := v.Code == mqtt.UnsupportedVersion || v.Code == mqtt.InvalidClientID
 	if v.Code != mqtt.Success && version > 0 && (version >= 5 || old) {
 		ack := mqtt.ConnackPacket{Code: v.Code}
-		c.push(item{head: ack.Encode(version)}, needed)
+		c.reply(ack.Encode(version))
 	}
 	return fmt.Errorf("read CONNECT: %w", v)
 }

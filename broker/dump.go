@@ -43,10 +43,10 @@ func (c *conn) answerAsked(asked []retainedAsk) {
 // no room. false: there is more.
 func (c *conn) sendDump(wait bool) bool {
 	for {
-		if !wait && c.full() {
+		if !wait && c.send.Full() {
 			return false
 		}
-		if wait && !c.roomy() {
+		if wait && !c.send.WaitRoom() {
 			return true
 		}
 		a, topic, ok := c.nextDump()

@@ -3,19 +3,21 @@ package broker
 import (
 	"time"
 
+	"camqtt/broker/internal/sendqueue"
+	"camqtt/broker/internal/sharedbuffer"
 	"camqtt/internal/mqtt"
 )
 
 // message is one published message on its way through the broker. It is not changed
 // once it was published.
 type message struct {
-	topic  string
-	kind   kind
-	cam    *camera // of a picture
-	load   *load   // never nil; borrowed unless the message is kept somewhere
-	qos    byte
-	retain bool
-	from   string // the publisher's client id, for no-local
+	topic   string
+	kind    kind
+	cam     *camera              // of a picture
+	payload *sharedbuffer.Buffer // never nil; borrowed unless the message is kept somewhere
+	qos     byte
+	retain  bool
+	from    string // the publisher's client id, for no-local
 	// account is that of the publisher, in a form that is different for every client
 	// without one.
 	account string
@@ -26,7 +28,7 @@ type message struct {
 
 // size is about what keeping a message costs.
 func (m *message) size() int {
-	n := len(m.topic) + len(m.load.b)
+	n := len(m.topic) + len(m.payload.Bytes)
 	if p := m.props; p != nil {
 		n += len(p.ContentType) + len(p.ResponseTopic) + len(p.CorrelationData)
 		for _, u := range p.User {
@@ -34,6 +36,11 @@ func (m *message) size() int {
 		}
 	}
 	return n
+}
+
+// picture gives the packet of a picture.
+func (m *message) picture(head []byte) sendqueue.Packet {
+	return sendqueue.Packet{Topic: m.topic, AtEnd: m.kind == snapshot, Counter: m.cam, Head: head, Payload: m.payload}
 }
 
 // expired reports whether a message may no longer be sent.
@@ -57,7 +64,7 @@ func (m *message) encode(d delivery) []byte {
 	if d.version == 5 {
 		p.Props = m.properties(d.ids)
 	}
-	return p.AppendHead(make([]byte, 0, 16+len(m.topic)), d.version, len(m.load.b))
+	return p.AppendHead(make([]byte, 0, 16+len(m.topic)), d.version, len(m.payload.Bytes))
 }
 
 // properties gives the MQTT 5 properties of a message for one receiver; nil is none.
@@ -102,7 +109,7 @@ func (h *heads) get(version byte, retain bool, ids []int) []byte {
 
 // message makes a message of a PUBLISH or a will. It keeps the payload.
 func (b *Broker) message(p *mqtt.PublishPacket, payload []byte, from string) *message {
-	m := &message{topic: p.Topic, load: plain(payload), qos: p.QoS, retain: p.Retain, from: from}
+	m := &message{topic: p.Topic, payload: sharedbuffer.Of(payload), qos: p.QoS, retain: p.Retain, from: from}
 	m.command, _ = cameraTopic(b.base, m.topic)
 	if id, k := picture(b.base, m.topic); k != ordinary {
 		m.kind, m.cam = k, b.cameras.get(id)

@@ -6,10 +6,12 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"camqtt/broker/internal/sharedbuffer"
 )
 
 func flightOf(account, what string, size int, command bool) *flight {
-	return &flight{m: &message{topic: what, account: account, command: command, load: plain(make([]byte, size))}}
+	return &flight{m: &message{topic: what, account: account, command: command, payload: sharedbuffer.Of(make([]byte, size))}}
 }
 
 func always(*flight) bool { return true }

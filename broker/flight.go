@@ -3,6 +3,7 @@ package broker
 import (
 	"time"
 
+	"camqtt/broker/internal/sendqueue"
 	"camqtt/internal/access"
 	"camqtt/internal/mqtt"
 )
@@ -17,18 +18,18 @@ type flight struct {
 // windowFull reports whether no more may be on its way now. The caller holds mu.
 func (s *session) windowFull() bool {
 	n := len(s.flights)
-	return n >= s.terms.window || n > 0 && (s.flying > s.b.limits.QueueBytes || s.conn.full())
+	return n >= s.terms.window || n > 0 && (s.flying > s.b.limits.QueueBytes || s.conn.send.Full())
 }
 
 // put hands a flight to the connection. false: the client does not take packets that
 // large. The caller holds mu.
 func (s *session) put(f *flight) bool {
 	head := f.m.encode(f.d)
-	if s.terms.max > 0 && len(head)+len(f.m.load.b) > s.terms.max {
+	if s.terms.max > 0 && len(head)+len(f.m.payload.Bytes) > s.terms.max {
 		return false
 	}
 	s.b.count.messagesOut.Add(1)
-	s.conn.push(item{head: head, load: f.m.load}, needed)
+	s.conn.send.Push(sendqueue.Packet{Head: head, Payload: f.m.payload}, sendqueue.Needed)
 	return true
 }
 
@@ -61,7 +62,7 @@ func (s *session) acknowledged(ack mqtt.AckPacket) *mqtt.Violation {
 		// The client remembers what the broker does not, as after a restart, and has to
 		// be told that it may forget. [MQTT-4.3.3-13]
 		if typ == mqtt.Pubrec && !refused && s.conn != nil {
-			s.conn.push(pubrel(id), needed)
+			s.conn.reply(pubrel(id))
 		}
 		return nil
 	}
@@ -72,7 +73,7 @@ func (s *session) acknowledged(ack mqtt.AckPacket) *mqtt.Violation {
 	case typ == mqtt.Pubrec && !refused: // [MQTT-4.3.3-4]
 		f.released = true
 		if s.conn != nil {
-			s.conn.push(pubrel(id), needed)
+			s.conn.reply(pubrel(id))
 		}
 		return nil
 	}
@@ -83,9 +84,7 @@ func (s *session) acknowledged(ack mqtt.AckPacket) *mqtt.Violation {
 	return nil
 }
 
-func pubrel(id uint16) item {
-	return item{head: mqtt.AckPacket{Type: mqtt.Pubrel, ID: id}.Encode(3)}
-}
+func pubrel(id uint16) []byte { return mqtt.AckPacket{Type: mqtt.Pubrel, ID: id}.Encode(3) }
 
 // resume gives the session a connection: what was on its way is sent again in its
 // order [MQTT-4.4.0-1], [MQTT-4.6.0-1], then what waited. Rights may have changed.
@@ -99,7 +98,7 @@ func (s *session) resume(c *conn, t terms) {
 		f.d.version, f.d.dup = t.version, true
 		switch {
 		case f.released:
-			c.push(pubrel(f.d.id), needed)
+			c.reply(pubrel(f.d.id))
 		case !s.b.allowed(t.who, access.Receive, f.m.topic), f.m.expired(time.Now()), !s.put(f):
 			s.drop(f)
 			continue

@@ -11,7 +11,6 @@ import (
 )
 
 var (
-	errFull   = errors.New("too much waits to be sent")
 	errLength = errors.New("remaining length takes more than four bytes [MQTT-2.2.3]")
 	errDone   = errors.New("client has said that it goes")
 )
@@ -209,10 +208,10 @@ func (in *inbound) await(c *conn) {
 	in.by = time.Time{}
 	switch {
 	case in.idle > 0:
-		c.readBy(time.Now().Add(in.idle))
+		c.read.set(time.Now().Add(in.idle))
 		in.limit = true
 	case in.limit:
-		c.readBy(time.Time{})
+		c.read.set(time.Time{})
 		in.limit = false
 	}
 }
@@ -223,6 +222,6 @@ func (in *inbound) begun(c *conn) {
 		return
 	}
 	in.by = time.Now().Add(c.b.limits.PacketTime)
-	c.readBy(in.by)
+	c.read.set(in.by)
 	in.limit = true
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"camqtt/broker/internal/sendqueue"
 	"camqtt/internal/access"
 )
 
@@ -81,7 +82,7 @@ func (b *Broker) give(t *target, h *heads) {
 		return
 	}
 	head := h.get(t.version, retain, t.ids)
-	if t.max > 0 && len(head)+len(m.load.b) > t.max {
+	if t.max > 0 && len(head)+len(m.payload.Bytes) > t.max {
 		return
 	}
 	// While announcements of snapshots wait for acknowledgements, a snapshot must not
@@ -97,10 +98,10 @@ func (b *Broker) give(t *target, h *heads) {
 // QoS 0 replace each other.
 func (c *conn) pushMessage(m *message, head []byte) {
 	if m.kind != ordinary && m.qos == 0 {
-		c.push(item{topic: m.topic, kind: m.kind, cam: m.cam, head: head, load: m.load}, newest)
+		c.send.Push(m.picture(head), sendqueue.Newest)
 		return
 	}
-	c.push(item{head: head, load: m.load, account: m.account}, droppable)
+	c.send.Push(sendqueue.Packet{Head: head, Payload: m.payload, Account: m.account}, sendqueue.Droppable)
 }
 
 // choose picks one member of a share group: the next one that is connected, else,
@@ -110,7 +111,7 @@ func choose(group []target, turn int, m *message) *target {
 	var away *target
 	for i := range group {
 		t := &group[(start+i)%len(group)]
-		if t.conn != nil && !t.conn.closed() {
+		if t.conn != nil && !t.conn.send.Closed() {
 			return t
 		}
 		if away == nil && min(m.qos, t.qos) > 0 {

@@ -135,7 +135,7 @@ func TestSnapshotFollowsItsMeta(t *testing.T) {
 	if want := []string{"snapshot/meta 0", "snapshot 0", "snapshot/meta 1", "snapshot/meta 2", "snapshot 2"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, wanted %q", got, want)
 	}
-	testkit.Until(t, "all buffers are back", func() bool { return b.loads.out.Load() == 0 })
+	testkit.Until(t, "all buffers are back", func() bool { return b.buffers.Out() == 0 })
 }
 
 // What MQTT 5 says of delivery holds on the lane too.
@@ -225,7 +225,7 @@ func TestStalledViewers(t *testing.T) {
 			pub.publish(t, fmt.Sprintf("cam/c%d/frame", cam), body, 0, false)
 			good.message(t)
 		}
-		most = max(most, b.loads.out.Load())
+		most = max(most, b.buffers.Out())
 	}
 	pub.sync(t) // the last one has been given to all
 	// Per stalled viewer at most a slot per topic and the packet being written; in
@@ -255,7 +255,7 @@ func TestStalledViewers(t *testing.T) {
 		}
 	}
 	b.stop()
-	if n := b.loads.out.Load(); n != 0 {
+	if n := b.buffers.Out(); n != 0 {
 		t.Errorf("%d buffers are not back", n)
 	}
 }
@@ -290,7 +290,7 @@ func TestStalledViewersAreGivenUp(t *testing.T) {
 		pub.sync(t)
 		return b.Stats().Clients == 1
 	})
-	testkit.Until(t, "all buffers are back", func() bool { return b.loads.out.Load() == 0 })
+	testkit.Until(t, "all buffers are back", func() bool { return b.buffers.Out() == 0 })
 }
 
 // A viewer over TLS is served by the drain goroutine.

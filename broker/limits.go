@@ -80,11 +80,6 @@ type Limits struct {
 	LogEvery    time.Duration // pause between two log lines of one kind; default 1 min
 }
 
-// The kernel keeps unsent bytes of a connection up to this mark only, so that the
-// newest picture is chosen late. Measured: a line of 250 KB/s shows pictures 0.7 s
-// old with it, 12 s old without.
-const unsentBytes = 64 << 10
-
 const defaultRetainedMessage = 256 << 10
 
 // DefaultLimits gives the limits that zero values stand for.

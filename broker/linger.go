@@ -18,24 +18,20 @@ const lingerTime = 2 * time.Second
 func (c *conn) explains(why mqtt.Code) {
 	told := c.version == 5 || !c.established.Load()
 	_, encrypted := socket(c.raw)
-	if c.framed == nil && why != mqtt.ServerShuttingDown && (told || !encrypted) {
+	if !c.framed && why != mqtt.ServerShuttingDown && (told || !encrypted) {
 		c.lingers.Store(true)
 	}
 }
 
-// halfClose ends the sending half of a connection in place of closing it, and makes the
-// reader stop. false: the connection has to be closed. The caller holds out.mu.
+// halfClose ends the sending half of a connection in place of closing it. false: the
+// connection has to be closed.
 func (c *conn) halfClose() bool {
 	if !c.lingers.Load() {
 		return false
 	}
 	half, plain := c.raw.(interface{ CloseWrite() error })
 	_, encrypted := socket(c.raw)
-	if !encrypted && (!plain || half.CloseWrite() != nil) {
-		return false
-	}
-	_ = c.raw.SetReadDeadline(time.Unix(1, 0))
-	return true
+	return encrypted || plain && half.CloseWrite() == nil
 }
 
 // linger waits until the client has closed a connection that was half closed, or for

@@ -85,7 +85,7 @@ func (b *Broker) serve(ctx context.Context, raw net.Conn, from net.Addr) error {
 		c.kick(mqtt.ServerShuttingDown)
 	})
 	err = b.establish(c)
-	_ = c.Close()
+	c.close()
 	c.in.giveBack(c)
 	b.leave(c)
 	b.speak(c)
@@ -94,7 +94,7 @@ func (b *Broker) serve(ctx context.Context, raw net.Conn, from net.Addr) error {
 	}
 	close(c.over)
 	c.dump.senders.Wait()
-	c.out.writers.Wait()
+	c.send.Wait()
 	c.linger(ctx)
 	if !stop() {
 		<-kicked

@@ -56,7 +56,7 @@ func TestMosquittoClients(t *testing.T) {
 			b.retained.mu.RLock()
 			defer b.retained.mu.RUnlock()
 			m := b.retained.m[topic]
-			return m != nil && string(m.load.b) == payload
+			return m != nil && string(m.payload.Bytes) == payload
 		})
 	}
 	for _, v := range []string{"mqttv31", "mqttv311", "mqttv5"} {

@@ -159,7 +159,7 @@ func TestRetainedPicturesAreShared(t *testing.T) {
 		}
 	}
 	pub.sync(t)
-	if n := b.loads.out.Load(); n != 50 {
+	if n := b.buffers.Out(); n != 50 {
 		t.Errorf("%d buffers are out, wanted one for each of 50 previews", n)
 	}
 	viewer := join(t, b.addr, "viewer", 4)
@@ -176,7 +176,7 @@ func TestRetainedPicturesAreShared(t *testing.T) {
 		pub.publish(t, fmt.Sprintf("cam/c%d/preview", i), nil, 0, true)
 	}
 	pub.sync(t)
-	testkit.Until(t, "buffers back", func() bool { return b.loads.out.Load() == 0 })
+	testkit.Until(t, "buffers back", func() bool { return b.buffers.Out() == 0 })
 }
 
 // C11. Fails when the old connection's will can come after the newcomer's first word.

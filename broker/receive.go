@@ -3,6 +3,7 @@ package broker
 import (
 	"time"
 
+	"camqtt/broker/internal/sharedbuffer"
 	"camqtt/internal/access"
 	"camqtt/internal/mqtt"
 )
@@ -26,7 +27,7 @@ func (c *conn) handle(first byte, hl, n int) error {
 		if bad := mqtt.CheckPing(body); bad != nil {
 			return c.violated(bad)
 		}
-		c.push(item{head: []byte{mqtt.Pingresp << 4, 0}}, needed)
+		c.reply([]byte{mqtt.Pingresp << 4, 0})
 	case mqtt.Disconnect:
 		return c.disconnect(body)
 	case mqtt.Subscribe:
@@ -45,7 +46,7 @@ func (c *conn) acknowledged(typ byte, body []byte) error {
 	}
 	if typ == mqtt.Pubrel {
 		c.session.release(ack.ID)
-		c.push(item{head: mqtt.AckPacket{Type: mqtt.Pubcomp, ID: ack.ID}.Encode(c.version)}, needed)
+		c.reply(mqtt.AckPacket{Type: mqtt.Pubcomp, ID: ack.ID}.Encode(c.version))
 		return nil
 	}
 	if bad := c.session.acknowledged(ack); bad != nil {
@@ -143,10 +144,10 @@ func (c *conn) publishPicture(p *mqtt.PublishPacket, head, payload int) error {
 	c.in.r += head
 	m := c.message(p, nil)
 	var err error
-	if m.load, err = c.in.payload(c, payload); err != nil {
+	if m.payload, err = c.in.payload(c, payload); err != nil {
 		return err
 	}
-	defer m.load.drop()
+	defer m.payload.Release()
 	c.b.countPacket(head + payload)
 	c.b.count.messagesIn.Add(1)
 	c.b.publish(m)
@@ -168,15 +169,15 @@ func (c *conn) refuses(topic string, payload int) (mqtt.Code, bool) {
 }
 
 // payload reads a picture straight into a buffer that all its receivers share.
-func (in *inbound) payload(c *conn, n int) (*load, error) {
-	l := c.b.loads.get(n)
-	k := copy(l.b, in.buf[in.r:in.w])
+func (in *inbound) payload(c *conn, n int) (*sharedbuffer.Buffer, error) {
+	l := c.b.buffers.Get(n)
+	k := copy(l.Bytes, in.buf[in.r:in.w])
 	in.r += k
-	for k < len(l.b) {
-		m, err := c.receive(l.b[k:])
+	for k < len(l.Bytes) {
+		m, err := c.receive(l.Bytes[k:])
 		k += m
-		if err != nil && k < len(l.b) {
-			l.drop()
+		if err != nil && k < len(l.Bytes) {
+			l.Release()
 			return nil, err
 		}
 	}
@@ -204,7 +205,7 @@ func (c *conn) published(in incoming) error {
 			c.b.publish(in.m)
 		}
 	}
-	c.push(item{head: ack.Encode(c.version)}, needed)
+	c.reply(ack.Encode(c.version))
 	return nil
 }
 
@@ -266,7 +267,7 @@ func (c *conn) refusePublish(qos byte, id uint16, why mqtt.Code) {
 	case 2:
 		ack.Type = mqtt.Pubrec
 	}
-	c.push(item{head: ack.Encode(c.version)}, needed)
+	c.reply(ack.Encode(c.version))
 }
 
 // discard takes a packet off the stream.
@@ -313,10 +314,10 @@ func (in *inbound) bypass(c *conn, retain bool, hl, n int) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer l.drop()
+	defer l.Release()
 	c.b.countPacket(hl + n)
 	c.b.count.messagesIn.Add(1)
-	c.b.publish(&message{topic: in.topic, kind: in.kind, cam: in.cam, load: l, retain: retain && c.mayRetain(in.topic), from: c.id, account: c.account})
+	c.b.publish(&message{topic: in.topic, kind: in.kind, cam: in.cam, payload: l, retain: retain && c.mayRetain(in.topic), from: c.id, account: c.account})
 	return true, nil
 }
 

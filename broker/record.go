@@ -4,12 +4,13 @@ import (
 	"fmt"
 
 	"camqtt/broker/internal/messagestore"
+	"camqtt/broker/internal/sharedbuffer"
 	"camqtt/internal/mqtt"
 )
 
 // recordOf gives a message as the store keeps it. Its payload is the message's own.
 func recordOf(m *message) messagestore.Message {
-	r := messagestore.Message{Topic: m.topic, Payload: m.load.b, Picture: m.kind != ordinary, QoS: m.qos, Expiry: m.expiry}
+	r := messagestore.Message{Topic: m.topic, Payload: m.payload.Bytes, Picture: m.kind != ordinary, QoS: m.qos, Expiry: m.expiry}
 	if p := m.props; p != nil {
 		r.ContentType, r.ResponseTopic, r.Correlation = p.ContentType, p.ResponseTopic, p.CorrelationData
 		for _, u := range p.User {
@@ -28,7 +29,7 @@ func (b *Broker) recorded(r messagestore.Message) (*message, error) {
 	if err := checkTopic(r.Topic, &b.limits); err != nil {
 		return nil, fmt.Errorf("%w: %w", err, messagestore.ErrDamaged)
 	}
-	m := &message{topic: r.Topic, qos: r.QoS, retain: true, expiry: r.Expiry, load: plain(r.Payload)}
+	m := &message{topic: r.Topic, qos: r.QoS, retain: true, expiry: r.Expiry, payload: sharedbuffer.Of(r.Payload)}
 	_, m.kind = picture(b.base, r.Topic)
 	switch {
 	case r.Picture && (m.kind == ordinary || m.kind == frame):

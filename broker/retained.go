@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"camqtt/broker/internal/sendqueue"
+	"camqtt/broker/internal/sharedbuffer"
 	"camqtt/internal/access"
 	"camqtt/internal/mqtt"
 )
@@ -36,7 +38,7 @@ func (r *retained) set(m *message) {
 		before = old.size()
 	}
 	switch {
-	case len(m.load.b) == 0:
+	case len(m.payload.Bytes) == 0:
 		if old != nil {
 			r.forget(m.topic)
 		}
@@ -52,10 +54,10 @@ func (r *retained) set(m *message) {
 		return
 	}
 	same := old != nil && m.kind == ordinary && old.qos == m.qos && old.expiry == m.expiry &&
-		old.props == nil && m.props == nil && string(old.load.b) == string(m.load.b)
-	m.load.hold()
+		old.props == nil && m.props == nil && string(old.payload.Bytes) == string(m.payload.Bytes)
+	m.payload.Hold()
 	if old != nil {
-		old.load.drop()
+		old.payload.Release()
 	}
 	r.m[m.topic] = m
 	r.bytes += n - before
@@ -69,7 +71,7 @@ func (r *retained) forget(topic string) {
 	m := r.m[topic]
 	delete(r.m, topic)
 	r.bytes -= m.size()
-	m.load.drop()
+	m.payload.Release()
 	if r.b.data != "" {
 		r.pace.removed(topic)
 	}
@@ -110,15 +112,15 @@ func (r *retained) send(c *conn, a retainedAsk, topic string) {
 	// Behind a full window it goes at QoS 0: thousands of retained messages must
 	// neither be lost nor pile up.
 	head := m.encode(delivery{version: c.version, retain: true, ids: a.ids})
-	if c.terms.max > 0 && len(head)+len(m.load.b) > c.terms.max {
+	if c.terms.max > 0 && len(head)+len(m.payload.Bytes) > c.terms.max {
 		return
 	}
 	r.b.count.messagesOut.Add(1)
 	if m.kind != ordinary && m.qos == 0 {
-		c.push(item{topic: topic, kind: m.kind, cam: m.cam, head: head, load: m.load}, unlessNewer)
+		c.send.Push(m.picture(head), sendqueue.UnlessNewer)
 		return
 	}
-	c.push(item{head: head, load: m.load}, droppable)
+	c.send.Push(sendqueue.Packet{Head: head, Payload: m.payload}, sendqueue.Droppable)
 }
 
 // expire removes what may no longer be sent. [MQTT-3.3.2-5]
@@ -137,7 +139,7 @@ func (r *retained) clear() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, m := range r.m {
-		m.load.drop()
+		m.payload.Release()
 	}
 	clear(r.m)
 	r.bytes = 0
@@ -154,11 +156,11 @@ func (r *retained) replace(topic, old, now string) {
 	r.mu.RLock()
 	m := r.m[topic]
 	r.mu.RUnlock()
-	if m == nil || string(m.load.b) != old {
+	if m == nil || string(m.payload.Bytes) != old {
 		return
 	}
 	changed := *m
-	changed.load = plain([]byte(now))
+	changed.payload = sharedbuffer.Of([]byte(now))
 	r.set(&changed)
 }
 
@@ -173,7 +175,7 @@ func (r *retained) take(now time.Time) (changed []*message, gone []string) {
 			gone = append(gone, topic)
 			continue
 		}
-		m.load.hold()
+		m.payload.Hold()
 		changed = append(changed, m)
 	}
 	return changed, gone
@@ -187,14 +189,14 @@ func (r *retained) ordinary() iter.Seq[*message] {
 			r.mu.RLock()
 			m := r.m[topic]
 			if m != nil {
-				m.load.hold()
+				m.payload.Hold()
 			}
 			r.mu.RUnlock()
 			if m == nil {
 				continue
 			}
 			more := m.kind != ordinary || yield(m)
-			m.load.drop()
+			m.payload.Release()
 			if !more {
 				return
 			}
@@ -223,7 +225,7 @@ func (r *retained) payload(topic string) string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if m := r.m[topic]; m != nil {
-		return string(m.load.b)
+		return string(m.payload.Bytes)
 	}
 	return ""
 }

@@ -50,7 +50,7 @@ type session struct {
 func (s *session) peer() (*conn, terms) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conn == nil || s.conn.closed() {
+	if s.conn == nil || s.conn.send.Closed() {
 		return nil, s.terms
 	}
 	return s.conn, s.terms
@@ -74,7 +74,7 @@ func (s *session) send(m *message, d delivery) {
 
 // line puts a message in line. The caller holds mu.
 func (s *session) line(m *message, d delivery) {
-	m.load.hold()
+	m.payload.Hold()
 	s.waiting.push(&flight{m: m, d: d})
 	s.purse.wait(m.size())
 	s.pump()
@@ -122,13 +122,13 @@ func (s *session) follow(m *message, d delivery) bool {
 func (s *session) takesCommand(account string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.conn == nil || !s.conn.counted.camera || s.waiting.takesCommand(account) && !s.conn.full()
+	return s.conn == nil || !s.conn.counted.camera || s.waiting.takesCommand(account) && !s.conn.send.Full()
 }
 
 // drop lets go of a message that is in neither list any more. The caller holds mu.
 func (s *session) drop(f *flight) {
 	s.purse.wait(-f.m.size())
-	f.m.load.drop()
+	f.m.payload.Release()
 }
 
 // forget lets go of waiting messages. The caller holds mu.

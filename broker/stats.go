@@ -82,6 +82,21 @@ type camera struct {
 	delivered, sent, replaced atomic.Int64
 }
 
+// Sent counts a picture that was written to a receiver. A nil camera is not counted.
+func (c *camera) Sent(bytes int) {
+	if c != nil {
+		c.delivered.Add(1)
+		c.sent.Add(int64(bytes))
+	}
+}
+
+// Replaced counts a picture that a newer one has replaced.
+func (c *camera) Replaced() {
+	if c != nil {
+		c.replaced.Add(1)
+	}
+}
+
 // cameras are those that sent a picture lately.
 type cameras struct {
 	mu sync.RWMutex
@@ -124,7 +139,7 @@ func (b *Broker) countPicture(m *message) {
 	b.count.framesIn.Add(1)
 	if m.cam != nil {
 		m.cam.in.Add(1)
-		m.cam.bytes.Add(int64(len(m.load.b)))
+		m.cam.bytes.Add(int64(len(m.payload.Bytes)))
 		m.cam.last.Store(time.Now().UnixNano())
 	}
 }
@@ -182,12 +197,10 @@ func (c *conn) viewer() (ViewerStats, bool) {
 	if !c.established.Load() {
 		return ViewerStats{}, false
 	}
-	c.out.mu.Lock()
-	waiting := len(c.out.pictures)
-	c.out.mu.Unlock()
 	v := ViewerStats{
 		Client: c.id, Remote: c.RemoteAddr().String(), Since: c.opened,
-		Delivered: c.delivered.Load(), Replaced: c.replaced.Load(), BytesOut: c.bytesOut.Load(), Waiting: waiting,
+		Delivered: c.counts.delivered.Load(), Replaced: c.counts.replaced.Load(), BytesOut: c.counts.bytesOut.Load(),
+		Waiting: c.send.Pictures(),
 	}
 	return v, v.Delivered+v.Replaced+int64(v.Waiting) > 0
 }

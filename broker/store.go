@@ -105,7 +105,7 @@ func (s *store) flush(now time.Time) {
 	files, failed, err := s.disk.Write(ms)
 	s.b.count.storeWrites.Add(int64(files))
 	for _, m := range changed {
-		m.load.drop()
+		m.payload.Release()
 	}
 	if s.done(err) {
 		return

@@ -92,6 +92,6 @@ func (c *conn) answer(p []byte) error {
 	if c.terms.max > 0 && len(p) > c.terms.max {
 		return c.violated(&mqtt.Violation{Code: mqtt.PacketTooLarge, Reason: "answer is larger than the client takes"})
 	}
-	c.push(item{head: p}, needed)
+	c.reply(p)
 	return nil
 }

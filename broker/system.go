@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"camqtt/broker/internal/sendqueue"
+	"camqtt/broker/internal/sharedbuffer"
 	"camqtt/internal/access"
 	"camqtt/internal/mqtt"
 )
@@ -72,7 +74,7 @@ func (b *Broker) watchSystem(ctx context.Context) {
 func (b *Broker) publishSystem() {
 	for _, topic := range b.system.replace(b.systemValues(time.Now())) {
 		if v, ok := b.system.get(topic); ok {
-			b.deliver(&message{topic: topic, load: plain([]byte(v)), retain: true})
+			b.deliver(&message{topic: topic, payload: sharedbuffer.Of([]byte(v)), retain: true})
 		}
 	}
 }
@@ -125,7 +127,7 @@ func (c *conn) sendSystem(a retainedAsk) {
 		if !ok || !c.b.allowed(c.who, access.Receive, topic) {
 			continue
 		}
-		m := &message{topic: topic, load: plain([]byte(v)), retain: true}
-		c.push(item{head: m.encode(delivery{version: c.version, retain: true, ids: a.ids}), load: m.load}, droppable)
+		m := &message{topic: topic, payload: sharedbuffer.Of([]byte(v)), retain: true}
+		c.send.Push(sendqueue.Packet{Head: m.encode(delivery{version: c.version, retain: true, ids: a.ids}), Payload: m.payload}, sendqueue.Droppable)
 	}
 }

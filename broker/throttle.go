@@ -43,7 +43,7 @@ func (t *throttle) pay(c *conn, packets int) {
 	if c.purse != nil {
 		wait = max(wait, reserve(c.purse.rate, now, n))
 	}
-	for ; wait > 0 && !c.closed(); wait -= throttleStep {
+	for ; wait > 0 && !c.send.Closed(); wait -= throttleStep {
 		time.Sleep(min(wait, throttleStep))
 	}
 }

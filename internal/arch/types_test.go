@@ -18,8 +18,8 @@ var largest = typeSize{methods: 25, files: 3}
 
 // exceptions are larger types and how large each may be. An entry may only shrink.
 var exceptions = map[typeName]typeSize{
-	{"broker", "Broker"}:                             {52, 17},
-	{"broker", "conn"}:                               {75, 16},
+	{"broker", "Broker"}:                             {51, 16},
+	{"broker", "conn"}:                               {50, 14},
 	{"dashboard", "Dashboard"}:                       {57, 16},
 	{"internal/access", "Accounts"}:                  {17, 4},
 	{"internal/homeassistant/announce", "Announcer"}: {29, 4},

@@ -1,4 +1,4 @@
-package broker
+package sendqueue
 
 import (
 	"io"
@@ -18,10 +18,10 @@ type pollFD struct {
 
 const pollOut = 4 // POLLOUT
 
-// attempt writes to a socket without ever blocking, and reads from it. Its system
+// Socket writes to a socket without ever blocking, and reads from it. Its system
 // calls are raw ones: they return at once, and telling the scheduler of each would wake
 // the runtime's monitor thread for every burst of pictures.
-type attempt struct {
+type Socket struct {
 	raw  syscall.RawConn
 	iov  [3]syscall.Iovec
 	used int
@@ -37,16 +37,16 @@ type attempt struct {
 	take    func(fd uintptr) bool
 }
 
-// newAttempt prepares a socket for tries. nil: it cannot be had.
-func newAttempt(c syscall.Conn) *attempt {
+// newSocket prepares a socket for tries. nil: it cannot be had.
+func newSocket(c syscall.Conn) *Socket {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return nil
 	}
 	if socket, ok := c.(net.Conn); ok {
-		sendbuffer.Limit(socket, unsentBytes)
+		sendbuffer.Limit(socket, UnsentBytes)
 	}
-	a := &attempt{raw: raw}
+	a := &Socket{raw: raw}
 	a.call = func(fd uintptr) bool {
 		for {
 			n, _, e := syscall.RawSyscall(syscall.SYS_WRITEV, fd, uintptr(unsafe.Pointer(&a.iov[0])), uintptr(a.used))
@@ -76,7 +76,7 @@ func newAttempt(c syscall.Conn) *attempt {
 
 // write sends as much of the parts as the socket takes now. n is 0 when it takes
 // nothing. One caller at a time.
-func (a *attempt) write(parts [3][]byte) (n int, err error) {
+func (a *Socket) write(parts [3][]byte) (n int, err error) {
 	a.used = 0
 	for _, p := range parts {
 		if len(p) > 0 {
@@ -102,11 +102,11 @@ func (a *attempt) write(parts [3][]byte) (n int, err error) {
 // Whether it does already is asked first: what the kernel has reported since write was
 // called is forgotten here, and it does not report it twice. The question also makes it
 // report when room comes. One caller at a time, and none in write.
-func (a *attempt) ready() error { return a.raw.Write(a.room) }
+func (a *Socket) ready() error { return a.raw.Write(a.room) }
 
-// read is Read of the socket: it waits for bytes or the read deadline. One caller at a
+// Read is Read of the socket: it waits for bytes or the read deadline. One caller at a
 // time; it may run beside write.
-func (a *attempt) read(p []byte) (int, error) {
+func (a *Socket) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}

@@ -1,4 +1,4 @@
-package broker
+package sendqueue
 
 import (
 	"io"
@@ -27,7 +27,7 @@ func TestRoomThatCameEarlier(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer near.Close()
-	a := newAttempt(near.(*net.TCPConn))
+	a := newSocket(near.(*net.TCPConn))
 	_ = near.SetWriteDeadline(time.Now().Add(testkit.Patience))
 	_ = far.SetReadDeadline(time.Now().Add(testkit.Patience))
 	for range 5 {
