@@ -68,7 +68,7 @@ func SettingRows() []SettingRow {
 		{Setting: SetFPS, Type: Rate, Default: "10", Kept: true, Meaning: "most pictures per second"},
 		{
 			Setting: SetSize, Type: Area, Default: `""`, Kept: true, Needs: "size",
-			Lacking: "the size of this camera cannot be changed", Meaning: "greatest size, `1280x720`",
+			Lacking: "the size of this camera cannot be changed", Meaning: "largest size, `1280x720`",
 		},
 		{
 			Setting: SetQuality, Type: Percent, Default: "0", Kept: true, Needs: "quality",
@@ -77,14 +77,14 @@ func SettingRows() []SettingRow {
 		{
 			Setting: SetFlash, Type: Percent, Kept: true, Needs: "flash",
 			Lacking: "this camera has no lamp that can be set, or none is known before its first picture",
-			Meaning: "brightness of the camera's lamp in percent, `0` (off) to `100`, or `on`, `off`; `unsupported` where there is none",
+			Meaning: "brightness of the camera's lamp in percent, `0` (off) to `100`, or `on`, `off`; `unsupported` without a lamp",
 		},
 		{
 			Setting: SetPrivacy, Type: Switch,
-			Meaning: "`on`: the camera is closed, pictures that wait are thrown away, every `snap`, `still` and `start` gets `privacy`; " +
-				"the result comes when the camera is closed and the node has written it down, and no picture after it; `off`",
+			Meaning: "`on`: the camera is closed, waiting pictures are dropped, and every `snap`, `still` and `start` gets `privacy`. " +
+				"The result comes when the camera is closed and the node has stored it; no picture follows. Or `off`",
 		},
-		{Setting: SetName, Type: Text, Default: `""`, Kept: true, Meaning: "what people read, 1 to 64 characters"},
+		{Setting: SetName, Type: Text, Default: `""`, Kept: true, Meaning: "the displayed name, 1 to 64 characters"},
 		{
 			Setting: SetPreviewEvery, Type: Duration, Least: time.Second, Default: "1s", Passed: true, Kept: true,
 			Meaning: "duration, at least `1s`",
@@ -92,7 +92,7 @@ func SettingRows() []SettingRow {
 		{Setting: SetKeepWarm, Type: Duration, Default: "10s", Passed: true, Kept: true, Meaning: "duration"},
 		{
 			Setting: SetMaxStream, Type: Duration, Never: true, Default: "10m", Passed: true, Kept: true,
-			Meaning: "duration; `0s` is no end",
+			Meaning: "duration; `0s` is no limit",
 		},
 		{
 			Setting: SetSnapEvery, Type: Duration, Least: time.Second, Never: true, Default: "0", Passed: true, Kept: true,
@@ -101,7 +101,7 @@ func SettingRows() []SettingRow {
 		{Setting: SetRetainPictures, Type: Switch, Default: "true", Passed: true, Kept: true, Meaning: "`on` or `off`"},
 		{
 			Setting: SetMotion, Type: Switch, Needs: "motion", Lacking: "this camera has no motion detection",
-			Meaning: "`on` or `off`, where the camera has motion detection; else `unsupported`",
+			Meaning: "`on` or `off`, if the camera has motion detection; else `unsupported`",
 		},
 	}
 }
