@@ -98,6 +98,7 @@ func TestLearned(t *testing.T) {
 		b := start(t, func(o *node.Options, c *testkit.Camera) {
 			c.Prof.Caps = []string{camera.CapFPS}
 			o.Informed = func(*wire.Info) { announced++ }
+			o.Labels = map[string]string{"room": "hall"}
 		})
 		b.say("porch/cmd", "start viewer=a for=1h")
 		b.pass(2 * time.Second)
@@ -115,6 +116,9 @@ func TestLearned(t *testing.T) {
 		var i wire.Info
 		if err := json.Unmarshal(infos[0].Payload, &i); err != nil || i.Model != "ESP32" || !slices.Equal(i.Sizes, []string{"64x48"}) || !slices.Equal(i.Caps, []string{"fps", "flash", "size", wire.CapStill}) {
 			t.Errorf("info %+v, %v", i, err)
+		}
+		if i.Labels["room"] != "hall" {
+			t.Errorf("labels %v", i.Labels)
 		}
 		if s := state(t, got); s.Warning != "it keeps 64x48" || s.Error != nil {
 			t.Errorf("state %+v", s)

@@ -33,7 +33,7 @@ func (i *infoPublisher) info() wire.Info {
 		MaxFPS: i.settings.number(wire.SetFPS), Caps: caps(p), Version: i.opts.Version, Host: i.opts.Host,
 		Instance: i.instance, Started: wire.At(i.started),
 		TopFPS: p.MaxFPS, StatsEvery: i.opts.StatsEvery.Seconds(), Sensors: i.sensors, Bridge: i.opts.Bridge,
-		Make: p.Make, Serial: p.Serial, Hardware: i.opts.Hardware,
+		Make: p.Make, Serial: p.Serial, Hardware: i.opts.Hardware, Labels: i.opts.Labels,
 	}
 	if p.MaxFPS > 0 {
 		info.MaxFPS = min(info.MaxFPS, p.MaxFPS)

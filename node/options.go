@@ -45,6 +45,8 @@ type Options struct {
 
 	Version string // of the program
 	Host    string // where the node runs
+	// Labels are texts about the camera, such as its room.
+	Labels map[string]string
 	// Hardware is the machine that the camera is part of, for people; "" is not
 	// known, or the camera is elsewhere.
 	Hardware string

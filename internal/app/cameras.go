@@ -105,7 +105,7 @@ func (f *fleet) nodeOptions(c config.Camera, log *slog.Logger) (node.Options, fu
 	o := node.Options{
 		ID: c.ID, Base: f.cfg.Base, Name: c.Name, Source: source, Log: log,
 		Size: c.Size, FPS: c.FPS, Quality: c.Quality, Orientation: orientation(c.Rotate, source),
-		StatsEvery: c.StatsEvery, MaxImageBytes: c.MaxImageBytes, Settings: settingsOf(c),
+		StatsEvery: c.StatsEvery, MaxImageBytes: c.MaxImageBytes, Labels: c.Labels, Settings: settingsOf(c),
 		Version: number, Host: f.host, Store: keep, Given: settingsAmong(f.o.Given[c.ID]), FirstPicture: firstPicture,
 	}
 	if remote(c) {

@@ -197,6 +197,8 @@ type Camera struct {
 	StatsEvery    time.Duration `yaml:"stats_every"`     // between heartbeats
 	MaxImageBytes int           `yaml:"max_image_bytes"` // larger pictures are never sent
 
+	Labels map[string]string `yaml:"labels"` // texts about the camera, such as its room
+
 	// Who may send pictures, when the source is push: whoever knows the token, from
 	// these addresses. PushToken is what was in PushTokenFile when that is given;
 	// PushFrom has addresses and networks with blanks between.

@@ -113,6 +113,8 @@ func (d document) put(n *yaml.Node, p place, at origin) {
 		d.cameraList(n, at)
 	case isKey && key.isList():
 		d.list(n, p, at)
+	case isKey && key.kind == textMap:
+		d.texts(n, p, at)
 	case isKey:
 		d.scalar(n, p, at)
 	case d.isSection(p.name):
@@ -183,6 +185,43 @@ func (d document) list(n *yaml.Node, p place, at origin) {
 	}
 	if !d.refused[p.shown] {
 		p.set(values)
+	}
+}
+
+// texts puts a map of texts; null is an empty one.
+func (d document) texts(n *yaml.Node, p place, at origin) {
+	d.origins[p.shown] = at
+	before := len(d.problems)
+	values := map[string]string{}
+	switch {
+	case isNull(n):
+	case n.Kind != yaml.MappingNode:
+		d.addf(at, "%s: want a map such as {room: hall}", kindOf(n))
+	default:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			d.text(n.Content[i], resolveAlias(n.Content[i+1]), p, values)
+		}
+	}
+	d.refused[p.shown] = len(d.problems) > before
+	p.set(values)
+}
+
+// text puts one member of a map of texts.
+func (d document) text(name, value *yaml.Node, p place, into map[string]string) {
+	at := d.at(name, join(p.shown, printableKey(name.Value)))
+	_, nameErr := labelName(name.Value)
+	_, valueErr := d.keys[p.name].parse(value.Value)
+	switch _, twice := into[name.Value]; {
+	case nameErr != nil:
+		d.add(at, nameErr.Error())
+	case twice:
+		d.add(at, "given twice")
+	case notScalar(value) != "":
+		d.add(at, notScalar(value))
+	case valueErr != nil:
+		d.add(at, valueErr.Error())
+	default:
+		into[name.Value] = value.Value
 	}
 }
 

@@ -41,6 +41,7 @@ const (
 	urlList               // a list, or words with blanks or commas between
 	filePath              // one value, the path of a file or socket
 	writePath             // one value, the path of a folder that the program writes to
+	textMap               // a map of texts
 )
 
 func (k Key) isList() bool { return k.kind == listOf || k.kind == urlList }
@@ -111,9 +112,18 @@ func folder(name, def string) Key {
 	return k
 }
 
+// texts is a map; parse takes a value of it.
+func texts(name string, parse func(string) (string, error)) Key {
+	k := one(name, "{}", parse)
+	k.kind = textMap
+	return k
+}
+
 // value is the default as a typed value.
 func (k Key) value() (any, error) {
 	switch {
+	case k.kind == textMap:
+		return map[string]string{}, nil
 	case k.isList():
 		return strings.Fields(strings.Trim(k.Default, "[]")), nil
 	case k.Default == "": // required: never used
@@ -242,6 +252,7 @@ func cameraKeys() []Key {
 	}, settingKeys(), []Key{
 		one("cameras.<id>.stats_every", "30s", period),
 		one("cameras.<id>.max_image_bytes", "900000", imageBytes),
+		texts("cameras.<id>.labels", labelValue),
 		optional("cameras.<id>.push_token", token),
 		file("cameras.<id>.push_token_file"),
 		optional("cameras.<id>.push_from", networks),

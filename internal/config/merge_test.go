@@ -65,7 +65,7 @@ func TestDefaults(t *testing.T) {
 		Push:          push,
 		Cameras: []config.Camera{{
 			ID: "front", Name: "front", Source: "test:", FPS: 10, Rotate: "0", Check: "auto", Settle: -1,
-			StatsEvery: 30 * time.Second, MaxImageBytes: 900_000,
+			StatsEvery: 30 * time.Second, MaxImageBytes: 900_000, Labels: map[string]string{},
 			Settings: map[string]any{
 				"keep_warm": 10 * time.Second, "max_stream": 10 * time.Minute, "preview_every": time.Second,
 				"snap_every": time.Duration(0), "retain_pictures": true,
@@ -114,6 +114,7 @@ cameras:
     stats_every: 1m
     max_image_bytes: 2_500_000
     retain_pictures: no
+    labels: {site: home, room: 1}
 state: ""
 log: {level: debug, format: json}
 `,
@@ -140,7 +141,7 @@ log: {level: debug, format: json}
 				"keep_warm": time.Duration(0), "max_stream": time.Duration(0), "preview_every": 2 * time.Second,
 				"snap_every": 90 * time.Minute, "retain_pictures": false,
 			},
-			MaxImageBytes: 2_500_000,
+			MaxImageBytes: 2_500_000, Labels: map[string]string{"site": "home", "room": "1"},
 		}},
 		Log: config.Log{Level: "debug", Format: "json"},
 	}
@@ -187,11 +188,11 @@ func TestCamerasMergeByID(t *testing.T) {
 		Sources: []string{
 			"1.yaml", "2.yaml",
 			"cameras.arg.fps=6", "cameras.arg.source=test:6x6",
-			"cameras.1.rotate=90",
+			"cameras.1.rotate=90", "cameras.1.labels={room: hall}",
 		},
 		Environ: []string{
 			"CAMQTT_CAMERAS_A_B_FPS=3", "CAMQTT_CAMERAS_FRONT_DOOR_MAX_STREAM=1h", "CAMQTT_CAMERAS_2_FPS=7",
-			"CAMQTT_CAMERAS_SIDE_FPS=5", "CAMQTT_CAMERAS_SIDE_SOURCE=test:5x5",
+			"CAMQTT_CAMERAS_A_B_LABELS={site: home}", "CAMQTT_CAMERAS_SIDE_FPS=5", "CAMQTT_CAMERAS_SIDE_SOURCE=test:5x5",
 		},
 	})
 	var got []string
@@ -209,6 +210,9 @@ func TestCamerasMergeByID(t *testing.T) {
 	}
 	if c := cfg.Cameras[0]; c.Quality != 1 {
 		t.Errorf("quality %d, want 1 of the first file", c.Quality)
+	}
+	if site, room := cfg.Cameras[0].Labels["site"], cfg.Cameras[1].Labels["room"]; site != "home" || room != "hall" {
+		t.Errorf("site %q of a-b, room %q of front_door", site, room)
 	}
 	if most := cfg.Cameras[1].Settings["max_stream"]; most != time.Hour {
 		t.Errorf("max_stream %s, want 1h", most)

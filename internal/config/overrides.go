@@ -71,9 +71,9 @@ func (o overrides) put(p place, at origin, value string) {
 	d := document{o.tree, at.file, at}
 	key, isKey := o.keys[p.name]
 	switch {
-	case isKey && !key.isList():
+	case isKey && key.kind != textMap && !key.isList():
 		d.put(textNode(value, 0), p, at)
-	case isKey && !strings.HasPrefix(value, "["):
+	case key.isList() && !strings.HasPrefix(value, "["):
 		words := &yaml.Node{Kind: yaml.SequenceNode}
 		for _, word := range key.words(value) {
 			words.Content = append(words.Content, textNode(word, 0))

@@ -44,6 +44,22 @@ func oneOf(words ...string) func(string) (string, error) {
 	}
 }
 
+// labelName takes the name of a label: it is shown, sorted by and searched for.
+func labelName(s string) (string, error) {
+	if len(s) > 32 || s == "" || s != strings.ToLower(s) || !consistsOf(s, "abcdefghijklmnopqrstuvwxyz0123456789_-") {
+		return "", fmt.Errorf("label %.40q: want a name of 1 to 32 of a-z 0-9 _ -, such as room", s)
+	}
+	return s, nil
+}
+
+func labelValue(s string) (string, error) {
+	v, err := wire.ParseName(s)
+	if err != nil {
+		return "", fmt.Errorf("%.80q: want 1 to 64 printable characters", s)
+	}
+	return v, nil
+}
+
 func yesNo(s string) (bool, error) {
 	v, err := wire.ParseBool(s)
 	if err != nil {
