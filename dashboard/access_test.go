@@ -69,9 +69,9 @@ func basic(user, password string) string {
 // is nothing, a viewer gets his cameras, a camera's account sees nothing.
 func TestEveryRouteAsks(t *testing.T) {
 	c := serveClosed(t, access.AnonymousLoopback, Options{Enrol: &inviter{}, Users: &userFile{}})
-	for _, r := range c.routes() {
+	for _, r := range c.routes {
 		method, path, _ := strings.Cut(r.pattern, " ")
-		if r.need == 0 {
+		if r.permission == 0 {
 			t.Errorf("%s has no permission declared", r.pattern)
 		}
 		for _, id := range []string{"porch", "garden", "attic"} {
@@ -87,7 +87,7 @@ func TestEveryRouteAsks(t *testing.T) {
 				want = map[string]int{"": 303, "wrong": 303, "ann": 303}
 			case p == "/api/mqtt-ticket": // they have no session
 				want = map[string]int{"": 401, "wrong": 401, "ann": 400, "root": 400, "node": 403}
-			case r.need == toManage:
+			case r.permission == mayManage:
 				want = map[string]int{"": 401, "wrong": 401, "ann": 403, "op": 403, "node": 403, "root": 415}
 				if method == "GET" {
 					want["root"] = 200
@@ -351,7 +351,7 @@ func FuzzIdentify(f *testing.F) {
 		q := r.URL.Query()
 		q.Set("token", token)
 		r.URL.RawQuery = q.Encode()
-		if p, err := c.identify(r); err == nil {
+		if p, err := c.login.User(r); err == nil {
 			t.Errorf("%q, %q is %+v", login, token, p)
 		}
 	})

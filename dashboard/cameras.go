@@ -1,11 +1,14 @@
 package dashboard
 
 import (
-	"encoding/json"
+	"fmt"
 	"net/http"
-	"strconv"
+	"strings"
 	"time"
 
+	"camqtt/dashboard/internal/login"
+	"camqtt/dashboard/internal/respond"
+	"camqtt/internal/access"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
@@ -38,24 +41,93 @@ type listed struct {
 	Stats     *wire.Stats   `json:"stats"` // null before the first heartbeat
 }
 
-// cameras answers with the list of cameras that the visitor may see.
-func (d *Dashboard) cameras(w http.ResponseWriter, r *http.Request) {
+// cameraList has the cameras, and the rules which user may see them.
+type cameraList struct {
+	viewer Cameras
+	base   wire.Base
+	space  access.Space
+	ready  func() bool // the broker can be reached
+}
+
+// serve answers with the list of cameras that the user may see.
+func (l *cameraList) serve(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	list := []listed{} // an empty list is [], not null
-	for _, c := range d.seen(visitorOf(r).Principal) {
+	for _, c := range l.visible(login.UserOf(r).Principal) {
 		list = append(list, listing(c, now))
 	}
-	body, err := json.Marshal(list)
-	if err != nil {
-		d.opts.Log.Error("cameras not listed", "err", err)
-		refuse(w, http.StatusInternalServerError, "the list cannot be written; the log says more")
-		return
+	respond.JSON(w, list)
+}
+
+// sees reports whether a user may see a camera.
+func (l *cameraList) sees(p access.Principal, id wire.ID) bool {
+	return l.space.Allowed(p, access.Receive, l.base.Topic(id, wire.KindState))
+}
+
+// mayUse reports whether a user may see a camera, and use one of its topics.
+func (l *cameraList) mayUse(p access.Principal, id wire.ID, a access.Action, k wire.Kind) bool {
+	if _, err := wire.ParseID(string(id)); err != nil {
+		return p.Watches() // the handler says what is wrong with the id
 	}
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Length", strconv.Itoa(len(body)+1))
-	_, _ = w.Write(append(body, '\n'))
+	return l.sees(p, id) && l.space.Allowed(p, a, l.base.Topic(id, k))
+}
+
+// visible are the cameras that a user may see.
+func (l *cameraList) visible(p access.Principal) []viewer.Camera {
+	all := l.viewer.Cameras()
+	out := all[:0:0]
+	for _, c := range all {
+		if l.sees(p, c.ID) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// find returns the camera of a request. ok is false when it has answered.
+func (l *cameraList) find(w http.ResponseWriter, r *http.Request) (_ viewer.Camera, ok bool) {
+	id, err := wire.ParseID(r.PathValue("id"))
+	if err != nil {
+		respond.Text(w, http.StatusBadRequest, "%s", err)
+		return viewer.Camera{}, false
+	}
+	if !l.ready() {
+		w.Header().Set("Retry-After", "2")
+		respond.Text(w, http.StatusServiceUnavailable, "not connected to the broker")
+		return viewer.Camera{}, false
+	}
+	c, known := l.viewer.Camera(id)
+	if !known {
+		respond.Text(w, http.StatusNotFound, "no camera %s on the broker; there is %s",
+			id, idList(l.visible(login.UserOf(r).Principal)))
+	}
+	return c, known
+}
+
+// findOnline is find for a camera that is to answer. ok is false when it has answered.
+func (l *cameraList) findOnline(w http.ResponseWriter, r *http.Request) (_ wire.ID, ok bool) {
+	c, ok := l.find(w, r)
+	if ok && c.Status == wire.Offline {
+		respond.Text(w, http.StatusGatewayTimeout, "camera %s is offline", c.ID)
+		return "", false
+	}
+	return c.ID, ok
+}
+
+// idList lists cameras for a user who mistyped one.
+func idList(all []viewer.Camera) string {
+	const most = 20
+	var ids []string
+	for _, c := range all[:min(len(all), most)] {
+		ids = append(ids, string(c.ID))
+	}
+	switch {
+	case len(all) == 0:
+		return "none"
+	case len(all) > most:
+		return fmt.Sprintf("%s and %d more", strings.Join(ids, ", "), len(all)-most)
+	}
+	return strings.Join(ids, ", ")
 }
 
 func listing(c viewer.Camera, now time.Time) listed {
@@ -90,8 +162,8 @@ func status(c viewer.Camera, now time.Time) string {
 	return statusUnknown
 }
 
-// statusOf is status of a camera by its id.
-func (d *Dashboard) statusOf(id wire.ID) string {
-	c, _ := d.opts.Viewer.Camera(id)
+// status says in one word what is known of a camera.
+func (l *cameraList) status(id wire.ID) string {
+	c, _ := l.viewer.Camera(id)
 	return status(c, time.Now())
 }

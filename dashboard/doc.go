@@ -1,17 +1,18 @@
-// Package dashboard is the HTTP side of the program: the page, the WebSocket edge
-// that joins browsers to a broker, single pictures, live streams, and what machines
-// ask for (health, metrics, a list). It owns its listener, every connection accepted
-// there, the sessions of people who have logged in, and the rules about who on the web
-// may talk to it: Host, Origin, policy headers, limits. Of what a browser says over MQTT
-// it reads nothing but how it introduces itself, and it never keeps more than the newest
-// picture for a slow viewer, and never writes credentials or query strings to the log.
+// Package dashboard is the HTTP side of the program: the page, MQTT over WebSocket,
+// single pictures, live streams, and health, metrics and the list of cameras for machines.
+// It owns its listener and every connection that it accepts. Credentials and query strings
+// are never logged.
 //
-// # Sessions and tickets
+// # Structure
 //
-// Who logs in gets a cookie that scripts cannot read. The cookie alone opens no
-// connection to the broker: for each one the page fetches a ticket, which is good once,
-// for a minute, in the session that asked for it and under one client identifier. The
-// ticket is taken out of CONNECT here, so the same holds before any broker: one in
-// this process learns from the socket who has come, one elsewhere sees the account of
-// the dashboard.
+// [Dashboard] has the table of routes with the permission of each. Every request passes
+// webguard (which sites may ask) and login (which user asks), then a handler: pictures,
+// streams, websockets, cameraList, accounts or metrics.
+//
+// # Sessions
+//
+// A user who logs in gets a cookie that scripts cannot read. The cookie also authenticates
+// the WebSocket of the dashboard's own page; Origin is checked. The embedded broker gets
+// the user from the connection. At a broker elsewhere, every browser has the account of
+// the dashboard, so only users who operate every camera get the WebSocket.
 package dashboard

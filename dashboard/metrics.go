@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"camqtt/dashboard/internal/respond"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
@@ -28,36 +29,49 @@ type metrics struct {
 }
 
 func newMetrics(d *Dashboard) (*metrics, error) {
-	counter := func(name, help string) prometheus.Counter {
-		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
-	}
-	gauge := func(name, help string, f func() float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)
-	}
-	m := &metrics{
-		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "camqtt_http_requests_total", Help: "HTTP requests that have ended.",
-		}, []string{"path", "code"}),
-		streamSent:     counter("camqtt_http_stream_pictures_total", "Pictures sent in stream.mjpg."),
-		streamReplaced: counter("camqtt_http_stream_replaced_total", "Pictures that gave way to newer ones in stream.mjpg."),
-		streamDropped:  counter("camqtt_http_stream_dropped_total", "Streams ended because the visitor took nothing."),
-	}
-	for _, c := range []prometheus.Collector{
-		m.requests, m.streamSent, m.streamReplaced, m.streamDropped,
-		gauge("camqtt_http_connections", "Open connections, WebSockets included.", func() float64 { n, _ := d.open.counts(); return float64(n) }),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "camqtt_http_connections_turned_away_total", Help: "Connections refused or closed because too many were open.",
-		}, func() float64 { _, n := d.open.counts(); return float64(n) }),
-		gauge("camqtt_http_websockets", "Open WebSockets.", func() float64 { return float64(d.sockets.taken.Load()) }),
-		gauge("camqtt_http_streams", "Open stream.mjpg.", func() float64 { return float64(d.streams.taken.Load()) }),
-		gauge("camqtt_http_snapshots_waiting", "Requests that wait for a picture.", func() float64 { return float64(d.snaps.taken.Load()) }),
-		gauge("camqtt_ready", "1 while the broker can be reached.", func() float64 { return truth(d.opts.Ready()) }),
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	m := &metrics{registry: prometheus.NewRegistry()}
+	m.requests = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "camqtt_http_requests_total", Help: "HTTP requests that have ended.",
+	}, []string{"path", "code"})
+	all := []prometheus.Collector{
+		m.requests, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		newCameraCollector(d.opts.Viewer),
 		&outsideCollector{broker: d.opts.Broker, cameras: d.opts.Viewer, version: d.opts.Version},
+	}
+	for _, c := range []struct {
+		name, help string
+		counter    *prometheus.Counter // of this type
+		count      func() float64      // of another part
+		gauge      bool                // it may go down
+	}{
+		{name: "http_stream_pictures_total", help: "Pictures sent in stream.mjpg.", counter: &m.streamSent},
+		{name: "http_stream_replaced_total", help: "Pictures that gave way to newer ones in stream.mjpg.", counter: &m.streamReplaced},
+		{name: "http_stream_dropped_total", help: "Streams ended because the visitor took nothing.", counter: &m.streamDropped},
+		{
+			name: "http_connections", help: "Open connections, WebSockets included.", gauge: true,
+			count: func() float64 { return float64(d.open.Counts().Open) },
+		},
+		{
+			name: "http_connections_turned_away_total", help: "Connections refused or closed because too many were open.",
+			count: func() float64 { return float64(d.open.Counts().TurnedAway) },
+		},
+		{name: "http_websockets", help: "Open WebSockets.", count: d.sockets.open.inUse, gauge: true},
+		{name: "http_streams", help: "Open stream.mjpg.", count: d.streams.open.inUse, gauge: true},
+		{name: "http_snapshots_waiting", help: "Requests that wait for a picture.", count: d.pictures.waiting.inUse, gauge: true},
+		{name: "ready", help: "1 while the broker can be reached.", count: func() float64 { return truth(d.opts.Ready()) }, gauge: true},
 	} {
+		opts := prometheus.Opts{Name: "camqtt_" + c.name, Help: c.help}
+		switch {
+		case c.counter != nil:
+			*c.counter = prometheus.NewCounter(prometheus.CounterOpts(opts))
+			all = append(all, *c.counter)
+		case c.gauge:
+			all = append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts(opts), c.count))
+		default:
+			all = append(all, prometheus.NewCounterFunc(prometheus.CounterOpts(opts), c.count))
+		}
+	}
+	for _, c := range all {
 		if err := m.registry.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
@@ -72,17 +86,11 @@ type listOf []viewer.Camera
 // Cameras returns the list.
 func (l listOf) Cameras() []viewer.Camera { return l }
 
-// showMetrics shows everything to who may see every camera, and to others the figures
-// of their own cameras.
-func (d *Dashboard) showMetrics(w http.ResponseWriter, r *http.Request) {
-	p := visitorOf(r).Principal
-	if p.Everything() {
-		d.metrics.all.ServeHTTP(w, r)
-		return
-	}
+// serveCameraMetrics shows the figures of some cameras.
+func serveCameraMetrics(w http.ResponseWriter, r *http.Request, cameras []viewer.Camera) {
 	own := prometheus.NewRegistry()
-	if err := own.Register(newCameraCollector(listOf(d.seen(p)))); err != nil {
-		refuse(w, http.StatusInternalServerError, "the figures cannot be shown: %s", err)
+	if err := own.Register(newCameraCollector(listOf(cameras))); err != nil {
+		respond.Text(w, http.StatusInternalServerError, "the figures cannot be shown: %s", err)
 		return
 	}
 	promhttp.HandlerFor(own, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}).ServeHTTP(w, r)

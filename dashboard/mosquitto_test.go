@@ -13,6 +13,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"camqtt/internal/testkit"
+	"camqtt/internal/testkit/packet"
 )
 
 // mosquitto returns a dashboard joined to a real broker, and a publisher there.
@@ -21,13 +22,13 @@ func mosquitto(t *testing.T) (*served, *RemoteCounts, net.Conn) {
 	m := testkit.StartMosquitto(t, "log_type none")
 	dial := func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "tcp", m.Addr) }
 	var counts RemoteCounts
-	s := serve(t, Options{Attach: Remote(RemoteOptions{Dial: dial, Counts: &counts}), Broker: counts.Counters})
+	s := serve(t, Options{Attach: Remote(RemoteOptions{Dial: dial, Counts: &counts}), Broker: func() []Counter { return RemoteCounters(&counts) }})
 	pub, err := dial(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { pub.Close() })
-	_, _ = pub.Write(connectPacket(4, "publisher"))
+	_, _ = pub.Write(packet.Connect(4, "publisher"))
 	if _, err := io.ReadFull(pub, make([]byte, 4)); err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +40,7 @@ func mosquitto(t *testing.T) (*served, *RemoteCounts, net.Conn) {
 func subscribed(t *testing.T, s *served, version byte) *websocket.Conn {
 	t.Helper()
 	ws := mustDialWS(t, s)
-	both := append(connectPacket(version, fmt.Sprint("browser", version)), subscribePacket(version, "cam/#", 1)...)
+	both := append(packet.Connect(version, fmt.Sprint("browser", version)), packet.Subscribe(version, "cam/#", 1)...)
 	for _, part := range [][]byte{both[:5], both[5:20], both[20:]} { // [MQTT-6.0.0-4]
 		if err := ws.WriteMessage(websocket.BinaryMessage, part); err != nil {
 			t.Fatal(err)
@@ -62,9 +63,9 @@ func TestRemoteWithMosquittoKeepsTheOrder(t *testing.T) {
 			for round := range 30 {
 				n := byte(round)
 				_, _ = pub.Write(bytes.Join([][]byte{
-					publishPacket(0x32, "cam/a/snapshot/meta", string([]byte{1, n})+"{}"),
-					picture("cam/a/snapshot", jpg), picture("cam/b/frame", jpg),
-					publishPacket(0x32, "cam/a/result", string([]byte{2, n})+"{}"),
+					packet.Publish(0x32, "cam/a/snapshot/meta", string([]byte{1, n})+"{}"),
+					packet.Publish(0x30, "cam/a/snapshot", jpg), packet.Publish(0x30, "cam/b/frame", jpg),
+					packet.Publish(0x32, "cam/a/result", string([]byte{2, n})+"{}"),
 				}, nil))
 				for _, want := range []string{"cam/a/snapshot/meta", "cam/a/snapshot", "cam/b/frame", "cam/a/result"} {
 					_, b, err := ws.ReadMessage()
@@ -79,7 +80,7 @@ func TestRemoteWithMosquittoKeepsTheOrder(t *testing.T) {
 						t.Fatalf("round %d: %s, want %s", round, topic, want)
 					}
 					if b[0]&6 != 0 {
-						ack := mqttPacket(0x40, string(packetID(b)))
+						ack := packet.Raw(0x40, string(packetID(b)))
 						_ = ws.WriteMessage(websocket.BinaryMessage, ack)
 					}
 				}
@@ -97,11 +98,11 @@ func TestRemoteWithMosquittoKeepsTheOrder(t *testing.T) {
 // bodyOf returns a packet without its fixed head, which must say how long it is.
 func bodyOf(t *testing.T, b []byte) []byte {
 	t.Helper()
-	n, body, ok := varint(b[1:])
-	if !ok || n != len(body) {
+	n, size := binary.Uvarint(b[1:])
+	if size <= 0 || int(n) != len(b)-1-size {
 		t.Fatalf("a message of %d bytes is not one packet", len(b))
 	}
-	return body
+	return b[1+size:]
 }
 
 func topicOf(t *testing.T, b []byte) string {
@@ -110,7 +111,8 @@ func topicOf(t *testing.T, b []byte) string {
 }
 
 func packetID(b []byte) []byte {
-	_, body, _ := varint(b[1:])
+	_, size := binary.Uvarint(b[1:])
+	body := b[1+size:]
 	at := 2 + int(binary.BigEndian.Uint16(body))
 	return body[at : at+2]
 }
@@ -121,12 +123,12 @@ func TestRemoteWithMosquittoShowsTheNewestToASlowBrowser(t *testing.T) {
 	const last = 300
 	filler := strings.Repeat("j", 100000)
 	for n := range last {
-		_, _ = pub.Write(picture("cam/a/frame", fmt.Sprintf("%04d%s", n, filler)))
+		_, _ = pub.Write(packet.Publish(0x30, "cam/a/frame", fmt.Sprintf("%04d%s", n, filler)))
 	}
-	_, _ = pub.Write(publishPacket(0x30, "cam/a/stats", "the end"))
+	_, _ = pub.Write(packet.Publish(0x30, "cam/a/stats", "the end"))
 	// The browser has read nothing so far. All the broker has said is here when most
 	// of it was replaced and no more comes.
-	testkit.Until(t, "pictures are replaced", func() bool { return counts.replaced.Load() > last/2 })
+	testkit.Until(t, "pictures are replaced", func() bool { return counts.Replaced.Load() > last/2 })
 	var seen []string
 	for {
 		_, b, err := ws.ReadMessage()

@@ -9,7 +9,8 @@ import (
 	"net"
 	"time"
 
-	"camqtt/internal/access"
+	"camqtt/dashboard/internal/login"
+	"camqtt/dashboard/internal/session"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
@@ -43,16 +44,14 @@ type Viewer interface {
 	Cameras
 }
 
-// Access says who visitors are. [access.Accounts] does.
-type Access interface {
-	// Identify says who makes an attempt. Its errors are those of
-	// [access.Accounts.Identify].
-	Identify(ctx context.Context, at access.Attempt) (access.Principal, error)
-	// Bind returns a context that is also done when p is no longer who he was.
-	Bind(ctx context.Context, p access.Principal) (context.Context, context.CancelFunc)
-	// Lookup gives who an account is, without asking for its secret.
-	Lookup(name string) (access.Principal, bool)
-}
+// Access identifies users. [access.Accounts] does.
+type Access = login.Access
+
+// SessionKey signs sessions.
+type SessionKey = session.Key
+
+// OpenSessionKey reads a key, or makes one where there is no file yet.
+func OpenSessionKey(file string) (*SessionKey, error) { return session.OpenKey(file) }
 
 // Counter is one figure for /metrics that somebody else counts.
 type Counter struct {

@@ -23,7 +23,10 @@ import (
 //go:embed web/*.html web/*.css web/*.js web/*.svg web/*.webmanifest
 var webFiles embed.FS
 
-const indexFile = "index.html"
+const (
+	indexFile = "index.html"
+	loginFile = "login.html"
+)
 
 // pageDir is the folder of the page in webFiles.
 const pageDir = "web"
@@ -35,9 +38,17 @@ type file struct {
 	etag string
 }
 
+// page has its files by name.
+type page map[string]file
+
+// publicFiles are the files that the login page needs.
+func publicFiles() []string {
+	return []string{loginFile, "login.js", "safety.js", "app.css", "icon.svg", "manifest.webmanifest"}
+}
+
 // loadPage reads the page's files; index.html is told the base of all topics.
-func loadPage(files fs.FS, base wire.Base) (map[string]file, error) {
-	page := map[string]file{}
+func loadPage(files fs.FS, base wire.Base) (page, error) {
+	all := page{}
 	names, err := fs.Glob(files, pageDir+"/*")
 	if err != nil {
 		return nil, fmt.Errorf("list the page's files: %w", err)
@@ -58,14 +69,14 @@ func loadPage(files fs.FS, base wire.Base) (map[string]file, error) {
 			}
 		}
 		sum := sha256.Sum256(body)
-		page[name] = file{body: body, mime: kind, etag: `"` + hex.EncodeToString(sum[:12]) + `"`}
+		all[name] = file{body: body, mime: kind, etag: `"` + hex.EncodeToString(sum[:12]) + `"`}
 	}
 	for _, name := range []string{indexFile, loginFile} {
-		if _, ok := page[name]; !ok {
+		if _, ok := all[name]; !ok {
 			return nil, fmt.Errorf("the page has no %s", name)
 		}
 	}
-	return page, nil
+	return all, nil
 }
 
 func render(text []byte, base wire.Base) ([]byte, error) {

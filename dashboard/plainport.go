@@ -30,8 +30,11 @@ type plainConn struct {
 	looked bool // used by the reader only
 }
 
-// NetConn is the connection beneath.
+// NetConn returns the connection below.
 func (c *plainConn) NetConn() net.Conn { return c.TCPConn }
+
+// PlainTCP returns the same. A WebSocket needs the wrapper no longer.
+func (c *plainConn) PlainTCP() *net.TCPConn { return c.TCPConn }
 
 // Read notes a TLS handshake: a record of type 22 and version 3. RFC 8446 section 5.1.
 func (c *plainConn) Read(p []byte) (int, error) {
@@ -47,8 +50,8 @@ func (c *plainConn) Read(p []byte) (int, error) {
 
 // errorLog is what the HTTP server logs by itself. Failed TLS handshakes are warnings.
 type errorLog struct {
-	often *ratelog.Logger
-	log   *slog.Logger
+	limited *ratelog.Logger
+	log     *slog.Logger
 }
 
 // Write takes one line.
@@ -60,9 +63,9 @@ func (l errorLog) Write(line []byte) (int, error) {
 	case !handshake || !ok || why == "EOF":
 		l.log.Debug(text)
 	case strings.Contains(why, "HTTP request to an HTTPS server"), strings.Contains(why, "does not look like a TLS handshake"):
-		l.often.Warn("no TLS was spoken to a TLS port: use https://", "from", from)
+		l.limited.Warn("no TLS was spoken to a TLS port: use https://", "from", from)
 	default:
-		l.often.Warn("TLS handshake failed", "from", from, "why", why)
+		l.limited.Warn("TLS handshake failed", "from", from, "why", why)
 	}
 	return len(line), nil
 }
@@ -70,7 +73,7 @@ func (l errorLog) Write(line []byte) (int, error) {
 // watched wraps a listener so that TLS on a plain port is noted.
 func (d *Dashboard) watched(l net.Listener) net.Listener {
 	if _, plain := l.(*net.TCPListener); plain {
-		return plainListener{Listener: l, log: d.often}
+		return plainListener{Listener: l, log: d.limited}
 	}
 	return l
 }

@@ -71,7 +71,7 @@ func TestServeEndsEverythingAtOnce(t *testing.T) {
 	defer idle.Close()
 	mustDialWS(t, s)
 	testkit.Until(t, "all are served", func() bool {
-		return s.streams.taken.Load() == 1 && s.snaps.taken.Load() == 1 && s.sockets.taken.Load() == 1 && s.openNow() == 4
+		return s.streams.open.taken.Load() == 1 && s.pictures.waiting.taken.Load() == 1 && s.sockets.open.taken.Load() == 1 && s.open.Counts().Open == 4
 	})
 	begun := time.Now()
 	if err := s.stop(); err != nil {
@@ -83,7 +83,7 @@ func TestServeEndsEverythingAtOnce(t *testing.T) {
 	if n := f.leases.Load(); n != 0 {
 		t.Errorf("%d leases are still held", n)
 	}
-	if n := s.openNow(); n != 0 {
+	if n := s.open.Counts().Open; n != 0 {
 		t.Errorf("%d connections are still counted", n)
 	}
 	testkit.Until(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= before+1 })
@@ -236,7 +236,7 @@ func TestMetrics(t *testing.T) {
 	ask(t, "GET", s.url+"/cam/porch/snapshot.jpg")
 	ask(t, "GET", s.url+"/cam/WRONG/snapshot.jpg")
 	mustDialWS(t, s)
-	testkit.Until(t, "the WebSocket is counted", func() bool { return s.sockets.taken.Load() == 1 })
+	testkit.Until(t, "the WebSocket is counted", func() bool { return s.sockets.open.taken.Load() == 1 })
 	resp, body := ask(t, "GET", s.url+"/metrics")
 	testkit.Until(t, "the answers are counted, which is after they have been sent", func() bool {
 		resp, body = ask(t, "GET", s.url+"/metrics")

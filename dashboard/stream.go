@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -11,10 +12,14 @@ import (
 	"strconv"
 	"time"
 
+	"camqtt/dashboard/internal/respond"
 	"camqtt/internal/sendbuffer"
 	"camqtt/internal/viewer"
 	"camqtt/internal/wire"
 )
+
+// unsentBytes is how much the kernel may hold of a stream that has not left yet.
+const unsentBytes = 64 << 10
 
 const (
 	boundary   = "camqtt-next-picture"
@@ -26,30 +31,39 @@ const (
 	privacyCheck = time.Second
 )
 
-// stream answers with pictures until the visitor goes.
-func (d *Dashboard) stream(w http.ResponseWriter, r *http.Request) {
-	id, ok := d.camera(w, r)
+// streams has the path of live pictures.
+type streams struct {
+	pictures *pictures
+	open     *semaphore
+	metrics  *metrics
+	log      *slog.Logger
+	client   func(*http.Request) net.Addr
+}
+
+// serve answers with pictures until the client goes.
+func (ss *streams) serve(w http.ResponseWriter, r *http.Request) {
+	id, ok := ss.pictures.cameras.findOnline(w, r)
 	if !ok {
 		return
 	}
 	live, err := parseLive(r.URL.Query())
 	if err != nil {
-		refuse(w, http.StatusBadRequest, "%s", err)
+		respond.Text(w, http.StatusBadRequest, "%s", err)
 		return
 	}
 	if r.Method == http.MethodHead {
 		streamHeader(w.Header())
 		return
 	}
-	leave, ok := d.streams.enter()
+	leave, ok := ss.open.acquire()
 	if !ok {
 		w.Header().Set("Retry-After", "10")
-		refuse(w, http.StatusServiceUnavailable, "%d streams are open, which is the limit", d.opts.Limits.Streams)
+		respond.Text(w, http.StatusServiceUnavailable, "%d streams are open, which is the limit", ss.pictures.limits.Streams)
 		return
 	}
 	defer leave()
 	ctx, cancel := context.WithCancel(r.Context())
-	s := &stream{d: d, id: id, live: live, w: w, control: http.NewResponseController(w), box: make(chan viewer.Picture, 1), over: make(chan struct{})}
+	s := &stream{streams: ss, id: id, live: live, w: w, control: http.NewResponseController(w), box: make(chan viewer.Picture, 1), over: make(chan struct{})}
 	s.conn, _ = ctx.Value(connKey{}).(net.Conn)
 	go func() { // ends with ctx, or when the camera refuses; the handler waits
 		defer close(s.over)
@@ -78,7 +92,7 @@ func streamHeader(h http.Header) {
 
 // stream is one visitor who watches one camera.
 type stream struct {
-	d       *Dashboard
+	*streams
 	id      wire.ID
 	live    viewer.Live
 	w       http.ResponseWriter
@@ -97,10 +111,10 @@ type stream struct {
 // whatever the visitor does.
 func (s *stream) watch(ctx context.Context) (err error) {
 	defer caught(&err)
-	return s.d.opts.Viewer.Watch(ctx, s.id, s.live, func(p viewer.Picture) error {
+	return s.pictures.viewer.Watch(ctx, s.id, s.live, func(p viewer.Picture) error {
 		select {
 		case <-s.box:
-			s.d.metrics.streamReplaced.Inc()
+			s.metrics.streamReplaced.Inc()
 		default:
 		}
 		s.box <- p
@@ -112,9 +126,9 @@ func (s *stream) watch(ctx context.Context) (err error) {
 func (s *stream) run(ctx context.Context, r *http.Request) {
 	sendbuffer.Limit(s.conn, unsentBytes)
 	_ = s.control.SetReadDeadline(time.Time{}) // a visitor may be silent for ever
-	p, err := s.next(ctx, s.d.opts.Limits.SnapTimeout)
+	p, err := s.next(ctx, s.pictures.limits.SnapTimeout)
 	if err != nil {
-		s.d.refusePicture(s.w, r, s.id, err)
+		s.pictures.refuse(s.w, r, s.id, err)
 		return
 	}
 	streamHeader(s.w.Header())
@@ -135,10 +149,10 @@ func (s *stream) run(ctx context.Context, r *http.Request) {
 		}
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		s.d.metrics.streamDropped.Inc()
+		s.metrics.streamDropped.Inc()
 	}
 	if ctx.Err() == nil {
-		s.d.opts.Log.Debug("stream ended", "cam", string(s.id), "from", s.d.proxies.client(r).String(), "err", err)
+		s.log.Debug("stream ended", "cam", string(s.id), "from", s.client(r).String(), "err", err)
 	}
 }
 
@@ -171,7 +185,7 @@ func (s *stream) next(ctx context.Context, patience time.Duration) (viewer.Pictu
 
 // private is why a stream ends whose camera has become private; nil where it has not.
 func (s *stream) private() error {
-	if c, known := s.d.opts.Viewer.Camera(s.id); !known || !c.State.Privacy {
+	if c, known := s.pictures.cameras.viewer.Camera(s.id); !known || !c.State.Privacy {
 		return nil
 	}
 	return &viewer.Refused{Result: wire.Result{Code: wire.Privacy, Text: "privacy is on"}}
@@ -180,7 +194,7 @@ func (s *stream) private() error {
 // expected reports whether pictures may still come. A visitor whose stream ends can
 // ask again and is told why there is none; one that hangs cannot.
 func (s *stream) expected() bool {
-	c, known := s.d.opts.Viewer.Camera(s.id)
+	c, known := s.pictures.cameras.viewer.Camera(s.id)
 	return known && c.Online(time.Now())
 }
 
@@ -198,7 +212,7 @@ func (s *stream) send(ctx context.Context, p viewer.Picture) error {
 			return err
 		}
 	}
-	_ = s.control.SetWriteDeadline(time.Now().Add(s.d.opts.Limits.WriteTimeout))
+	_ = s.control.SetWriteDeadline(time.Now().Add(s.pictures.limits.WriteTimeout))
 	if s.conn != nil {
 		if err := sendbuffer.AwaitRoom(s.conn); err != nil {
 			return err
@@ -211,7 +225,7 @@ func (s *stream) send(ctx context.Context, p viewer.Picture) error {
 	}
 	select {
 	case p = <-s.box:
-		s.d.metrics.streamReplaced.Inc()
+		s.metrics.streamReplaced.Inc()
 	default:
 	}
 	b := append(s.head[:0], "Content-Type: image/jpeg\r\nContent-Length: "...)
@@ -227,7 +241,7 @@ func (s *stream) send(ctx context.Context, p viewer.Picture) error {
 	if err := s.write([]byte("\r\n--"+boundary+"\r\n"), nil); err != nil {
 		return err
 	}
-	s.d.metrics.streamSent.Inc()
+	s.metrics.streamSent.Inc()
 	return s.control.Flush()
 }
 

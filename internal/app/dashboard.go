@@ -63,7 +63,7 @@ func addDashboard(p *process) error {
 		o.Attach = dashboard.Remote(dashboard.RemoteOptions{
 			Dial: l.Dial, User: user, Password: password, Base: p.cfg.Base, Log: log, Counts: counts,
 		})
-		o.Broker, o.OwnRights = counts.Counters, true
+		o.Broker, o.OwnRights = func() []dashboard.Counter { return dashboard.RemoteCounters(counts) }, true
 	}
 	o.Broker = withPushCounters(p, o.Broker)
 	d, err := dashboard.New(o)

@@ -49,7 +49,6 @@ var imports = map[string][]string{
 	"broker":                         {"internal/wire", "internal/access", "internal/mqtt", "internal/ratelog", "broker/internal/messagestore", "broker/internal/sendqueue", "broker/internal/sharedbuffer"},
 	"broker/internal/sendqueue":      {"internal/sendbuffer", "broker/internal/sharedbuffer"},
 	"broker/internal/sharedbuffer":   {},
-	"dashboard":                      {"internal/ratelog", "internal/wire", "internal/access", "internal/mqttclient", "internal/viewer", "internal/jpeg", "internal/strictjson", "internal/inuse", "internal/securefile", "internal/sendbuffer"},
 	"broker/internal/messagestore":   {"internal/securefile", "internal/datadir"},
 	"internal/wire":                  {},
 	"internal/access":                {"internal/wire", "internal/mqtt", "internal/securefile", "internal/ratelog", "internal/strictjson", "internal/datadir"},
@@ -89,6 +88,23 @@ var imports = map[string][]string{
 	"internal/cli": {"internal/access", "internal/app", "internal/brokeracl", "internal/brokerurl", "internal/cert", "internal/config", "internal/enrol", "internal/homeassistant", "internal/inuse", "internal/journal", "internal/mqttclient", "internal/redact", "internal/securefile", "internal/usage", "internal/viewer", "internal/wire", "node/camera", "node/camera/httpcam", "node/camera/kinds"},
 
 	"internal/homeassistant/announce": {"internal/wire", "internal/homeassistant"},
+	"dashboard": {
+		"dashboard/internal/brokerproxy", "dashboard/internal/connlimit", "dashboard/internal/login",
+		"dashboard/internal/respond", "dashboard/internal/session", "dashboard/internal/webguard",
+		"dashboard/internal/wsconn", "internal/access", "internal/inuse", "internal/mqttclient", "internal/ratelog",
+		"internal/sendbuffer", "internal/strictjson", "internal/viewer", "internal/wire",
+	},
+	"dashboard/internal/brokerproxy": {"internal/wire", "internal/mqtt"},
+	"dashboard/internal/connlimit":   {"internal/access"},
+	"dashboard/internal/login": {
+		"dashboard/internal/respond", "dashboard/internal/session", "dashboard/internal/webguard",
+		"internal/access", "internal/ratelog",
+	},
+	"dashboard/internal/respond":  {},
+	"dashboard/internal/session":  {"internal/access", "internal/securefile"},
+	"dashboard/internal/webguard": {"dashboard/internal/respond"},
+	"dashboard/internal/wsconn":   {"dashboard/internal/respond", "internal/access", "internal/sendbuffer"},
+	"internal/testkit/packet":     {},
 }
 
 // doors names, for each library, the one package that may import it, with the
