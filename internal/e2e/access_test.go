@@ -143,6 +143,7 @@ func TestAccounts(t *testing.T) {
 
 // A4: the page's own WebSocket with an account that sees one camera shows that one.
 func TestPageWithAccount(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	ann := secretOf(t, "user", "add", "ann", "--role", "viewer", "--camera", "porch", "--data", data)
 	h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data="+data,

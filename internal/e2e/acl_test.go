@@ -19,6 +19,7 @@ func aclAccounts() []string {
 
 // The examples are what the program writes.
 func TestBrokerExamples(t *testing.T) {
+	t.Parallel()
 	for engine, file := range map[string]string{
 		"mosquitto": "mosquitto.acl", "nats": "nats-rights.conf", "emqx": "emqx-acl.conf", "rabbitmq": "rabbitmq.json",
 	} {
@@ -87,6 +88,7 @@ func TestACLAccounts(t *testing.T) {
 }
 
 func TestACLSpace(t *testing.T) {
+	t.Parallel()
 	text := must(t, "acl", "--engine", "mosquitto", "--camera", "front", "--base", "site/cam", "--discovery-prefix", "ha", "--announce")
 	for _, line := range []string{"topic write site/cam/front/frame\n", "topic read site/cam/_all/cmd\n", "topic read ha/status\n", "topic write ha/device/camqtt_front/config\n", "topic write ha/camera/camqtt_front/camera/config\n"} {
 		if !strings.Contains(text, line) {

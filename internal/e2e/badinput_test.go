@@ -150,6 +150,7 @@ func TestGarbage(t *testing.T) {
 
 // TestBadSources runs cameras that cannot work beside one that does.
 func TestBadSources(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	put := func(name string, b []byte) {
 		t.Helper()

@@ -91,6 +91,7 @@ func order(t testing.TB, l *mqttclient.Link, id, command string) {
 // hangs, one talks rubbish and two send as fast as they can. All others answer,
 // each with its own picture.
 func TestFiftyCameras(t *testing.T) {
+	t.Parallel()
 	y := newYard(t)
 	hung := y.add("hangs", "source: WEB/hangs/ID")
 	rubbish := y.add("garbage", "source: WEB/garbage/ID")

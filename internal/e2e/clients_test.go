@@ -271,6 +271,7 @@ func TestForget(t *testing.T) {
 
 // TestSecondNode starts two nodes of one id: one serves, and both say so.
 func TestSecondNode(t *testing.T) {
+	t.Parallel()
 	d := startDemo(t)
 	second := serve(t, "node", "porch", "--broker", d.mqtt, "--source", "test:")
 	testkit.Until(t, "the second node stands by", func() bool { return strings.Contains(second.Err(), "stands by") })

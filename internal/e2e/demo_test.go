@@ -12,6 +12,7 @@ import (
 )
 
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	d := startDemo(t)
 	for _, want := range []string{"snap porch --broker " + d.mqtt, "mosquitto_pub -h 127.0.0.1 -p " + d.port, "Ctrl-C ends it"} {
 		if !strings.Contains(d.Out(), want) {
@@ -42,6 +43,7 @@ func TestDemo(t *testing.T) {
 // TestTakenPort occupies one of the two ports: the message names the flag that
 // moves it, and the other port is not left open.
 func TestTakenPort(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -66,6 +68,7 @@ func TestTakenPort(t *testing.T) {
 // TestStopLeavesNothing stops a program that drives a child, and looks for the
 // child.
 func TestStopLeavesNothing(t *testing.T) {
+	t.Parallel()
 	d := startDemo(t)
 	n := serve(t, "node", "clip", "--broker", d.mqtt, "--source", ffmpegSource(video(t)))
 	online(t, d.mqtt, "clip")

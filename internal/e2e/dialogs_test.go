@@ -60,6 +60,7 @@ func rows(n int) string {
 
 // What comes while a person types or aims takes neither keys nor clicks from him.
 func TestPageDialogsKeepWhatIsTyped(t *testing.T) {
+	t.Parallel()
 	b := openAccounts(t)
 	b.Click(`[aria-label="Remove ann"]`)
 	forAll := `(document.querySelector('#users-cameras').value = '*') && `
@@ -96,6 +97,7 @@ func TestPageDialogsKeepWhatIsTyped(t *testing.T) {
 // The dialog stays while somebody drags over a text and past its edge, or meets its
 // margin; and no camera opens over it.
 func TestPageDialogsStay(t *testing.T) {
+	t.Parallel()
 	b := openAccounts(t)
 	testkit.Eval[bool](b, `(() => {
 		const box = document.querySelector('dialog.box');
@@ -132,6 +134,7 @@ func TestPageDialogsStay(t *testing.T) {
 // The keyboard stays where it is when a tile moves to the place of its new name, and in
 // the large view when the link that has it goes.
 func TestPageKeepsFocus(t *testing.T) {
+	t.Parallel()
 	h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source=test:", "cameras.yard.source=test:")
 	b := testkit.OpenBrowser(t, h.http+"/", 0, 0)
 	b.Wait(frames + ` > 3 && document.querySelectorAll('cam-tile').length === 2`)

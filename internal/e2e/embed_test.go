@@ -30,6 +30,7 @@ func serveSite(t *testing.T, body string) (origin string) {
 // TestEmbeddedInAnotherSite shows a picture and the page in another site's page, once
 // where dashboard.embed lists the site and once where it does not.
 func TestEmbeddedInAnotherSite(t *testing.T) {
+	t.Parallel()
 	for _, allowed := range []bool{true, false} {
 		t.Run(fmt.Sprintf("allowed %t", allowed), func(t *testing.T) {
 			listen := fmt.Sprintf("127.0.0.1:%d", testkit.FreePort(t))

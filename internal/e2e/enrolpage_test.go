@@ -13,6 +13,7 @@ import (
 
 // An admin adds a camera in the page: what it answers lets the camera's machine in.
 func TestJoiningByThePage(t *testing.T) {
+	t.Parallel()
 	h := startEnrolment(t)
 	ask := func(user, secret, id string) (*http.Response, []byte) {
 		t.Helper()

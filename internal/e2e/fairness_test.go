@@ -85,6 +85,7 @@ func TestEachCommandOfAFloodHasOneResult(t *testing.T) {
 // HTTP connections that nobody logged in for, as many as there are descriptors, keep no
 // client of MQTT out.
 func TestIdleHTTPLeavesDescriptorsForMQTT(t *testing.T) {
+	t.Parallel()
 	mqtt, web := "127.0.0.1:"+strconv.Itoa(testkit.FreePort(t)), "127.0.0.1:"+strconv.Itoa(testkit.FreePort(t))
 	hub := testkit.Start(t, "sh", "-c", `ulimit -n 200; exec "$0" "$@"`, binary, "run",
 		"-c", "broker.listen="+mqtt, "-c", "broker.data=", "-c", "dashboard.listen="+web, "-c", "cameras.porch.source=test:64x48")

@@ -171,6 +171,7 @@ func checkHome(t *testing.T, home *homeassistant.Home, n *yaml.Node) {
 // TestBlueprint holds the blueprint together: what it asks for it uses, and the
 // other way round, and its example in the page fills in just that.
 func TestBlueprint(t *testing.T) {
+	t.Parallel()
 	text := string(read(t, "docs/homeassistant/snap-and-notify.yaml"))
 	n := load(t, text)
 	for _, want := range []string{"blueprint", "mode", "triggers", "actions"} {

@@ -149,6 +149,7 @@ func press(b *testkit.Browser, button string) {
 // B10. What a camera says is text, a picture or nothing: it runs no script, forges no
 // line of the log, takes no memory and breaks no layout.
 func TestPageWithHostileCameras(t *testing.T) {
+	t.Parallel()
 	h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source=test:")
 	b := testkit.OpenBrowser(t, h.http+"/", 0, 0)
 	b.Wait(frames + ` > 3`)
@@ -278,6 +279,7 @@ func memory(t *testing.T, h *hub) int64 {
 // B9. Where pictures come from is said by the configuration alone, and where an answer
 // goes by topics.md: no command moves either.
 func TestCommandsMoveNothing(t *testing.T) {
+	t.Parallel()
 	h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source=test:")
 	online(t, h.mqtt, "porch")
 	p := place{addr: strings.TrimPrefix(h.mqtt, "mqtt://")}

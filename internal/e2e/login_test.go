@@ -37,6 +37,7 @@ func quiet(b *testkit.Browser) {
 // A person logs in, sees his camera and no other, takes a picture, logs out, and is
 // out: the open page goes to the login page by itself.
 func TestPageLogin(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	ann := secretOf(t, "user", "add", "ann", "--role", "viewer", "--camera", "porch", "--data", data)
 	h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data="+data, "cameras.porch.source=test:", "cameras.garden.source=test:")
@@ -121,6 +122,7 @@ func guess(t *testing.T, hub string) {
 
 // Without accounts there is nothing to log in to, and the page shows nothing of it.
 func TestPageWithoutAccountsShowsNoLogin(t *testing.T) {
+	t.Parallel()
 	d := startDemo(t)
 	b := testkit.OpenBrowser(t, d.http+"/", 0, 0)
 	b.Wait(up)
@@ -139,6 +141,7 @@ func TestPageWithoutAccountsShowsNoLogin(t *testing.T) {
 
 // An admin makes accounts in the page and removes them.
 func TestPageAccounts(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	root := secretOf(t, "user", "add", "root", "--role", "admin", "--data", data)
 	h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data="+data, "cameras.porch.source=test:")
@@ -180,6 +183,7 @@ func TestPageAccounts(t *testing.T) {
 // Over TLS the cookie is for TLS and this host only, nothing says that the line is open,
 // and a name that the certificate does not have is refused.
 func TestPageLoginOverTLS(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	root := secretOf(t, "user", "add", "root", "--role", "admin", "--data", data)
 	s := startSecured(t, "broker.data="+data, "dashboard.tls.shared=true", "cameras.porch.source=test:")
@@ -217,6 +221,7 @@ func TestPageLoginOverTLS(t *testing.T) {
 // Before a broker elsewhere an operator has the live page. A viewer sees stills of the
 // cameras that the account is for, and is told so.
 func TestPageLoginBeforeAnotherBroker(t *testing.T) {
+	t.Parallel()
 	m := testkit.StartMosquitto(t)
 	data := t.TempDir()
 	op := secretOf(t, "user", "add", "op", "--role", "operator", "--data", data)
@@ -250,6 +255,7 @@ func TestPageLoginBeforeAnotherBroker(t *testing.T) {
 
 // Over plain http from another machine the pages say that the line is open.
 func TestPageSaysNotEncrypted(t *testing.T) {
+	t.Parallel()
 	host := outside()
 	if host == "" {
 		t.Log("this machine has no address but loopback")
@@ -276,6 +282,7 @@ func TestPageSaysNotEncrypted(t *testing.T) {
 // Who may look without an account sees no buttons that would be refused, and can log
 // in for more.
 func TestPageForWhoOnlyLooks(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	op := secretOf(t, "user", "add", "op", "--role", "operator", "--data", data)
 	h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data="+data, "broker.anonymous=read", "cameras.porch.source=test:")
@@ -294,6 +301,7 @@ func TestPageForWhoOnlyLooks(t *testing.T) {
 // The names of the configuration reach the page, and so does the address that Home
 // Assistant is told; a name that somebody has pointed here does not.
 func TestPageNames(t *testing.T) {
+	t.Parallel()
 	h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "dashboard.hosts=cams.example", "homeassistant.url=https://home.example/cams")
 	for host, want := range map[string]int{"cams.example": 200, "home.example": 200, "localhost:1": 200, "evil.example": 421, "cams.example.evil.example": 421} {
 		r, err := http.NewRequest(http.MethodGet, h.http+"/api/cameras", nil)

@@ -44,6 +44,7 @@ func figure(t *testing.T, h *hub, series string) (float64, bool) {
 // TestBrokerMetrics: /metrics says of each camera that the hub knows what the broker
 // counts, of viewers only how many fare how, and nothing under a name made up by others.
 func TestBrokerMetrics(t *testing.T) {
+	t.Parallel()
 	h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source=test:64x48")
 	online(t, h.mqtt, "porch")
 	c := connect(t, h.mqtt, "porch")

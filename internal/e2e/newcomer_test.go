@@ -55,6 +55,7 @@ func firstAdmin(t *testing.T, p *testkit.Program) (password, open string) {
 // TestOnePi does what the README says for one machine, with another camera and
 // other ports.
 func TestOnePi(t *testing.T) {
+	t.Parallel()
 	lines := told(t, "One Raspberry Pi")
 	if len(lines) != 1 || !strings.Contains(strings.Join(lines[0], " "), "dashboard.listen=0.0.0.0:8080") {
 		t.Fatalf("commands %q", lines)
@@ -73,6 +74,7 @@ func TestOnePi(t *testing.T) {
 
 // TestHubAndCamera does what the README says for a hub and a camera elsewhere.
 func TestHubAndCamera(t *testing.T) {
+	t.Parallel()
 	lines := told(t, "A hub, and cameras elsewhere")
 	if len(lines) != 3 || lines[0][0] != "run" || lines[1][0] != "user" || lines[2][0] != "node" {
 		t.Fatalf("commands %q", lines)
@@ -101,6 +103,7 @@ func TestHubAndCamera(t *testing.T) {
 // A broker that does not answer is the commonest of all stumbles: what to look at
 // is said.
 func TestNobodyThere(t *testing.T) {
+	t.Parallel()
 	at := "mqtt://127.0.0.1:" + strconv.Itoa(testkit.FreePort(t))
 	if _, stderr, code := camqtt(t, "ls", "--broker", at); code != 1 || !strings.Contains(stderr, "Try: ") || !strings.Contains(stderr, "broker.listen") {
 		t.Errorf("exit %d: %s", code, stderr)

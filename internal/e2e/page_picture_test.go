@@ -45,6 +45,7 @@ func publishRetained(t *testing.T, url, topic, payload string) {
 // TestPageShowsNoOtherCamerasPicture steps in the full view from a live camera to one
 // that is offline and has no picture.
 func TestPageShowsNoOtherCamerasPicture(t *testing.T) {
+	t.Parallel()
 	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source=test:")
 	publishRetained(t, hub.mqtt, "cam/shed/status", "offline")
 	b := testkit.OpenBrowser(t, hub.http+"/#porch", 0, 0)
@@ -74,6 +75,7 @@ func TestPageShowsNoOtherCamerasPicture(t *testing.T) {
 // TestPageDropsPrivatePictures turns privacy on while pictures are shown, kept and
 // offered for download, and looks for any that is left.
 func TestPageDropsPrivatePictures(t *testing.T) {
+	t.Parallel()
 	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source=test:", "cameras.yard.source=test:")
 	b := testkit.OpenBrowser(t, hub.http+"/", 0, 0)
 	b.Wait(frames + ` > 3`)
@@ -123,6 +125,7 @@ func TestPageDropsPrivatePictures(t *testing.T) {
 
 // TestPageObeysAnEmptyPreview clears the kept picture of an offline camera.
 func TestPageObeysAnEmptyPreview(t *testing.T) {
+	t.Parallel()
 	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=")
 	publishRetained(t, hub.mqtt, "cam/porch/status", "offline")
 	publishRetained(t, hub.mqtt, "cam/porch/preview", string(testkit.JPEG(t, 64, 48, 1, 0)))

@@ -31,6 +31,7 @@ func shot(t *testing.T, b *testkit.Browser, name string) {
 // TestPage opens the demo's page in a real browser: pictures move, a snap
 // arrives, the large view opens, and a hidden page gives its lease back.
 func TestPage(t *testing.T) {
+	t.Parallel()
 	d := startDemo(t)
 	b := testkit.OpenBrowser(t, d.http+"/", 0, 0)
 	b.Wait(`document.documentElement.dataset.broker === 'up'`)
@@ -69,6 +70,7 @@ func TestPage(t *testing.T) {
 // TestPageSurvivesBrokerRestart serves the page for a broker elsewhere and
 // restarts that broker.
 func TestPageSurvivesBrokerRestart(t *testing.T) {
+	t.Parallel()
 	m := testkit.StartMosquitto(t)
 	url := "mqtt://" + m.Addr
 	hub := startHub(t, "mqtt.url="+url, "cameras.porch.source=test:")
@@ -87,6 +89,7 @@ func TestPageSurvivesBrokerRestart(t *testing.T) {
 // TestPageSurvivesRestart kills the whole program and starts it again on the
 // same ports.
 func TestPageSurvivesRestart(t *testing.T) {
+	t.Parallel()
 	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source=test:")
 	b := testkit.OpenBrowser(t, hub.http+"/", 0, 0)
 	b.Wait(frames + ` > 3`)
@@ -102,6 +105,7 @@ func TestPageSurvivesRestart(t *testing.T) {
 
 // TestPageShowsTroubles looks at the states that only broken cameras have.
 func TestPageShowsTroubles(t *testing.T) {
+	t.Parallel()
 	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=",
 		"cameras.porch.source=test:", "cameras.gone.source=exec:false", "cameras.private.source=test:")
 	b := testkit.OpenBrowser(t, hub.http+"/", 0, 0)
@@ -129,6 +133,7 @@ func TestPageShowsTroubles(t *testing.T) {
 
 // TestPageShowsRealVideo sees ffmpeg's pictures move.
 func TestPageShowsRealVideo(t *testing.T) {
+	t.Parallel()
 	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source="+ffmpegSource(video(t)))
 	b := testkit.OpenBrowser(t, hub.http+"/#porch", 0, 0)
 	b.Wait(`Number(document.querySelector('cam-focus')?.dataset.frames ?? 0) > 10`)
@@ -141,6 +146,7 @@ func TestPageShowsRealVideo(t *testing.T) {
 // TestPageAtBrokerWithAccounts serves the page for a broker that lets nobody in
 // without a password.
 func TestPageAtBrokerWithAccounts(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file, secret := filepath.Join(dir, "passwords"), filepath.Join(dir, "secret")
 	if _, stderr, status := testkit.Run(t, testkit.Tool(t, "mosquitto_passwd"), "-b", "-c", file, "cam", "s3cret"); status != 0 {
@@ -170,6 +176,7 @@ func acl(t *testing.T, dir string) string {
 }
 
 func TestPageWithoutCameras(t *testing.T) {
+	t.Parallel()
 	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=")
 	b := testkit.OpenBrowser(t, hub.http+"/", 0, 0)
 	b.Wait(`document.documentElement.dataset.broker === 'up'`)
@@ -180,6 +187,7 @@ func TestPageWithoutCameras(t *testing.T) {
 // TestPageLinks opens links as Home Assistant has them on a
 // device's page.
 func TestPageLinks(t *testing.T) {
+	t.Parallel()
 	d := startDemo(t)
 	b := testkit.OpenBrowser(t, d.http+"/#garden", 0, 0)
 	b.Wait(`document.querySelector('dialog[open] #focus-name')?.textContent === 'Garden'`)

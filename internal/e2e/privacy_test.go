@@ -237,6 +237,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 // TestPrivacyIsSeenAfterRestart looks at the page, its pictures and Home Assistant
 // after everything has been killed.
 func TestPrivacyIsSeenAfterRestart(t *testing.T) {
+	t.Parallel()
 	h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data="+t.TempDir(), "state="+t.TempDir(), "cameras.porch.source=test:", "cameras.bed.source=test:")
 	online(t, h.mqtt, "bed")
 	must(t, "snap", "bed", "--broker", h.mqtt, "-o", filepath.Join(t.TempDir(), "bed.jpg"))
@@ -337,6 +338,7 @@ func TestDamagedMemory(t *testing.T) {
 
 // TestDemoRemembersNothing: the demo leaves nothing behind.
 func TestDemoRemembersNothing(t *testing.T) {
+	t.Parallel()
 	state := t.TempDir()
 	port := strconv.Itoa(testkit.FreePort(t))
 	p := testkit.Start(t, "env", "STATE_DIRECTORY="+state, "HOME="+state, binary, "demo", "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:"+port)

@@ -52,6 +52,7 @@ const (
 
 // TestPageBehindNginx opens the page through nginx as people configure it.
 func TestPageBehindNginx(t *testing.T) {
+	t.Parallel()
 	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source=test:")
 	wary := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source=test:", "dashboard.trusted_proxies=192.0.2.1")
 	for _, c := range []struct {

@@ -11,6 +11,7 @@ import (
 // TestReadme compares the README, the pages in docs and the texts of the page with the
 // program: commands and flags that they name exist, and so do linked files and headings.
 func TestReadme(t *testing.T) {
+	t.Parallel()
 	pages, err := filepath.Glob("docs/*.md")
 	if err != nil || len(pages) < 5 {
 		t.Fatalf("pages %q, %v", pages, err)
@@ -100,6 +101,7 @@ func commands(t *testing.T, page, text string, help map[string]string) {
 
 // TestConfigsNameFiles: what the comments of a configuration lead to is there.
 func TestConfigsNameFiles(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("configs/*.yaml")
 	if err != nil || len(files) < 10 {
 		t.Fatalf("configurations %q, %v", files, err)

@@ -203,6 +203,7 @@ func get(t *testing.T, url string) string {
 
 // TestSecretsOfOthers refuses secrets that others may read, wherever a file is named.
 func TestSecretsOfOthers(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(path, []byte(secretFile), 0o644); err != nil {
 		t.Fatal(err)

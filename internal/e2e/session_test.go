@@ -13,6 +13,7 @@ import (
 // TestPageStaysLoggedInOverARestart restarts the hub under a page that nobody touches, as
 // on a tablet on the wall, and then removes its account while the hub is down.
 func TestPageStaysLoggedInOverARestart(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	ann := secretOf(t, "user", "add", "ann", "--role", "viewer", "--data", data)
 	secretOf(t, "user", "add", "root", "--role", "admin", "--data", data)

@@ -86,6 +86,7 @@ func TestPreviewOverHTTP(t *testing.T) {
 
 // TestClearedCameraComesBack clears what a live camera has retained, as other tools do.
 func TestClearedCameraComesBack(t *testing.T) {
+	t.Parallel()
 	hub := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source=test:", "cameras.porch.stats_every=1s")
 	b := testkit.OpenBrowser(t, hub.http+"/", 0, 0)
 	b.Wait(everyPicture)

@@ -63,6 +63,7 @@ func lives(pid int) bool {
 // stop its camera program, nor what that has started. The kernel ends the program;
 // its child finds that it can write no more pictures.
 func TestKilledNodeLeavesNothing(t *testing.T) {
+	t.Parallel()
 	d := startDemo(t)
 	w := newWorker(t, `
 echo $$ >> pids
@@ -87,6 +88,7 @@ exec sleep 1000`)
 // camera's program when somebody asks, and nobody before, and nobody after
 // keep_warm.
 func TestNothingIsOpenUnasked(t *testing.T) {
+	t.Parallel()
 	testkit.Tool(t, "fuser")
 	w := newWorker(t, `
 echo $$ >> pids
@@ -116,6 +118,7 @@ while cat pic.jpg; do sleep 0.05; done`)
 // TestStoppedWhileBrokerHangs stops a node that streams when its broker does not answer:
 // nobody takes the camera for online once the broker is back.
 func TestStoppedWhileBrokerHangs(t *testing.T) {
+	t.Parallel()
 	m := testkit.StartMosquitto(t)
 	url := "mqtt://" + m.Addr
 	n := serve(t, "node", "porch", "--source", "test:", "--broker", url)

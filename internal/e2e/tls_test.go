@@ -72,6 +72,7 @@ func (s *secured) both(who, host string) []string {
 // TestOwnKey starts a hub that has no certificate: it makes a key, says its pin, and
 // everybody else's clients can use it; the next start has the same.
 func TestOwnKey(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := startSecured(t, "broker.data="+dir, "dashboard.tls.shared=true", "cameras.porch.source=test:")
 	key := append([]string{"key"}, s.args...)
@@ -136,6 +137,7 @@ func TestOwnKey(t *testing.T) {
 // TestPageOverTLS shows the page over https with the broker's own key, its WebSocket
 // encrypted as well.
 func TestPageOverTLS(t *testing.T) {
+	t.Parallel()
 	s := startSecured(t, "broker.data="+t.TempDir(), "dashboard.tls.shared=true", "cameras.porch.source=test:")
 	b := testkit.OpenBrowser(t, "https://"+s.https+"/", 0, 0)
 	b.Wait(`document.documentElement.dataset.broker === 'up'`)

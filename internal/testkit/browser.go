@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -42,6 +43,7 @@ func OpenBrowser(t testing.TB, address string, width, height int) *Browser {
 	if err != nil {
 		t.Fatal(err)
 	}
+	claimBrowser(t)
 	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(),
 		chromedp.ExecPath(Tool(t, "chromium")), chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
 		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU,
@@ -65,6 +67,24 @@ func OpenBrowser(t testing.TB, address string, width, height int) *Browser {
 	b.do(chromedp.EmulateViewport(int64(width), int64(height)))
 	b.do(chromedp.Navigate(address))
 	return b
+}
+
+// maxBrowsers is how many run at once in all tests of this machine: each takes 300 MB.
+const maxBrowsers = 2
+
+// claimBrowser waits until fewer than [maxBrowsers] run, and counts as one until the
+// test ends.
+func claimBrowser(t testing.TB) {
+	t.Helper()
+	for ; ; time.Sleep(50 * time.Millisecond) { // ends when a browser has; each has its limits
+		for n := range maxBrowsers {
+			// A name in the abstract space goes with its process. unix(7)
+			if claim, err := net.Listen("unix", fmt.Sprintf("@camqtt-test-browser-%d", n)); err == nil {
+				t.Cleanup(func() { claim.Close() })
+				return
+			}
+		}
+	}
 }
 
 // listen collects what must not happen until the browser is closed.
