@@ -49,11 +49,7 @@ cross: ## static binaries for every kind of Pi and for PCs, in dist/
 	done
 
 fuzz: ## each fuzz target for FUZZTIME
-	@for pkg in $$(grep -l '^func Fuzz' -r --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
-		for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-			./.ci/fuzz $$pkg $$f $(FUZZTIME) || exit 1; \
-		done; \
-	done
+	@./.ci/fuzz $(FUZZTIME)
 
 bench: setup ## every figure of docs/figures.md, beside mosquitto and the floor; about 15 minutes
 	go test -run '^$$' -bench 'Scan|Walk|Splitter$$|Damage' ./internal/jpeg
