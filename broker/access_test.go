@@ -11,11 +11,12 @@ import (
 
 	"camqtt/internal/access"
 	"camqtt/internal/mqtt"
+	"camqtt/internal/testkit"
 )
 
 // The policies as clients meet them. Strangers are played: tests use loopback only.
 func TestPolicies(t *testing.T) {
-	log := &lines{}
+	log := &testkit.Output{}
 	never, err := access.Open(access.Options{Anonymous: access.AnonymousNever})
 	if err != nil {
 		t.Fatal(err)

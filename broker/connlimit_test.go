@@ -18,7 +18,7 @@ import (
 // One account cannot take the connections of the others; the log says when it is near its
 // limit, and coming again under the same identifier is no further connection.
 func TestConnectionsOfOneAccount(t *testing.T) {
-	log := &lines{}
+	log := &testkit.Output{}
 	o := Options{Log: slog.New(slog.NewTextHandler(log, nil)), Limits: Limits{PerAccount: 10}}
 	bridge := access.Account{Name: "bridge", Role: access.Bridge, Cameras: []wire.ID{"a", "b"}}
 	g := startOptions(t, o, access.AnonymousLoopback, viewerOf("ann"), viewerOf("bob"), bridge, access.Account{Name: "root", Role: access.Admin, All: true})
@@ -26,7 +26,7 @@ func TestConnectionsOfOneAccount(t *testing.T) {
 		var first *client
 		for i := range most {
 			if i == 8 && name == "ann" {
-				testkit.Until(t, "a warning", func() bool { return log.has("nearly all", "user=ann", "open=8", "most=10") })
+				testkit.Until(t, "a warning", func() bool { return log.HasLine("nearly all", "user=ann", "open=8", "most=10") })
 			}
 			if c := join(t, g.addr, fmt.Sprint(name, i), 4, g.asUser(name)); i == 0 {
 				first = c

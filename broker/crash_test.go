@@ -62,7 +62,7 @@ func becomeBroker(t testing.TB, o Options, prepare func()) {
 type victim struct {
 	cmd  *exec.Cmd
 	addr string
-	log  lines
+	log  testkit.Output
 	once sync.Once
 }
 

@@ -229,28 +229,10 @@ func TestQuotas(t *testing.T) {
 	}
 }
 
-// lines is a log kept in memory.
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
 // F9. Fails when the engine's log is passed on as it is: it holds whole packets, as
 // text and as lists of bytes.
 func TestLogKeepsSecrets(t *testing.T) {
-	log := &lines{}
+	log := &testkit.Output{}
 	b := start(t, Options{Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	secret := func(p *packets.Packet) {
 		p.Connect.UsernameFlag, p.Connect.Username = true, []byte("u")

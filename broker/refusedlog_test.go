@@ -3,7 +3,6 @@ package broker
 import (
 	"crypto/tls"
 	"log/slog"
-	"slices"
 	"strings"
 	"testing"
 
@@ -11,24 +10,14 @@ import (
 	"camqtt/internal/testkit"
 )
 
-// has reports whether a line was logged that contains all parts.
-func (l *lines) has(parts ...string) bool {
-	for line := range strings.Lines(l.String()) {
-		if !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(line, part) }) {
-			return true
-		}
-	}
-	return false
-}
-
 // Refusals for different reasons and of different clients are each logged, also when
 // they come within one period and from one address.
 func TestEachRefusalIsLogged(t *testing.T) {
-	log := &lines{}
+	log := &testkit.Output{}
 	g := startOptions(t, Options{Log: slog.New(slog.NewTextHandler(log, nil))}, access.AnonymousNever, cameraOf("front"), cameraOf("side"), viewerOf("ann"))
 	logged := func(parts ...string) {
 		t.Helper()
-		testkit.Until(t, "a log line with "+strings.Join(parts, " and "), func() bool { return log.has(parts...) })
+		testkit.Until(t, "a log line with "+strings.Join(parts, " and "), func() bool { return log.HasLine(parts...) })
 	}
 	refused := func(id string, o ...option) {
 		t.Helper()

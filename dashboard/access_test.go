@@ -1,7 +1,6 @@
 package dashboard
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -295,21 +293,9 @@ func TestStreamEndsWithTheAccount(t *testing.T) {
 	testkit.Until(t, "the lease is given back", func() bool { return f.leases.Load() == 0 })
 }
 
-// sink keeps what is logged.
-type sink struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *sink) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
 // A14. Neither tokens nor passwords are in the log, in answers or in metrics.
 func TestNoSecretsShown(t *testing.T) {
-	var log sink
+	var log testkit.Output
 	f := newFake()
 	f.snap = func(context.Context, wire.ID, viewer.Ask) (viewer.Picture, error) { panic("boom") }
 	c := serveClosed(t, access.AnonymousNever, Options{Viewer: f, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
@@ -327,9 +313,7 @@ func TestNoSecretsShown(t *testing.T) {
 		_, body := post(t, c.url+"/login", form, cookie...)
 		all += body
 	}
-	log.mu.Lock()
-	all += log.b.String()
-	log.mu.Unlock()
+	all += log.String()
 	for _, secret := range []string{token, token[len(token)-20:], "secret-of-mine", strings.TrimPrefix(cookie[1], "camqtt=")} {
 		if strings.Contains(all, secret) {
 			t.Errorf("%.8s... is shown", secret)

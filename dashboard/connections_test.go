@@ -22,7 +22,7 @@ import (
 // Connections that are only kept open keep nothing out; where requests are served on all,
 // the next one is told so, and the log and a counter say it.
 func TestConnectionsThatAreFull(t *testing.T) {
-	var log sink
+	var log testkit.Output
 	f := newFake()
 	f.snap = func(ctx context.Context, _ wire.ID, _ viewer.Ask) (viewer.Picture, error) {
 		<-ctx.Done()
@@ -80,7 +80,7 @@ func TestConnectionsThatAreFull(t *testing.T) {
 
 // TLS on a plain port, and a plain request on a TLS port, are each named in the log.
 func TestWrongProtocolIsNamed(t *testing.T) {
-	var log sink
+	var log testkit.Output
 	s := serve(t, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if c, err := tls.Dial("tcp", s.addr, &tls.Config{InsecureSkipVerify: true}); err == nil {
 		_ = c.Close()
@@ -91,10 +91,4 @@ func TestWrongProtocolIsNamed(t *testing.T) {
 	if text := log.String(); !strings.Contains(text, "no TLS was spoken to a TLS port") || !strings.Contains(text, "from=192.0.2.1:4000") {
 		t.Errorf("the log says\n%s", text)
 	}
-}
-
-func (s *sink) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }

@@ -22,7 +22,7 @@ func TestACME(t *testing.T) {
 	port := testkit.FreePort(t)
 	ca := testkit.StartPebble(t, port)
 	data := t.TempDir()
-	log := &lines{}
+	log := &testkit.Output{}
 	o := cert.Options{
 		Data: data, Log: slog.New(slog.NewTextHandler(log, nil)),
 		ACME: cert.ACME{Domains: []string{"Cams.example.org", "second.example.org"}, Email: "a@example.org", Directory: ca.Directory, CAFile: ca.CAFile},
@@ -45,7 +45,7 @@ func TestACME(t *testing.T) {
 	if _, ok := s.Pin(); ok {
 		t.Error("there is a pin before there is a certificate")
 	}
-	keep(t, s)
+	testkit.Serve(t, s)
 	defer func() {
 		if t.Failed() {
 			t.Log(log.String(), ca.Log())
@@ -75,7 +75,7 @@ func TestACME(t *testing.T) {
 	}
 
 	again := source(t, o)
-	keep(t, again)
+	testkit.Serve(t, again)
 	testkit.Until(t, "the certificate is there again", func() bool { _, ok := again.Pin(); return ok })
 	before, _ := s.Pin()
 	if after, _ := again.Pin(); after != before || ca.Issued() != issued {
@@ -104,7 +104,7 @@ func TestACMEOutOfReach(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	log := &lines{}
+	log := &testkit.Output{}
 	s := source(t, cert.Options{
 		Data: t.TempDir(), Log: slog.New(slog.NewTextHandler(log, nil)),
 		ACME: cert.ACME{Domains: []string{"cams.example.org"}, Directory: "https://" + silent.Addr().String() + "/dir"},
@@ -135,14 +135,14 @@ func TestACMEOutOfReach(t *testing.T) {
 func TestACMEFails(t *testing.T) {
 	other := source(t, cert.Options{Data: t.TempDir()})
 	addr := listen(t, other, cert.ServerOptions{})
-	log := &lines{}
+	log := &testkit.Output{}
 	s := source(t, cert.Options{
 		Data: t.TempDir(), Log: slog.New(slog.NewTextHandler(log, nil)),
 		ACME: cert.ACME{Domains: []string{"cams.example.org"}, Directory: "https://" + addr + "/dir", Retry: 10 * time.Millisecond},
 	})
-	keep(t, s)
-	testkit.Until(t, "it is tried again", func() bool { return log.count("no certificate from the authority") > 1 })
-	if log.count("unknown authority") == 0 {
+	testkit.Serve(t, s)
+	testkit.Until(t, "it is tried again", func() bool { return strings.Count(log.String(), "no certificate from the authority") > 1 })
+	if strings.Count(log.String(), "unknown authority") == 0 {
 		t.Error(strings.TrimSpace(log.String()))
 	}
 }

@@ -1,7 +1,6 @@
 package cert_test
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -26,19 +25,6 @@ func source(t testing.TB, o cert.Options) *cert.Source {
 		t.Fatal(err)
 	}
 	return s
-}
-
-func keep(t testing.TB, s *cert.Source) {
-	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx) }() // ends with stop
-	t.Cleanup(func() {
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
 }
 
 // listen serves an echo over TLS on loopback and returns its address.

@@ -1,42 +1,16 @@
 package cert_test
 
 import (
-	"bytes"
 	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"camqtt/internal/cert"
 	"camqtt/internal/testkit"
 )
-
-// lines is a log that a test reads.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) count(what string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.b.String(), what)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // TestReload replaces a certificate while it is in use: by a good one, by nonsense,
 // by one whose key is another's, and by a good one again.
@@ -56,9 +30,9 @@ func TestReload(t *testing.T) {
 	pair := func() []string { c, k := ca.Issue("localhost", nil); return []string{c, k} }
 	first, second, third := pair(), pair(), pair()
 	put(first...)
-	log := &lines{}
+	log := &testkit.Output{}
 	s := source(t, cert.Options{Cert: crt, Key: key, Log: slog.New(slog.NewTextHandler(log, nil))})
-	keep(t, s)
+	testkit.Serve(t, s)
 	addr := listen(t, s, cert.ServerOptions{})
 	shows := func(pair []string) func() bool {
 		text, err := os.ReadFile(pair[0])
@@ -90,14 +64,14 @@ func TestReload(t *testing.T) {
 		func() { copyFile(t, third[1], key, 0o644) },         // a key that all may read
 	} {
 		harm()
-		testkit.Until(t, "it is said that the file is of no use", func() bool { return log.count("cannot be used") > i })
+		testkit.Until(t, "it is said that the file is of no use", func() bool { return strings.Count(log.String(), "cannot be used") > i })
 		if !shows(second)() {
 			t.Error("a bad file has replaced a good certificate")
 		}
 	}
 	put(third...)
 	testkit.Until(t, "the third certificate is in force", shows(third))
-	if n := log.count("cannot be used"); n != 4 {
+	if n := strings.Count(log.String(), "cannot be used"); n != 4 {
 		t.Errorf("trouble was logged %d times, want once each", n)
 	}
 }
@@ -111,7 +85,7 @@ func TestReloadOfAuthorities(t *testing.T) {
 	s := source(t, cert.Options{Data: t.TempDir()})
 	pin, _ := s.Pin()
 	addr := listen(t, s, cert.ServerOptions{ClientCA: file})
-	keep(t, s)
+	testkit.Serve(t, s)
 	crt, key := ca.Issue("front", nil)
 	conf := client(t, cert.ClientOptions{Pins: []cert.Pin{pin}, Cert: crt, Key: key})
 	if _, err := talk(addr, "localhost", conf); err != nil {

@@ -97,15 +97,15 @@ func TestNoClock(t *testing.T) {
 // TestEndIsAnnounced warns of a certificate that ends in a week, once.
 func TestEndIsAnnounced(t *testing.T) {
 	crt, key := testkit.NewAuthority(t).Issue("localhost", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(7 * 24 * time.Hour) })
-	log := &lines{}
+	log := &testkit.Output{}
 	s := source(t, cert.Options{Cert: crt, Key: key, Log: slog.New(slog.NewTextHandler(log, nil))})
-	keep(t, s)
-	testkit.Until(t, "it is said", func() bool { return log.count("ends soon") > 0 })
+	testkit.Serve(t, s)
+	testkit.Until(t, "it is said", func() bool { return strings.Count(log.String(), "ends soon") > 0 })
 	other, otherKey := testkit.NewAuthority(t).Issue("localhost", nil)
 	copyFile(t, other, crt, 0o644)
 	copyFile(t, otherKey, key, 0o600)
-	testkit.Until(t, "several looks later", func() bool { return log.count("changed files are in use") > 0 })
-	if n := log.count("ends soon"); n != 1 {
+	testkit.Until(t, "several looks later", func() bool { return strings.Count(log.String(), "changed files are in use") > 0 })
+	if n := strings.Count(log.String(), "ends soon"); n != 1 {
 		t.Errorf("said %d times", n)
 	}
 }

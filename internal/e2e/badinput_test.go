@@ -42,8 +42,7 @@ func (c *client) count() int {
 func connect(t *testing.T, url, id string) *client {
 	t.Helper()
 	c := &client{}
-	var err error
-	c.Link, err = mqttclient.New(mqttclient.Options{
+	c.Link = connected(t, mqttclient.Options{
 		URLs: []string{url}, ClientID: "tester-" + id, Log: testkit.Log(t),
 		Subscriptions: []mqttclient.Subscription{{Filter: "cam/" + id + "/result", QoS: 1}},
 		Receive: func(m wire.Message) {
@@ -59,16 +58,6 @@ func connect(t *testing.T, url, id string) *client {
 			c.results = append(c.results, r)
 		},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := testContext(t)
-	done := make(chan error, 1)
-	go func() { done <- c.Serve(ctx) }() // ends with stop
-	t.Cleanup(func() { stop(); <-done })
-	if err := c.Await(ctx); err != nil {
-		t.Fatal(err)
-	}
 	return c
 }
 

@@ -267,11 +267,8 @@ func connected(t testing.TB, o mqttclient.Options) *mqttclient.Link {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := testContext(t)
-	done := make(chan error, 1)
-	go func() { done <- l.Serve(ctx) }() // ends with stop
-	t.Cleanup(func() { stop(); <-done })
-	within, enough := context.WithTimeout(ctx, testkit.Patience)
+	testkit.Serve(t, l)
+	within, enough := context.WithTimeout(t.Context(), testkit.Patience)
 	defer enough()
 	if err := l.Await(within); err != nil {
 		t.Fatal(err)

@@ -2,14 +2,12 @@ package enrol
 
 import (
 	"bufio"
-	"context"
 	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,25 +26,7 @@ type entrance struct {
 	file     string // of accounts
 	addr     string
 	pin      cert.Pin
-	log      *record
-}
-
-// record is a log to look through.
-type record struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (r *record) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.text.Write(p)
-}
-
-func (r *record) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.text.String()
+	log      *testkit.Output
 }
 
 // certificate makes a key and what a server with it needs.
@@ -98,7 +78,7 @@ func accept(t testing.TB, conf *tls.Config, serve func(*tls.Conn)) string {
 func open(t testing.TB) *entrance {
 	t.Helper()
 	dir := t.TempDir()
-	e := &entrance{book: Book(filepath.Join(dir, FileName)), file: filepath.Join(dir, access.FileName), log: &record{}}
+	e := &entrance{book: Book(filepath.Join(dir, FileName)), file: filepath.Join(dir, access.FileName), log: &testkit.Output{}}
 	if _, err := access.Add(e.file, access.Account{Name: "boss", Role: access.Admin}, ""); err != nil {
 		t.Fatal(err)
 	}
@@ -120,15 +100,7 @@ func open(t testing.TB) *entrance {
 			e.Handle(c)
 		}
 	})
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- e.Serve(ctx) }() // ends with stop
-	t.Cleanup(func() {
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
+	testkit.Serve(t, e)
 	testkit.Until(t, "the hub says how it is reached", func() bool { _, err := e.book.Door(); return err == nil })
 	return e
 }

@@ -48,15 +48,7 @@ func serve(t *testing.T, o mqttclient.Options) *mqttclient.Link {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- l.Serve(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
+	testkit.Serve(t, l)
 	return l
 }
 

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -67,16 +66,15 @@ type Program struct {
 	done chan struct{}
 	err  error
 
-	mu     sync.Mutex
-	stdout bytes.Buffer
-	stderr bytes.Buffer
+	stdout Output
+	stderr Output
 }
 
 // Start runs a program until it ends or the test does.
 func Start(t testing.TB, name string, args ...string) *Program {
 	t.Helper()
 	p := &Program{Cmd: exec.Command(name, args...), t: t, done: make(chan struct{})}
-	p.Cmd.Stdout, p.Cmd.Stderr = locked{&p.mu, &p.stdout}, locked{&p.mu, &p.stderr}
+	p.Cmd.Stdout, p.Cmd.Stderr = &p.stdout, &p.stderr
 	p.Cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.Cmd.Start(); err != nil {
 		t.Fatalf("start %s: %v", name, err)
@@ -92,30 +90,11 @@ func Start(t testing.TB, name string, args ...string) *Program {
 	return p
 }
 
-type locked struct {
-	mu *sync.Mutex
-	b  *bytes.Buffer
-}
-
-func (l locked) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
 // Out returns what the program has written to standard output so far.
-func (p *Program) Out() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.stdout.String()
-}
+func (p *Program) Out() string { return p.stdout.String() }
 
 // Err returns what the program has written to standard error so far.
-func (p *Program) Err() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.stderr.String()
-}
+func (p *Program) Err() string { return p.stderr.String() }
 
 // Signal sends a signal to the program.
 func (p *Program) Signal(s syscall.Signal) {

@@ -144,20 +144,6 @@ func (m *MQTT) Subscribe(qos byte, filters ...string) ([]byte, error) {
 	return codes, err
 }
 
-// Unsubscribe returns when the broker has acknowledged it.
-func (m *MQTT) Unsubscribe(filters ...string) error {
-	id, ack := m.expect()
-	body := binary.BigEndian.AppendUint16(nil, id)
-	if m.v5 {
-		body = append(body, 0)
-	}
-	for _, f := range filters {
-		body = text(body, f)
-	}
-	_, err := m.await(0xa2, body, id, ack)
-	return err
-}
-
 // Publish returns when a message of QoS 0 has been written, and when one of QoS
 // 1 is acknowledged.
 func (m *MQTT) Publish(w wire.Message) error {
@@ -243,7 +229,7 @@ func (m *MQTT) read(r *bufio.Reader, receive func(wire.Message)) {
 			case m.pongs <- struct{}{}:
 			default: // nobody asked
 			}
-		case 4, 9, 11: // PUBACK, SUBACK, UNSUBACK
+		case 4, 9: // PUBACK, SUBACK
 			m.mu.Lock()
 			if ack := m.acks[binary.BigEndian.Uint16(body)]; ack != nil {
 				ack <- body[2:]

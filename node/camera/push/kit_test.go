@@ -52,24 +52,6 @@ func (s *shelf) answer(err error) {
 	s.refuse = err
 }
 
-// log keeps what was logged.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // server is a running push server with a camera "bell" that has a token, one
 // "gate" that is known by its address, and one "far" whose address is another.
 type server struct {
@@ -78,7 +60,7 @@ type server struct {
 	connect       func(addr string) (net.Conn, error)
 	bell, gate    shelf
 	far           shelf
-	log           log
+	log           testkit.Output
 	jpeg, another []byte
 	push          *push.Server
 }
