@@ -48,7 +48,9 @@ func (h *enrolment) invite(t testing.TB, id string) string {
 func (h *enrolment) shows(t testing.TB, id string) {
 	t.Helper()
 	file := filepath.Join(h.pictures, id+".jpg")
-	must(t, "snap", id, "--broker", "wss://boss:"+h.boss+"@"+h.https+"/mqtt", "--pin", h.pin, "--base", h.base, "-o", file)
+	broker, flags := "wss://boss:"+h.boss+"@"+h.https+"/mqtt", []string{"--pin", h.pin, "--base", h.base}
+	online(t, broker, id, flags...)
+	must(t, append(flags, "snap", id, "--broker", broker, "-o", file)...)
 	decode(t, read(t, file))
 }
 

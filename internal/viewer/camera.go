@@ -149,7 +149,7 @@ func (v *Viewer) Find(ctx context.Context, id wire.ID, patience time.Duration) (
 	defer look.Stop()
 	for {
 		c, known := v.Camera(id)
-		if known && (c.Status == wire.Online || c.Status == wire.Sleeping) {
+		if c.reachable() {
 			return c, nil
 		}
 		select {
@@ -167,11 +167,20 @@ func (v *Viewer) Find(ctx context.Context, id wire.ID, patience time.Duration) (
 		case <-deadline.C:
 		}
 		if !known {
-			return c, fmt.Errorf("%w %s on the broker%s", ErrUnknown, id, v.others(ctx))
+			others := v.others(ctx) // which takes time
+			if c, known = v.Camera(id); !known {
+				return c, fmt.Errorf("%w %s on the broker%s", ErrUnknown, id, others)
+			}
+		}
+		if c.reachable() {
+			return c, nil
 		}
 		return c, fmt.Errorf("camera %s is %s", id, c.Status)
 	}
 }
+
+// reachable reports whether the camera can be asked.
+func (c Camera) reachable() bool { return c.Status == wire.Online || c.Status == wire.Sleeping }
 
 // ErrUnknown is the error of a camera that the broker does not know.
 var ErrUnknown = errors.New("no camera")
