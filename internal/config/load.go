@@ -94,7 +94,7 @@ func Load(o Options) (*Config, error) {
 		(&checker{report: t.report, Config: cfg, o: o, readSecret: readSecret}).check()
 	}
 	if len(t.problems) > 0 {
-		return nil, t.sorted()
+		return nil, t.sorted(credentials{folder: o.variable("CREDENTIALS_DIRECTORY"), root: "/"})
 	}
 	return cfg, nil
 }

@@ -121,8 +121,11 @@ func (r *report) sound(keys ...string) bool {
 	return !slices.ContainsFunc(keys, func(k string) bool { return r.refused[k] })
 }
 
-// sorted are the problems by file and line.
-func (r *report) sorted() Problems {
+// sorted are the problems by file and line, with the files that a person edits.
+func (r *report) sorted(c credentials) Problems {
+	for i, p := range r.problems {
+		r.problems[i].File, r.problems[i].Text = c.originals(p.File), c.originals(p.Text)
+	}
 	slices.SortStableFunc(r.problems, func(a, b Problem) int {
 		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line)
 	})
