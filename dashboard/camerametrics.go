@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,52 +24,6 @@ type cameraCollector struct {
 	figures []cameraFigure
 }
 
-// statFigure is one figure of the heartbeat.
-type statFigure struct {
-	key, name, help string // key is that of [wire.Stats]
-	kind            prometheus.ValueType
-	value           func(wire.Stats) (float64, bool) // false: the camera does not say it
-}
-
-// statFigures has every number of [wire.Stats].
-func statFigures() []statFigure {
-	const gauge, counter = prometheus.GaugeValue, prometheus.CounterValue
-	count := func(f func(wire.Stats) uint64) func(wire.Stats) (float64, bool) {
-		return func(s wire.Stats) (float64, bool) { return float64(f(s)), true }
-	}
-	return []statFigure{
-		{"every", "heartbeat_seconds", "Time between heartbeats.", gauge, func(s wire.Stats) (float64, bool) { return s.Every, true }},
-		{"uptime", "uptime_seconds", "Time since the node started.", gauge, func(s wire.Stats) (float64, bool) { return float64(s.Uptime), true }},
-		{"fps", "fps", "Pictures per second sent.", gauge, func(s wire.Stats) (float64, bool) { return s.FPS, true }},
-		{"bytes_per_second", "bytes_per_second", "Bytes of pictures per second sent.", gauge, func(s wire.Stats) (float64, bool) { return float64(s.BytesPerSecond), true }},
-		{"captured", "captured_total", "Pictures that came from the camera.", counter, count(func(s wire.Stats) uint64 { return s.Captured })},
-		{"sent", "sent_total", "Pictures published.", counter, count(func(s wire.Stats) uint64 { return s.Sent })},
-		{"snapshots", "snapshots_total", "Deliberate pictures published.", counter, count(func(s wire.Stats) uint64 { return s.Snapshots })},
-		{"bytes", "bytes_total", "Bytes of pictures published.", counter, count(func(s wire.Stats) uint64 { return s.Bytes })},
-		{"replaced", "replaced_total", "Pictures that gave way to newer ones.", counter, count(func(s wire.Stats) uint64 { return s.Replaced })},
-		{"unsent", "unsent_total", "Pictures dropped because the broker was out of reach.", counter, count(func(s wire.Stats) uint64 { return s.Unsent })},
-		{"broken", "broken_total", "Pictures that were not whole.", counter, count(func(s wire.Stats) uint64 { return s.Broken })},
-		{"too_large", "too_large_total", "Pictures over the size limit.", counter, count(func(s wire.Stats) uint64 { return s.TooLarge })},
-		{"commands", "commands_total", "Commands received.", counter, count(func(s wire.Stats) uint64 { return s.Commands })},
-		{"unanswered", "unanswered_total", "Commands not answered, because too many came at once.", counter, count(func(s wire.Stats) uint64 { return s.Unanswered })},
-		{"reconnects", "reconnects_total", "Times the node lost its broker.", counter, count(func(s wire.Stats) uint64 { return s.Reconnects })},
-		{"restarts", "restarts_total", "Times the camera was restarted after a fault.", counter, count(func(s wire.Stats) uint64 { return s.Restarts })},
-		{"temperature", "temperature_celsius", "Temperature of the node's processor.", gauge, func(s wire.Stats) (float64, bool) {
-			if s.Temperature == nil {
-				return 0, false
-			}
-			return *s.Temperature, true
-		}},
-		{"memory", "memory_bytes", "Memory that the node's process has from the system.", gauge, func(s wire.Stats) (float64, bool) { return float64(s.Memory), s.Memory > 0 }},
-		{"signal", "signal_dbm", "Strength of the node's wireless network.", gauge, func(s wire.Stats) (float64, bool) {
-			if s.Signal == nil {
-				return 0, false
-			}
-			return float64(*s.Signal), true
-		}},
-	}
-}
-
 func newCameraCollector(cameras interface{ Cameras() []viewer.Camera }) *cameraCollector {
 	c := &cameraCollector{cameras: cameras}
 	add := func(name, help string, kind prometheus.ValueType, f func(viewer.Camera, time.Time) (float64, bool)) {
@@ -84,10 +39,16 @@ func newCameraCollector(cameras interface{ Cameras() []viewer.Camera }) *cameraC
 	gauge("viewers", "Leases held.", func(c viewer.Camera) float64 { return float64(c.State.Viewers) })
 	gauge("privacy", "1 while privacy is on.", func(c viewer.Camera) float64 { return truth(c.State.Privacy) })
 	gauge("fault", "1 while the camera reports an error.", func(c viewer.Camera) float64 { return truth(c.State.Error != nil) })
-	for _, f := range statFigures() {
-		add(f.name, f.help, f.kind, func(c viewer.Camera, _ time.Time) (float64, bool) {
-			v, known := f.value(c.Stats)
-			return v, known && !c.Stats.TS.IsZero()
+	for _, s := range wire.Statistics() {
+		kind := prometheus.GaugeValue
+		if strings.HasSuffix(s.Metric, "_total") {
+			kind = prometheus.CounterValue
+		}
+		add(s.Metric, s.Help, kind, func(c viewer.Camera, _ time.Time) (float64, bool) {
+			if c.Stats.TS.IsZero() || s.Unknown != nil && s.Unknown(&c.Stats) {
+				return 0, false
+			}
+			return s.Value(&c.Stats), true
 		})
 	}
 	return c

@@ -2,6 +2,7 @@ package homeassistant
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -78,5 +79,26 @@ func TestBridgeButtonIsObeyed(t *testing.T) {
 	}
 	if got, err := obey("cam/_all/cmd", "snap"); err != nil || got != " snap" {
 		t.Errorf("camera understands %q, %v", got, err)
+	}
+}
+
+// TestStatisticsAreShown compares the entities that read stats with the rows of its numbers.
+func TestStatisticsAreShown(t *testing.T) {
+	want, got := map[string]string{}, map[string]string{}
+	for _, s := range wire.Statistics() {
+		if s.Sensor != "" {
+			want[s.Sensor] = s.Name
+		}
+	}
+	for _, c := range components(t, Options{}, fullInfo()) {
+		if topic := fmt.Sprint(c["state_topic"]); !strings.HasSuffix(topic, "/"+string(wire.KindStats)) {
+			continue
+		}
+		_, key, _ := strings.Cut(fmt.Sprint(c["value_template"]), "value_json.")
+		key, _, _ = strings.Cut(key, " ")
+		got[fmt.Sprint(c["name"])] = strings.Trim(key, "}")
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("entities %v, package wire %v", got, want)
 	}
 }

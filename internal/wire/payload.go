@@ -130,32 +130,6 @@ type Event struct {
 	Image string `json:"image,omitempty"` // snapshot: ImageUniqueID in the picture's EXIF
 }
 
-// Stats is a camera's heartbeat, on cam/<id>/stats. Counters begin at 0 when
-// the node starts.
-type Stats struct {
-	TS             Time     `json:"ts"`
-	Instance       string   `json:"instance"` // as in info
-	Every          float64  `json:"every"`    // seconds until the next; three missed make a camera lost
-	Uptime         int64    `json:"uptime"`   // seconds
-	FPS            float64  `json:"fps"`      // pictures per second sent since the last stats
-	BytesPerSecond int64    `json:"bytes_per_second"`
-	Captured       uint64   `json:"captured"`  // whole pictures that came from the camera
-	Sent           uint64   `json:"sent"`      // pictures published on frame
-	Snapshots      uint64   `json:"snapshots"` // deliberate pictures published
-	Bytes          uint64   `json:"bytes"`     // of pictures published on frame
-	Replaced       uint64   `json:"replaced"`  // gave way to a newer picture
-	Unsent         uint64   `json:"unsent"`    // dropped because the broker was out of reach
-	Broken         uint64   `json:"broken"`    // not whole JPEGs
-	TooLarge       uint64   `json:"too_large"` // over max_image_bytes
-	Commands       uint64   `json:"commands"`
-	Unanswered     uint64   `json:"unanswered"` // commands that were not answered, because too many came at once
-	Reconnects     uint64   `json:"reconnects"`
-	Restarts       uint64   `json:"restarts"`         // of the camera after a fault
-	Temperature    *float64 `json:"temperature"`      // of the processor, degrees Celsius; null where unknown
-	Memory         uint64   `json:"memory"`           // of the process, bytes obtained from the system
-	Signal         *int     `json:"signal,omitempty"` // of the wireless network, dBm
-}
-
 // Hub is what an embedded broker's own announcer says on [Base.Hub], retained.
 type Hub struct {
 	Discovery string `json:"discovery"` // device, component or off: how it describes every camera to Home Assistant
