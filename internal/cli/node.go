@@ -11,9 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"camqtt/internal/config"
 	"camqtt/internal/usage"
 	"camqtt/internal/wire"
+	"camqtt/node/camera/kinds"
 )
 
 // nodeFlags are what camqtt node can be told of its camera.
@@ -26,7 +26,7 @@ type nodeFlags struct {
 
 func (n *nodeFlags) flags(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&n.source, "source", "", "where pictures come from: "+strings.Join(config.SourceForms(), ", "))
+	f.StringVar(&n.source, "source", "", "where pictures come from:\n"+kinds.Help())
 	f.StringVar(&n.name, "name", "", "what people read (default ID)")
 	f.StringVar(&n.size, "size", "", "greatest size, such as 1280x720 (default the camera's)")
 	f.StringVar(&n.rotate, "rotate", "", "90, 180, 270, hflip or vflip")

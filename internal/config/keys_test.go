@@ -13,6 +13,7 @@ import (
 
 	"camqtt/internal/config"
 	"camqtt/internal/wire"
+	"camqtt/node/camera/kinds"
 )
 
 const examples = "../../configs"
@@ -155,10 +156,9 @@ func TestFullExample(t *testing.T) {
 		if above := rows[max(node[0].Line-3, 0)]; strings.HasPrefix(above, strings.Split(comment, "#")[0]+"#") {
 			t.Errorf("line %d: %s: more than one line of comment", node[0].Line-2, k.Name)
 		}
-		for _, form := range config.SourceForms() {
-			scheme, _, _ := strings.Cut(form, ":")
-			if k.Name == "cameras.<id>.source" && !strings.Contains(comment, " "+scheme) {
-				t.Errorf("line %d: %s is missing in %q", node[0].Line-1, scheme, comment)
+		for _, kind := range kinds.All() {
+			if k.Name == "cameras.<id>.source" && !strings.Contains(comment, " "+kind.Scheme) {
+				t.Errorf("line %d: %s is missing in %q", node[0].Line-1, kind.Scheme, comment)
 			}
 		}
 		if _, got, _ := strings.Cut(rows[node[0].Line-1], ": "); k.Default != "" && got != k.Default {

@@ -2,6 +2,7 @@ package camera
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,9 @@ type FrameValidator struct {
 	settle time.Duration
 	log    *slog.Logger
 
+	timeout    time.Duration // for the first picture, where the configuration says so
+	firstFrame time.Duration // the same as is usual for the kind
+
 	walker jpeg.Walker // for the one Stream that runs at a time, as are:
 	said   time.Time   // when broken pictures were last logged
 	unsaid int         // broken pictures since
@@ -60,7 +64,7 @@ type selfSettling interface{ SettleTime() time.Duration }
 
 // newSieve wraps a source. o has its defaults filled in.
 func NewFrameValidator(source Source, o Options) *FrameValidator {
-	s := &FrameValidator{Source: source, deep: o.Check == CheckFull, settle: max(o.Settle, 0), log: o.Log}
+	s := &FrameValidator{Source: source, deep: o.Check == CheckFull, settle: max(o.Settle, 0), log: o.Log, timeout: o.Timeout}
 	if o.Check == CheckAuto {
 		s.auto, _ = source.(tearing)
 	}
@@ -68,6 +72,13 @@ func NewFrameValidator(source Source, o Options) *FrameValidator {
 		s.settle = own.SettleTime()
 	}
 	return s
+}
+
+// Profile is that of the source, with the time that its first picture may take.
+func (s *FrameValidator) Profile() Profile {
+	p := s.Source.Profile()
+	p.FirstFrame = cmp.Or(s.timeout, p.FirstFrame, s.firstFrame)
+	return p
 }
 
 // Broken is how many pictures were dropped so far because they were not whole,

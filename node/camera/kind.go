@@ -1,20 +1,31 @@
 package camera
 
 import (
+	"cmp"
 	"log/slog"
 	"slices"
 	"strings"
 	"time"
 
 	"camqtt/internal/redact"
+	"camqtt/node/camera/sourceurl"
 )
 
 // Kind is one kind of camera: what the table of kinds says of it.
 type Kind struct {
 	// Scheme is what stands before the colon of a source.
 	Scheme string
-	// Form is an example of a source, for people.
-	Form string
+	// Form is an example of a source, and Summary what such a camera is, for people.
+	Form, Summary string
+	// Bare means that the scheme alone is a source: there is mostly one such camera.
+	Bare bool
+	// Options are the names of the options that a source takes besides timeout=, and
+	// Separator is what stands before them. A source with other names, such as the controls
+	// of a webcam, says so in its documentation.
+	Options   []string
+	Separator string
+	// Timeout is how long the first picture may take, unless timeout= says otherwise.
+	Timeout time.Duration
 	// Check is what CheckAuto stands for. Boards with a radio send well-framed
 	// pictures in whose middle data is missing; a cable to this machine loses no data,
 	// and programs make whole pictures.
@@ -50,11 +61,18 @@ func (k Kind) Source(rest string, o Options) (Source, error) {
 	if o.Check == "" || o.Check == CheckAuto {
 		o.Check = k.Check
 	}
+	rest, timeout, err := sourceurl.CutTimeout(rest, k.Separator)
+	if err != nil {
+		return nil, ConfigError("source %s: %v", k.Scheme, err)
+	}
+	o.Timeout = cmp.Or(timeout, o.Timeout)
 	source, err := k.Open(rest, o)
 	if err != nil {
 		return nil, err
 	}
-	return NewFrameValidator(source, o), nil
+	v := NewFrameValidator(source, o)
+	v.firstFrame = k.Timeout
+	return v, nil
 }
 
 // Open makes the source that is written "scheme:rest", of one of the kinds. It checks
@@ -62,17 +80,22 @@ func (k Kind) Source(rest string, o Options) (Source, error) {
 // password.
 func Open(source string, o Options, kinds ...Kind) (Source, error) {
 	scheme, rest, found := strings.Cut(source, ":")
+	// A bare name will do: "source: test:" is no YAML without quotes.
+	i := slices.IndexFunc(kinds, func(k Kind) bool { return strings.EqualFold(k.Scheme, scheme) })
+	switch {
+	case i >= 0:
+		return kinds[i].Source(rest, o)
+	case found:
+		return nil, ConfigError("source %q: unknown scheme %q: %s", redact.Line(redact.Source(source)), redact.Line(scheme), Want(kinds))
+	}
+	return nil, ConfigError("source %q: no scheme: %s", redact.Line(redact.Source(source)), Want(kinds))
+}
+
+// Want says how sources of these kinds are written.
+func Want(kinds []Kind) string {
 	var forms []string
 	for _, k := range kinds {
-		// A bare name will do: "source: test:" is no YAML without quotes.
-		if strings.EqualFold(k.Scheme, scheme) {
-			return k.Source(rest, o)
-		}
 		forms = append(forms, k.Form)
 	}
-	want := strings.Join(forms[:len(forms)-1], ", ") + " or " + forms[len(forms)-1]
-	if found {
-		return nil, ConfigError("source %q: unknown scheme %q: want %s", redact.Line(redact.Source(source)), redact.Line(scheme), want)
-	}
-	return nil, ConfigError("source %q: no scheme: want %s", redact.Line(redact.Source(source)), want)
+	return "want " + strings.Join(forms[:len(forms)-1], ", ") + " or " + forms[len(forms)-1]
 }

@@ -31,6 +31,9 @@ type Options struct {
 	// of this machine (v4l2, rpicam) and none for other sources; negative is
 	// none. A source whose own text has settle= goes by that.
 	Settle time.Duration
+	// Timeout is how long the first picture may take; 0 is what is usual for the kind. A
+	// source whose own text has timeout= goes by that.
+	Timeout time.Duration
 	// Inbox is where the pictures of a push source come in; nil is nowhere.
 	Inbox PictureFeed
 

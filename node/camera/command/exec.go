@@ -34,7 +34,12 @@ type execSource struct {
 
 // execKind is the row of the table of kinds.
 func Exec() camera.Kind {
-	return camera.Kind{Scheme: "exec", Form: "exec:program arguments", Check: camera.CheckMarkers, Open: openExec}
+	return camera.Kind{
+		Scheme: "exec", Form: "exec:program arguments",
+		Summary:   "a program that writes JPEG",
+		Separator: " #", Timeout: 15 * time.Second,
+		Check: camera.CheckMarkers, Open: openExec,
+	}
 }
 
 func openExec(rest string, o camera.Options) (camera.Source, error) {

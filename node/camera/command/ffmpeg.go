@@ -55,7 +55,12 @@ func ffmpegSchemes() []string {
 
 // ffmpegKind is the row of the table of kinds.
 func FFmpeg() camera.Kind {
-	return camera.Kind{Scheme: "ffmpeg", Form: "ffmpeg:rtsp://host/path", Check: camera.CheckMarkers, Open: openFFmpeg}
+	return camera.Kind{
+		Scheme: "ffmpeg", Form: "ffmpeg:rtsp://host/path",
+		Summary: "RTSP, a film, and everything else that ffmpeg reads",
+		Options: []string{"keyframes", "transport"}, Separator: "#", Timeout: networkFirst,
+		Check: camera.CheckMarkers, Open: openFFmpeg,
+	}
 }
 
 func openFFmpeg(rest string, o camera.Options) (camera.Source, error) {

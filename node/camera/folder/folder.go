@@ -28,7 +28,12 @@ type dir struct {
 
 // dirKind is the row of the table of kinds.
 func Kind() camera.Kind {
-	return camera.Kind{Scheme: "dir", Form: "dir:/path", Check: camera.CheckMarkers, Open: openDir}
+	return camera.Kind{
+		Scheme: "dir", Form: "dir:/path",
+		Summary:   "the JPEG files of a folder",
+		Separator: "#", Timeout: 15 * time.Second,
+		Check: camera.CheckMarkers, Open: openDir,
+	}
 }
 
 func openDir(rest string, o camera.Options) (camera.Source, error) {

@@ -90,12 +90,22 @@ const (
 
 // httpKind is the row of the table of kinds.
 func HTTP() camera.Kind {
-	return camera.Kind{Scheme: "http", Form: "http://host/path", Check: camera.CheckAuto, Open: openHTTP}
+	return camera.Kind{
+		Scheme: "http", Form: "http://host/path",
+		Summary: "an ESP32 board, or an address that answers with JPEG or MJPEG",
+		Options: []string{"kind", "discard", "pin", "ca", "tls"}, Timeout: answerTimeout,
+		Check: camera.CheckAuto, Open: openHTTP,
+	}
 }
 
 // httpsKind is the row of the table of kinds.
 func HTTPS() camera.Kind {
-	return camera.Kind{Scheme: "https", Form: "https://host/path", Check: camera.CheckAuto, Open: openHTTPS}
+	return camera.Kind{
+		Scheme: "https", Form: "https://host/path",
+		Summary: "the same by TLS",
+		Options: []string{"kind", "discard", "pin", "ca", "tls"}, Timeout: answerTimeout,
+		Check: camera.CheckAuto, Open: openHTTPS,
+	}
 }
 
 func openHTTP(rest string, o camera.Options) (camera.Source, error) {

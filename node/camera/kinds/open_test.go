@@ -50,9 +50,9 @@ func TestOpen(t *testing.T) {
 
 func TestOpenErrors(t *testing.T) {
 	for source, want := range map[string]string{
-		"":                                  `source "": no scheme: want test:640x480, v4l2:/dev/video0, rpicam:, ffmpeg:rtsp://host/path, dir:/path, exec:program arguments, http://host/path, https://host/path or push`,
+		"":                                  `source "": no scheme: want test:640x480, dir:/path, exec:program arguments, http://host/path, https://host/path, v4l2:/dev/video0, rpicam:, ffmpeg:rtsp://host/path or push`,
 		"porch":                             `no scheme: want test:`,
-		"rtsp://u:geheim@h/1":               `source "rtsp://h/***": unknown scheme "rtsp": want test:640x480, v4l2:/dev/video0, rpicam:, ffmpeg:rtsp://host/path, dir:`,
+		"rtsp://u:geheim@h/1":               `source "rtsp://h/***": unknown scheme "rtsp": want test:640x480, dir:/path, exec:program arguments, http://host/path, `,
 		"test:640":                          `size "640": want width x height in pixels, like 640x480`,
 		"test:8x8":                          `size 8x8: a test picture has 16 to 4096 pixels a side`,
 		"test:?fps=0":                       `fps "0": want a number above 0 and up to 60`,

@@ -100,7 +100,12 @@ type pushed struct {
 
 // pushKind is the row of the table of kinds.
 func Kind() camera.Kind {
-	return camera.Kind{Scheme: "push", Form: "push", Check: camera.CheckFull, Open: openPush}
+	return camera.Kind{
+		Scheme: "push", Form: "push",
+		Summary: "a board that sends its pictures",
+		Bare:    true, Options: []string{"every", "publish"}, Separator: "?", Timeout: pushFirst,
+		Check: camera.CheckFull, Open: openPush,
+	}
 }
 
 func openPush(rest string, o camera.Options) (camera.Source, error) {

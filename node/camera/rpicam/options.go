@@ -66,6 +66,15 @@ func rpicamPassed() []rpicamOption {
 // rpicamOwn are the options that are not passed on as they are.
 func rpicamOwn() []string { return []string{"stills", "zsl", "settle", "hflip", "vflip", "rotation"} }
 
+// optionNames are the names of all options.
+func optionNames() []string {
+	names := rpicamOwn()
+	for _, p := range rpicamPassed() {
+		names = append(names, p.name)
+	}
+	return names
+}
+
 func parseRpicam(rest string) (rpicamOptions, error) {
 	show := redact.Line("rpicam:" + rest)
 	where, query, _ := strings.Cut(rest, "?")
@@ -114,9 +123,7 @@ func (o *rpicamOptions) option(given sourceurl.Option) (string, error) {
 		o.turn(value)
 		return key, nil
 	}
-	names := rpicamOwn()
 	for _, p := range rpicamPassed() {
-		names = append(names, p.name)
 		if key != p.name && key != p.flag {
 			continue
 		}
@@ -127,7 +134,7 @@ func (o *rpicamOptions) option(given sourceurl.Option) (string, error) {
 		o.args = append(o.args, "--"+p.flag, v)
 		return p.flag, nil
 	}
-	return key, fmt.Errorf("unknown option %q: want one of %s", redact.Line(key), strings.Join(names, ", "))
+	return key, fmt.Errorf("unknown option %q: want one of %s", redact.Line(key), strings.Join(optionNames(), ", "))
 }
 
 // turn adds a rotation to how the picture is turned already. It reports whether

@@ -49,7 +49,12 @@ const (
 
 // rpicamKind is the row of the table of kinds.
 func Kind() camera.Kind {
-	return camera.Kind{Scheme: "rpicam", Form: "rpicam:", Check: camera.CheckMarkers, Settle: camera.SettleTime, Open: openRpicam}
+	return camera.Kind{
+		Scheme: "rpicam", Form: "rpicam:",
+		Summary: "the camera of a Raspberry Pi",
+		Bare:    true, Options: optionNames(), Separator: "?", Timeout: 15 * time.Second,
+		Check: camera.CheckMarkers, Settle: camera.SettleTime, Open: openRpicam,
+	}
 }
 
 func openRpicam(rest string, o camera.Options) (camera.Source, error) {

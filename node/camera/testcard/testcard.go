@@ -31,7 +31,12 @@ type testCard struct {
 
 // testCardKind is the row of the table of kinds.
 func Kind() camera.Kind {
-	return camera.Kind{Scheme: "test", Form: "test:640x480", Check: camera.CheckMarkers, Open: openTestCard}
+	return camera.Kind{
+		Scheme: "test", Form: "test:640x480",
+		Summary: "a drawn, moving picture",
+		Bare:    true, Options: []string{"size", "fps", "quality", "hue", "label"}, Separator: "?", Timeout: 15 * time.Second,
+		Check: camera.CheckMarkers, Open: openTestCard,
+	}
 }
 
 func openTestCard(rest string, _ camera.Options) (camera.Source, error) {

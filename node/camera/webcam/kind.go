@@ -1,8 +1,16 @@
 package webcam
 
-import "camqtt/node/camera"
+import (
+	"camqtt/node/camera"
+	"time"
+)
 
 // webcamKind is the row of the table of kinds.
 func Kind() camera.Kind {
-	return camera.Kind{Scheme: "v4l2", Form: "v4l2:/dev/video0", Check: camera.CheckMarkers, Settle: camera.SettleTime, Open: openWebcam}
+	return camera.Kind{
+		Scheme: "v4l2", Form: "v4l2:/dev/video0",
+		Summary: "a USB camera",
+		Bare:    true, Options: []string{"settle", "format"}, Separator: "?", Timeout: 15 * time.Second,
+		Check: camera.CheckMarkers, Settle: camera.SettleTime, Open: openWebcam,
+	}
 }

@@ -28,6 +28,7 @@ type webcam struct {
 	webcamOptions
 	log  *slog.Logger
 	max  int
+	wait time.Duration // for the first picture; 0 is webcamFirst
 	find finder
 
 	// searching is held while the camera is looked for, which can take a moment;
@@ -52,7 +53,7 @@ func openWebcam(rest string, o camera.Options) (camera.Source, error) {
 		parsed.settle = max(o.Settle, 0)
 	}
 	return &webcam{
-		webcamOptions: parsed, log: o.Log, max: o.MaxPicture, find: newFinder(),
+		webcamOptions: parsed, log: o.Log, max: o.MaxPicture, wait: o.Timeout, find: newFinder(),
 		// As long as it is not known what the camera can do, it is asked for what is
 		// wanted: it does what it can.
 		profile: camera.Profile{Kind: "v4l2", Caps: []string{camera.CapSize, camera.CapFPS}, Poll: plugPoll},

@@ -1,6 +1,7 @@
 package webcam
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -160,7 +161,7 @@ func (s *webcamStream) run(ctx context.Context) error {
 	s.settling = camera.NewExposureSettler(s.settle)
 	patience := max(webcamStall, time.Duration(8*s.between()))
 	began := time.Now()
-	deadline := began.Add(max(webcamFirst, patience))
+	deadline := began.Add(max(cmp.Or(s.wait, webcamFirst), patience))
 	for {
 		var pic []byte
 		var at time.Time
