@@ -36,11 +36,29 @@ func (p *pulse) Write(b []byte) (int, error) {
 	return p.write(b)
 }
 
-// writeAll is Write for a packet in several pieces.
-func (p *pulse) writeAll(pieces ...[]byte) error {
-	p.one <- struct{}{}
+// begin writes what the kernel takes of a packet at once. Where finish is not nil it
+// writes the rest, as Write does; nothing else is written before that.
+func (p *pulse) begin(packet [][]byte) (finish func() error, err error) {
+	select {
+	case p.one <- struct{}{}:
+	default:
+		return func() error {
+			p.one <- struct{}{}
+			return p.finish(packet)
+		}, nil
+	}
+	rest, err := writeNow(p.Conn, packet)
+	if len(rest) > 0 {
+		return func() error { return p.finish(rest) }, nil
+	}
+	<-p.one
+	return nil, err
+}
+
+// finish writes the rest of a packet and lets others write.
+func (p *pulse) finish(rest [][]byte) error {
 	defer func() { <-p.one }()
-	for _, b := range pieces {
+	for _, b := range rest {
 		if _, err := p.write(b); err != nil {
 			return err
 		}

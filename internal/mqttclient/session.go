@@ -83,8 +83,7 @@ func (l *Link) open(ctx context.Context, conn net.Conn, where string) (*session,
 		return nil, connectError(err, user != "")
 	}
 	s.direct = newDirect(s.conn, s.end)
-	go s.direct.serve(s.lost) // ends with the connection
-	go s.acknowledge()        // ends with the connection; close waits
+	go s.acknowledge() // ends with the connection; close waits
 	return s, nil
 }
 
