@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"camqtt/internal/rawio"
 )
 
 // pulse is a connection on which a write may take as long as it needs while bytes
@@ -47,12 +49,23 @@ func (p *pulse) begin(packet [][]byte) (finish func() error, err error) {
 			return p.finish(packet)
 		}, nil
 	}
-	rest, err := writeNow(p.Conn, packet)
-	if len(rest) > 0 {
+	n, err := rawio.Write(p.Conn, packet)
+	if rest := behind(packet, n); err == nil && len(rest) > 0 {
 		return func() error { return p.finish(rest) }, nil
 	}
 	<-p.one
 	return nil, err
+}
+
+// behind returns what follows the first n bytes of some pieces.
+func behind(pieces [][]byte, n int) (rest [][]byte) {
+	for _, b := range pieces {
+		taken := min(n, len(b))
+		if n -= taken; taken < len(b) {
+			rest = append(rest, b[taken:])
+		}
+	}
+	return rest
 }
 
 // finish writes the rest of a packet and lets others write.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"camqtt/internal/mdns"
+	"camqtt/internal/rawio"
 )
 
 // dialer makes the connections of one Stream and can close them all, also those
@@ -97,7 +98,7 @@ func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, erro
 	if err != nil {
 		return nil, err
 	}
-	t := &trackedConn{Conn: c, of: d}
+	t := &trackedConn{Conn: rawio.Conn(c), of: d}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.conns == nil {
