@@ -1,92 +1,52 @@
 package brokerproxy
 
-import (
-	"encoding/binary"
-	"fmt"
-)
+import "camqtt/internal/mqtt"
 
-// parsedConnect is a CONNECT that was taken apart. MQTT 3.1.1 section 3.1, MQTT 5 section 3.1.
-type parsedConnect struct {
-	client, user, password string
+// maxConnect is the largest CONNECT that is held, in bytes. Larger ones are passed on as
+// they are.
+const maxConnect = 64 << 10
 
-	body  []byte // after the fixed header
-	flags int    // where they are
-	login int    // where user name and password begin
+// connectReader collects the first packet of a browser until it is whole.
+type connectReader struct {
+	held    []byte
+	done    bool
+	version byte // of the protocol; 0 while it is not known
 }
 
-// readConnect takes a CONNECT apart, of any version.
-func readConnect(body []byte) (*parsedConnect, error) {
-	f := &fields{rest: body}
-	protocol := f.bytes()
-	version, flags := f.byte(), f.byte()
-	h := &parsedConnect{body: body, flags: 2 + len(protocol) + 1}
-	f.skip(2) // keep alive
-	if version >= 5 {
-		f.properties()
+// add returns what can be passed on to the broker now: nothing while the first packet is
+// incomplete, then that packet with credentials, and all that follows it unchanged.
+func (c *connectReader) add(b []byte, user, password string) []byte {
+	if c.done {
+		return b
 	}
-	h.client = string(f.bytes())
-	if flags&0x04 != 0 { // a will
-		if version >= 5 {
-			f.properties()
-		}
-		f.bytes()
-		f.bytes()
-	}
-	h.login = len(body) - len(f.rest)
-	if flags&flagUser != 0 {
-		h.user = string(f.bytes())
-	}
-	if flags&flagPassword != 0 {
-		h.password = string(f.bytes())
-	}
-	if f.short || len(f.rest) > 0 {
-		return nil, fmt.Errorf("%w: a CONNECT of %d bytes", errMalformed, len(body))
-	}
-	return h, nil
-}
-
-// fields reads one after the other. After a field that is not whole, short is set and
-// all further ones are empty.
-type fields struct {
-	rest  []byte
-	short bool
-}
-
-func (f *fields) skip(n int) []byte {
-	if f.short || n > len(f.rest) {
-		f.short = true
+	c.held = append(c.held, b...)
+	size, remaining := mqtt.FixedHeader(c.held)
+	n := size + remaining
+	switch {
+	case c.held[0]>>4 != mqtt.Connect, size == 0 && len(c.held) >= 5:
+		c.done = true
+		return c.held
+	case size == 0 || len(c.held) < min(n, maxConnect):
 		return nil
 	}
-	b := f.rest[:n]
-	f.rest = f.rest[n:]
-	return b
+	c.done = true
+	n = min(n, len(c.held))
+	first, rest := c.held[:n:n], c.held[n:]
+	connect, bad := mqtt.ParseConnect(first[0], first[size:])
+	c.version = connect.Version &^ 0x80 // known even if the rest is not; bridges set the highest bit
+	if bad == nil && n == size+remaining {
+		first = injectCredentials(first, connect, user, password)
+	}
+	return append(first, rest...)
 }
 
-func (f *fields) byte() byte {
-	if b := f.skip(1); b != nil {
-		return b[0]
+// injectCredentials adds a user name and password to a CONNECT that has none.
+func injectCredentials(packet []byte, c mqtt.ConnectPacket, user, password string) []byte {
+	if user == "" || c.UserName != "" || c.Password != "" {
+		return packet
 	}
-	return 0
-}
-
-// bytes reads what follows its length. MQTT 3.1.1 section 1.5.3.
-func (f *fields) bytes() []byte {
-	if n := f.skip(2); n != nil {
-		return f.skip(int(binary.BigEndian.Uint16(n)))
+	if out, bad := mqtt.ReplaceCredentials(packet, user, password); bad == nil {
+		return out
 	}
-	return nil
-}
-
-// properties skips those of MQTT 5. Their length is a variable byte integer.
-func (f *fields) properties() {
-	n := 0
-	for shift := 0; shift < 28; shift += 7 {
-		b := f.byte()
-		n |= int(b&0x7f) << shift
-		if b < 0x80 {
-			f.skip(n)
-			return
-		}
-	}
-	f.short = true
+	return packet
 }

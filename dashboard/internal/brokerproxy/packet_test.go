@@ -3,6 +3,7 @@ package brokerproxy
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"strings"
@@ -48,7 +49,9 @@ func TestReadPacket(t *testing.T) {
 }
 
 func TestInspect(t *testing.T) {
-	v5 := func(props string) string { return string(appendRemaining(nil, len(props))) + props + "\xff\xd8" }
+	v5 := func(props string) string {
+		return string(binary.AppendUvarint(nil, uint64(len(props)))) + props + "\xff\xd8"
+	}
 	for name, c := range map[string]struct {
 		packet  []byte
 		version byte
@@ -91,34 +94,6 @@ func TestInspect(t *testing.T) {
 	}
 }
 
-func TestGreeting(t *testing.T) {
-	for name, c := range map[string]struct {
-		in   []byte
-		want byte
-	}{
-		"3.1":    {packet.Raw(0x10, packet.String("MQIsdp"), "\x03\x02\x00\x3c", packet.String("id")), 3},
-		"3.1.1":  {packet.Connect(4, "id"), 4},
-		"5":      {packet.Connect(5, "id"), 5},
-		"bridge": {packet.Connect(0x84, "id"), 4},
-		"long":   {packet.Connect(5, strings.Repeat("i", 20000)), 5},
-		"other":  {[]byte{0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 0},
-		"name":   {packet.Raw(0x10, "\xff\xff", strings.Repeat("M", 20)), 0},
-	} {
-		for _, step := range []int{1, 3, 1000} {
-			var g greeting
-			var got byte
-			for in := c.in; len(in) > 0; {
-				n := min(step, len(in))
-				got += g.take(in[:n])
-				in = in[n:]
-			}
-			if got != c.want || !g.done {
-				t.Errorf("%s in steps of %d: version %d, done %t: want %d", name, step, got, g.done, c.want)
-			}
-		}
-	}
-}
-
 // FuzzPacket feeds what a broker might send through everything that looks at it.
 func FuzzPacket(f *testing.F) {
 	f.Add([]byte{0xd0, 0}, byte(4))
@@ -129,10 +104,6 @@ func FuzzPacket(f *testing.F) {
 	f.Add(packet.Connect(5, "id"), byte(5))
 	f.Add([]byte{0x30, 0xff, 0xff, 0xff, 0xff, 1}, byte(5))
 	f.Fuzz(func(t *testing.T, in []byte, version byte) {
-		var g greeting
-		for _, b := range in {
-			g.take([]byte{b})
-		}
 		const limit = 4096
 		r := bufio.NewReader(bytes.NewReader(in))
 		var out []byte

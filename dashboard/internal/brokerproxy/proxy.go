@@ -161,18 +161,13 @@ func (p *pump) sayWhy(code int, reason string) {
 
 // inward passes on what the browser says.
 func (p *pump) inward() error {
-	var (
-		hello greeting
-		intro introduction
-	)
+	var connect connectReader
 	buf := make([]byte, 16<<10)
 	for {
 		n, err := p.browser.Read(buf)
 		if n > 0 {
-			if v := hello.take(buf[:n]); v > 0 {
-				p.version.Store(int32(v))
-			}
-			pass := intro.take(buf[:n], p.opts.User, p.opts.Password)
+			pass := connect.add(buf[:n], p.opts.User, p.opts.Password)
+			p.version.Store(int32(connect.version))
 			if _, werr := p.broker.Write(pass); len(pass) > 0 && werr != nil {
 				// What the broker said before it went, such as why, is still to be
 				// delivered; that ends it.
