@@ -25,6 +25,7 @@ func TestHTTPStampIsNoClock(t *testing.T) {
 	} {
 		for kind, path := range map[string]string{"stream": "/stream", "pictures": "/capture"} {
 			t.Run(name+" "+kind, func(t *testing.T) {
+				t.Parallel()
 				n := 0
 				srv := cameratest.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 					if r.URL.Path == "/capture" {
