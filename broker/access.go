@@ -1,7 +1,7 @@
 package broker
 
 import (
-	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 
@@ -14,30 +14,6 @@ import (
 type Introduced interface {
 	// Visitor is who has come, as far as HTTP has found out; false when it has not.
 	Visitor() (access.Principal, bool)
-}
-
-// allowed says whether p may do a with a topic or, for [access.Subscribe], a filter.
-func (b *Broker) allowed(p access.Principal, a access.Action, topic string) bool {
-	return b.topics.Allowed(p, a, topic)
-}
-
-// knows says who is behind a connection. It may take a while, in which only this
-// connection waits.
-func (b *Broker) knows(c *conn, user, secret string) (access.Principal, error) {
-	visitor, web := c.raw.(Introduced)
-	if web && user == "" && secret == "" {
-		if p, known := visitor.Visitor(); known && b.access.Current(p) {
-			return p, nil
-		}
-	}
-	if c.vouched != "" && secret == "" { // the authority that signed its certificate has said who it is
-		if p, known := b.access.Lookup(c.vouched); known {
-			return p, nil
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), b.limits.ConnectTime)
-	defer cancel()
-	return b.access.Identify(ctx, access.Attempt{User: user, Secret: secret, From: c.RemoteAddr(), Web: web, Device: c.id})
 }
 
 // stranger gives the answer to somebody who was not let in.
@@ -55,68 +31,66 @@ func stranger(err error) mqtt.Code {
 }
 
 // identified finds out who sent a CONNECT and whether he may have what it asks for.
-func (c *conn) identified(pk *mqtt.ConnectPacket) (mqtt.Code, error) {
-	b := c.b
-	p, err := b.identify(c, pk.UserName, pk.Password)
+func (h *handshake) identified() (mqtt.Code, error) {
+	b := h.b
+	p, err := b.identify(h.conn, h.pk.UserName, h.pk.Password)
 	if err != nil {
 		return stranger(err), err
 	}
-	c.who, c.terms.who, c.purse = p, p, b.purseOf(p)
-	if c.account = p.Name; p.Name == "" {
-		c.account = "\x00" + c.id // no account has such a name
+	h.who, h.terms.who, h.quota = p, p, b.quotas.of(p)
+	if h.account = p.Name; p.Name == "" {
+		h.account = "\x00" + h.id // no account has such a name
 	}
-	c.commands = newCommandLine(c)
-	if w := c.last; w != nil && !(b.allowed(p, access.Will, w.m.topic) && (!w.m.retain || b.allowed(p, access.Retain, w.m.topic))) {
+	h.commands = newCommandLine(&h.handler)
+	if w := h.last; w != nil && !(b.rights.allowed(p, access.Will, w.m.topic) && (!w.m.retain || b.rights.allowed(p, access.Retain, w.m.topic))) {
 		return mqtt.NotAuthorized, fmt.Errorf("its will may not be published to %q", w.m.topic)
 	}
-	if b.squats(p, c.id) {
+	if b.rights.squats(p, h.id) {
 		return mqtt.InvalidClientID, fmt.Errorf("its identifier is the name of another account")
 	}
 	return mqtt.Success, nil
 }
 
-// squats reports whether an identifier is the name of another account: a camera that
-// knows no other identifier than its own name shall find it free.
-func (b *Broker) squats(p access.Principal, id string) bool {
-	return p.Name != id && p.Role != access.Hub && b.access.Named(id)
+// vouch takes the name that the client's TLS certificate was verified for, on plain
+// connections and on WebSockets alike. A client may not give itself another: its
+// certificate is its account.
+func (h *handshake) vouch(user string) error {
+	t, ok := h.line.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	s := t.ConnectionState() // CONNECT was read, so the handshake is over
+	if len(s.VerifiedChains) == 0 {
+		return nil
+	}
+	h.vouched = s.PeerCertificates[0].Subject.CommonName
+	if user != "" && user != h.vouched {
+		return fmt.Errorf("its certificate is of %q, but it says it is %q", h.vouched, user)
+	}
+	return nil
 }
 
-// lapsed reports whether somebody may not have any more what he has under an identifier:
-// his account has gone or changed, or the identifier is another's name now.
-func (b *Broker) lapsed(p access.Principal, id string) bool {
-	return !b.access.Current(p) || b.squats(p, id)
+// connAccount says as what a connection counts that has been identified.
+func (h *handshake) connAccount() connAccount {
+	p, l := h.who, &h.b.limits
+	ip, remote := access.IP(h.RemoteAddr())
+	near := !remote || ip.IsLoopback()
+	a := connAccount{key: p.Name, most: l.PerAccount, exempt: p.Role == access.Hub}
+	a.camera = p.Role == access.Camera || p.Role == access.Bridge
+	switch {
+	case p.Role == access.Bridge:
+		a.most = len(p.Cameras) + bridgeSpare
+	case p.Role == access.Admin, p.Name == "" && near:
+		a.key = ""
+	case p.Name == "":
+		a.key = "\x00" + access.Household(ip).String() // no account has such a name
+	}
+	if w := h.last; !a.camera && w != nil && (p.Role == access.Admin || p.Role == access.Anyone || p.Role == access.Hub) {
+		// Cameras without an account of their own are known by their will.
+		a.camera = h.b.rights.allowed(access.Principal{Role: access.Bridge, All: true}, access.Will, w.m.topic)
+	}
+	return a
 }
 
 // errTaken is how a connection ends whose identifier belongs to somebody else.
 var errTaken = errors.New("its identifier is somebody else's")
-
-// revoke ends what has lapsed: connections, sessions and what waits in them. Wills that
-// may still be said are, because who wanted them has gone.
-func (b *Broker) revoke() {
-	for _, c := range b.connections() {
-		if c.established.Load() && b.lapsed(c.who, c.id) {
-			c.revoked()
-		}
-	}
-	b.door.Lock()
-	defer b.door.Unlock()
-	for _, s := range b.sessions.all() {
-		if !b.lapsed(s.who, s.id) {
-			continue
-		}
-		s.mu.Lock()
-		s.terms.who = access.Principal{}
-		s.mu.Unlock()
-		if s.owner == nil {
-			b.remove(s)
-			b.wills.now(s.id)
-		}
-	}
-	b.changed()
-}
-
-// revoked ends a connection that has lapsed.
-func (c *conn) revoked() {
-	c.b.log.client(c, "connection closed, its account or that of its identifier has changed", "user", c.who.Name)
-	c.kick(mqtt.NotAuthorized)
-}

@@ -83,7 +83,7 @@ func TestRightsPerReceiver(t *testing.T) {
 	s.mu.Lock()
 	s.terms.who = access.Principal{}
 	s.mu.Unlock()
-	b.changed()
+	b.router.fanouts.forgetAll()
 	pub := join(t, b.addr, "pub", 4)
 	pub.publish(t, "cam/front/frame", make([]byte, 2000), 0, false)
 	pub.publish(t, "cam/front/result", []byte("x"), 1, false)

@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"context"
 	"errors"
 	"net"
 )
@@ -47,22 +46,3 @@ type Framed interface {
 
 // ErrClosed is what Attach returns when the broker no longer serves.
 var ErrClosed = errors.New("broker is closed")
-
-// Attach serves one client on a connection that somebody else accepted: one end of
-// a net.Pipe, or a WebSocket adapter that implements [Framed]. It returns when the
-// client has gone, ctx is done or Serve ends, and has then closed c; a client that
-// goes away in any ordinary manner is no error. A client on a pipe is part of this
-// process and may do everything; any other is judged by its remote address. Called
-// before Serve it waits for it; after Serve it returns [ErrClosed].
-func (b *Broker) Attach(ctx context.Context, c net.Conn) error {
-	select {
-	case <-b.up:
-	case <-b.gone:
-	case <-ctx.Done():
-	}
-	if err := ctx.Err(); err != nil {
-		_ = c.Close()
-		return err
-	}
-	return b.serve(ctx, c, b.guest(c))
-}

@@ -16,7 +16,6 @@ import (
 	"camqtt/broker/internal/sendqueue"
 	"camqtt/broker/internal/sharedbuffer"
 	"camqtt/internal/access"
-	"camqtt/internal/mqtt"
 	"camqtt/internal/wire"
 )
 
@@ -55,8 +54,6 @@ type Broker struct {
 	listeners []net.Listener
 	base      string
 	data      string
-	topics    access.Space
-	access    *access.Accounts
 	limits    Limits
 	log       *journal
 	protocols map[string]func(*tls.Conn)
@@ -66,37 +63,23 @@ type Broker struct {
 	up    chan struct{} // closed when Attach may proceed
 	gone  chan struct{} // closed when Serve has ended
 
-	records sendqueue.Records
-
 	serving sync.WaitGroup // accepted connections
-	clients sync.WaitGroup // every enlisted connection
 
-	mu         sync.Mutex
-	closing    bool
-	open       int
-	perAddress map[netip.Addr]int
-	purses     map[string]*purse // by account
-	conns      map[*conn]struct{}
-
-	// door makes arriving, leaving and expiring of sessions one thing at a time. A
-	// newcomer holds it until it has its answer, in which nothing waits.
-	door     sync.Mutex
+	rights   rights
+	conns    connections
+	quotas   quotas
+	subs     *subscriptions
 	sessions sessions
-	away     int       // sessions without a client; guarded by door
-	taken    connLimit // guarded by door
 	wills    wills
-
-	subs *subscriptions
-	fans *fanCache
-
-	buffers  sharedbuffer.Pool
-	inbound  atomic.Int64 // bytes of large packets being received
+	router   router
 	retained *retained
 	cameras  cameras
 	count    counters
 	system   systemTopics
-	version  string
-	started  time.Time // Serve
+
+	records sendqueue.Records
+	buffers sharedbuffer.Pool
+	inbound atomic.Int64 // bytes of large packets being received
 
 	storeFailing atomic.Bool // the last write of retained messages failed
 }
@@ -122,30 +105,45 @@ func New(o Options) (*Broker, error) {
 		return nil, fmt.Errorf("make broker: base %q is no topic: %w", o.Base, errors.Join(err, errBase))
 	}
 	b := &Broker{
-		listeners:  o.Listeners,
-		base:       o.Base,
-		data:       o.Data,
-		topics:     access.Space{Base: wire.Base(o.Base), Discovery: o.Discovery, Served: o.Served},
-		access:     o.Access,
-		limits:     limits,
-		protocols:  o.Protocols,
-		version:    o.Version,
-		log:        newJournal(o.Log.With("part", "broker"), limits.LogEvery),
-		up:         make(chan struct{}),
-		gone:       make(chan struct{}),
-		perAddress: make(map[netip.Addr]int),
-		purses:     make(map[string]*purse),
-		conns:      make(map[*conn]struct{}),
+		listeners: o.Listeners,
+		base:      o.Base,
+		data:      o.Data,
+		limits:    limits,
+		protocols: o.Protocols,
+		log:       newJournal(o.Log.With("part", "broker"), limits.LogEvery),
+		up:        make(chan struct{}),
+		gone:      make(chan struct{}),
+		subs:      newSubscriptions(),
+		rights: rights{
+			topics:   access.Space{Base: wire.Base(o.Base), Discovery: o.Discovery, Served: o.Served},
+			accounts: o.Access, patience: limits.ConnectTime,
+		},
 	}
-	b.subs = newSubscriptions()
-	b.fans = newFanCache(b.newFan)
-	b.sessions.m = make(map[string]*session)
-	b.taken.byAccount = make(map[string]int)
-	b.wills = wills{b: b, m: make(map[string]*pendingWill)}
+	b.join(o.Version)
+	return b, nil
+}
+
+// join makes the parts of the broker and tells each of those that it uses.
+func (b *Broker) join(version string) {
+	b.identify = b.rights.identify
 	b.cameras.m = make(map[string]*camera)
 	b.retained = newRetained(b)
-	b.identify = b.knows
-	return b, nil
+	b.quotas = quotas{limits: &b.limits, m: make(map[string]*accountQuota)}
+	b.conns = connections{
+		limits: &b.limits, log: b.log, count: &b.count,
+		connsPerIP: make(map[netip.Addr]int), all: make(map[*conn]struct{}),
+	}
+	b.router = router{
+		base: b.base, rights: &b.rights, subs: b.subs, sessions: &b.sessions,
+		retained: b.retained, cameras: &b.cameras, count: &b.count,
+	}
+	b.router.fanouts = newFanoutCache(b.router.newFanout)
+	b.wills = wills{router: &b.router, rights: &b.rights, m: make(map[string]*pendingWill)}
+	b.sessions = sessions{
+		limits: &b.limits, log: b.log, rights: &b.rights, subs: b.subs, fanouts: b.router.fanouts, wills: &b.wills,
+		m: make(map[string]*session), taken: connLimit{byAccount: make(map[string]int)},
+	}
+	b.system = systemTopics{version: version, stats: b.Stats, count: &b.count, subs: b.subs, deliver: b.router.deliver}
 }
 
 var errBase = errors.New("wanted one or more levels such as cam or site/a/cam")
@@ -160,15 +158,15 @@ func (b *Broker) Serve(ctx context.Context) error {
 		return errors.New("serve broker: it was served before")
 	}
 	defer close(b.gone)
-	defer b.disconnect()
+	defer b.conns.end()
 	defer b.closeListeners()
-	store, err := b.openStore()
+	store, err := openStore(b)
 	if err != nil {
 		return fmt.Errorf("serve broker: %w", err)
 	}
 	defer store.close()
-	b.started = time.Now()
-	b.publishSystem()
+	b.system.started = time.Now()
+	b.system.publish()
 	within, cancel := context.WithCancel(ctx)
 	defer cancel()
 	failed := make(chan error, len(b.listeners))
@@ -181,19 +179,19 @@ func (b *Broker) Serve(ctx context.Context) error {
 			}
 		})
 	}
-	defer b.access.OnChange(b.revoke)()
-	loops.Go(func() { b.keepHouse(within) })   // ends when within is done
-	loops.Go(func() { store.run(within) })     // ends when within is done
-	loops.Go(func() { b.watchSystem(within) }) // ends when within is done
+	defer b.rights.accounts.OnChange(b.revoke)()
+	loops.Go(func() { b.keepHouse(within) })                          // ends when within is done
+	loops.Go(func() { store.run(within) })                            // ends when within is done
+	loops.Go(func() { b.system.watch(within, b.limits.SystemEvery) }) // ends when within is done
 	close(b.up)
 	b.log.out.Info("broker up", "listeners", len(b.listeners))
 
 	<-within.Done()
 	b.closeListeners()
-	b.disconnect()
+	b.conns.end()
 	loops.Wait()
 	b.serving.Wait()
-	b.clients.Wait()
+	b.conns.serving.Wait()
 	b.wills.due(time.Time{})
 	store.flush(time.Time{})
 	b.retained.clear()
@@ -214,16 +212,6 @@ func (b *Broker) closeListeners() {
 	}
 }
 
-// disconnect ends every connection, and every one that would begin now.
-func (b *Broker) disconnect() {
-	b.mu.Lock()
-	b.closing = true
-	b.mu.Unlock()
-	for _, c := range b.connections() {
-		c.kick(mqtt.ServerShuttingDown)
-	}
-}
-
 // keepHouse does what is due once a second.
 func (b *Broker) keepHouse(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
@@ -233,10 +221,22 @@ func (b *Broker) keepHouse(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			b.expire(now)
+			b.sessions.expire(now)
 			b.wills.due(now)
 			b.retained.expire(now)
 			b.cameras.forget(now.Add(-time.Hour))
 		}
 	}
+}
+
+// revoke ends what has lapsed: connections, sessions and what waits in them. Wills that
+// may still be said are, because who wanted them has gone.
+func (b *Broker) revoke() {
+	for _, c := range b.conns.list() {
+		if c.established.Load() && b.rights.lapsed(c.who, c.id) {
+			c.revoked()
+		}
+	}
+	b.sessions.revoke()
+	b.router.fanouts.forgetAll()
 }

@@ -70,20 +70,20 @@ type commandLine struct {
 
 // newCommandLine makes the line of a client that has been identified; nil for a part of
 // this program, which is not limited.
-func newCommandLine(c *conn) *commandLine {
-	if c.who.Role == access.Hub {
+func newCommandLine(h *handler) *commandLine {
+	if h.who.Role == access.Hub {
 		return nil
 	}
 	l := &commandLine{
-		ready:   func(in incoming) bool { return c.b.takesCommand(in.m.topic, c.account) },
-		deliver: func(in incoming) { _ = c.published(in) }, // an error has closed the connection
-		reject:  c.rejectCommand,
-		stopped: func() bool { return c.kicked.Load() != nil },
+		ready:   func(in incoming) bool { return h.b.router.takesCommand(in.m.topic, h.account) },
+		deliver: func(in incoming) { _ = h.published(in) }, // an error has closed the connection
+		reject:  h.rejectCommand,
+		stopped: func() bool { return h.kicked.Load() != nil },
 	}
-	if c.purse != nil {
-		l.rate = c.purse.commands
+	if h.quota != nil {
+		l.rate = h.quota.commands
 	} else {
-		l.rate = c.b.limits.commandRate()
+		l.rate = h.b.limits.commandRate()
 	}
 	return l
 }
@@ -159,11 +159,11 @@ func (l *commandLine) await(in incoming) {
 
 // rejectCommand gives up a command, which is not acknowledged: an MQTT 5 client is told,
 // others send it again when they connect anew.
-func (c *conn) rejectCommand(in incoming) {
-	c.b.count.dropped.Add(1)
-	c.b.log.client(c, "command given up, the camera takes none", "topic", in.m.topic)
-	if c.version == 5 {
-		c.refusePublish(in.m.qos, in.id, mqtt.QuotaExceeded)
+func (h *handler) rejectCommand(in incoming) {
+	h.b.count.dropped.Add(1)
+	h.b.log.client(h.conn, "command given up, the camera takes none", "topic", in.m.topic)
+	if h.version == 5 {
+		h.refusePublish(in.m.qos, in.id, mqtt.QuotaExceeded)
 	}
 }
 
@@ -179,16 +179,4 @@ func (l *commandLine) finish() {
 	if over != nil {
 		<-over
 	}
-}
-
-// takesCommand reports whether every camera that receives a topic can take one more
-// command of an account.
-func (b *Broker) takesCommand(topic, account string) bool {
-	f := b.fans.get(topic)
-	for i := range f.each {
-		if !f.each[i].session.takesCommand(account) {
-			return false
-		}
-	}
-	return true
 }

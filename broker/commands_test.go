@@ -383,7 +383,7 @@ func TestCommandThatNoCameraTakes(t *testing.T) {
 			ok, no := <-taken, <-refused
 			waiting := 0
 			for _, s := range h.b.sessions.all() {
-				waiting += s.waiting.n + len(s.flights)
+				waiting += s.waiting.n + len(s.inflight)
 			}
 			if v == 4 && (ok != commandsWaiting+1 || waiting != ok) || v == 5 && no == 0 {
 				t.Errorf("version %d: %d commands acknowledged, %d refused, %d kept", v, ok, no, waiting)

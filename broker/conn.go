@@ -15,23 +15,24 @@ import (
 
 // conn is one client's connection. Only its reader waits for the client.
 type conn struct {
-	b      *Broker
-	raw    net.Conn // where bytes come from, and what is closed
-	line   net.Conn // where bytes go; raw itself unless raw is Framed
-	framed bool
-	in     inbound
-	send   sendqueue.Sender
-	counts sendCounts
-	read   readDeadline
-	dump   dump
-	over   chan struct{} // closed when the session has let go of the connection
-	opened time.Time
+	b       *Broker
+	raw     net.Conn // where bytes come from, and what is closed
+	line    net.Conn // where bytes go; raw itself unless raw is Framed
+	framed  bool
+	in      inbound
+	send    sendqueue.Sender
+	counts  sendCounts
+	read    readDeadline
+	replay  retainedReplay
+	handler handler
+	over    chan struct{} // closed when the session has let go of the connection
+	opened  time.Time
 
 	// Set while CONNECT is handled and constant from then on.
 	who        access.Principal
-	account    string // by which clients are told apart where they share fairly
-	purse      *purse // of its account; nil before CONNECT
-	vouched    string // name in the client's verified TLS certificate; "" for none
+	account    string        // by which clients are told apart where they share fairly
+	quota      *accountQuota // of its account; nil before CONNECT
+	vouched    string        // name in the client's verified TLS certificate; "" for none
 	id         string
 	counted    connAccount // as what it counts while it has a session
 	version    byte
@@ -44,17 +45,16 @@ type conn struct {
 	established atomic.Bool
 
 	// Used by the connection's reader only.
-	atDoor  bool // holds Broker.door
-	last    *will
-	imposed uint16            // seconds of keepalive in the place of the client's own; 0: its own
-	aliases map[uint16]string // topic aliases
+	entering bool // holds sessions.sessionMu
+	last     *will
+	imposed  uint16 // seconds of keepalive in the place of the client's own; 0: its own
 
 	kicked atomic.Pointer[mqtt.Code] // why the broker ended the connection
 }
 
 func newConn(b *Broker, raw net.Conn) *conn {
 	c := &conn{b: b, raw: raw, line: raw, over: make(chan struct{}), opened: time.Now()}
-	c.read.conn, c.counts.c = raw, c
+	c.read.conn, c.counts.c, c.replay.c, c.handler.conn = raw, c, c, c
 	line := sendqueue.Line{Conn: raw, Timeout: b.limits.WriteTimeout, Records: &b.records}
 	framed, ok := raw.(Framed)
 	if ok {
@@ -151,6 +151,26 @@ func (c *conn) RemoteAddr() net.Addr {
 		return a
 	}
 	return nowhere{}
+}
+
+// insideIDs is before the identifiers of clients that are parts of this program. No other
+// client can have one, so none can keep them from connecting.
+const insideIDs = "$hub/"
+
+// inside reports whether the client is a part of this program.
+func (c *conn) inside() bool { return c.RemoteAddr().Network() == "pipe" }
+
+// violated ends a connection whose client broke the protocol.
+func (c *conn) violated(v *mqtt.Violation) error {
+	c.b.log.client(c, "client broke the protocol, its connection is closed", "why", v.Reason)
+	c.kick(v.Code)
+	return v
+}
+
+// revoked ends a connection that has lapsed.
+func (c *conn) revoked() {
+	c.b.log.client(c, "connection closed, its account or that of its identifier has changed", "user", c.who.Name)
+	c.kick(mqtt.NotAuthorized)
 }
 
 // nowhere is the address of a connection that has none.

@@ -14,48 +14,55 @@ import (
 // errRefused is how a connection ends whose CONNECT was answered with a refusal.
 var errRefused = errors.New("connection refused")
 
-// connect handles CONNECT: it decides who the client is and whether it may have what it
+// handshake decides about one CONNECT and answers it.
+type handshake struct {
+	*conn
+	pk mqtt.ConnectPacket
+}
+
+// run reads CONNECT, decides who the client is and whether it may have what it
 // asks for, gives it its session and answers. Afterwards the connection is established.
-func (c *conn) connect(first byte, hl, n int) error {
-	body, err := c.in.whole(c, hl, n)
+func (h *handshake) run(first byte, hl, n int) error {
+	body, err := h.in.whole(h.conn, hl, n)
 	if err != nil {
 		return err
 	}
-	c.connecting.Store(true)
-	pk, bad := mqtt.ParseConnect(first, body)
-	if bad != nil {
-		return c.unacceptable(pk.Version, bad)
+	h.connecting.Store(true)
+	var bad *mqtt.Violation
+	if h.pk, bad = mqtt.ParseConnect(first, body); bad != nil {
+		return h.unacceptable(h.pk.Version, bad)
 	}
-	assigned := c.nameClient(&pk)
-	if code, err := c.admissible(&pk); err != nil {
-		return c.refuse(&pk, code, err)
+	assigned := h.nameClient()
+	if code, err := h.admissible(); err != nil {
+		return h.refuse(code, err)
 	}
-	if code, err := c.identified(&pk); err != nil {
-		return c.refuse(&pk, code, err)
+	if code, err := h.identified(); err != nil {
+		return h.refuse(code, err)
 	}
-	present, err := c.b.enter(c, pk.Clean)
+	h.counted = h.connAccount()
+	present, err := h.b.sessions.enter(h.conn, h.pk.Clean)
 	if err != nil {
-		return c.refuse(&pk, noEntry(err), err)
+		return h.refuse(noEntry(err), err)
 	}
-	c.b.count.joined() // before the answer: a client that has it is one of those connected
-	ack := c.connack(present, assigned)
-	answered := c.reply(ack.Encode(c.version))
+	h.b.count.joined() // before the answer: a client that has it is one of those connected
+	ack := h.connack(present, assigned)
+	answered := h.reply(ack.Encode(h.version))
 	if answered { // before the session can be taken over, of which the client is told
-		c.established.Store(true)
+		h.established.Store(true)
 	} else {
-		c.b.count.clients.Add(-1)
+		h.b.count.clients.Add(-1)
 	}
-	c.b.stepIn(c)
+	h.b.sessions.finishEntering(h.conn)
 	if !answered {
 		return fmt.Errorf("answer CONNECT: %w", net.ErrClosed)
 	}
-	if c.b.lapsed(c.who, c.id) { // since it came in
-		c.revoked()
+	if h.b.rights.lapsed(h.who, h.id) { // since it came in
+		h.revoked()
 		return errDone
 	}
-	c.in.limit = true
-	c.session.resume(c, c.terms)
-	c.b.fans.forget(c.b.subs.filters(c.id))
+	h.in.limit = true
+	h.session.resume(h.conn, h.terms)
+	h.b.router.fanouts.forget(h.b.subs.filters(h.id))
 	return nil
 }
 
@@ -71,83 +78,76 @@ func noEntry(err error) mqtt.Code {
 }
 
 // refuse answers CONNECT with a reason.
-func (c *conn) refuse(pk *mqtt.ConnectPacket, code mqtt.Code, why error) error {
-	c.explains(code)
-	c.b.log.client(c, "connection refused", "why", why)
+func (h *handshake) refuse(code mqtt.Code, why error) error {
+	h.explains(code)
+	h.b.log.client(h.conn, "connection refused", "why", why)
 	ack := mqtt.ConnackPacket{Code: code, Reason: code.String()}
-	if p := &pk.Props; p.NoProblemInformation || p.MaximumPacketSize > 0 && p.MaximumPacketSize < uint32(len(ack.Encode(5))) {
+	if p := &h.pk.Props; p.NoProblemInformation || p.MaximumPacketSize > 0 && p.MaximumPacketSize < uint32(len(ack.Encode(5))) {
 		ack.Reason = "" // [MQTT-3.1.2-29], [MQTT-3.2.2-19]
 	}
-	c.reply(ack.Encode(c.version))
+	h.reply(ack.Encode(h.version))
 	return fmt.Errorf("%w: %w", errRefused, why)
 }
 
 // unacceptable answers a CONNECT that breaks the protocol, where MQTT has an answer.
 // [MQTT-3.1.4-1], [MQTT-3.2.2-7]
-func (c *conn) unacceptable(version byte, v *mqtt.Violation) error {
-	c.explains(v.Code)
+func (h *handshake) unacceptable(version byte, v *mqtt.Violation) error {
+	h.explains(v.Code)
 	old := v.Code == mqtt.UnsupportedVersion || v.Code == mqtt.InvalidClientID
 	if v.Code != mqtt.Success && version > 0 && (version >= 5 || old) {
 		ack := mqtt.ConnackPacket{Code: v.Code}
-		c.reply(ack.Encode(version))
+		h.reply(ack.Encode(version))
 	}
 	return fmt.Errorf("read CONNECT: %w", v)
 }
 
 // nameClient takes the client's version and identifier, and gives the identifier if one
 // had to be assigned.
-func (c *conn) nameClient(pk *mqtt.ConnectPacket) (assigned string) {
-	c.version, c.id = pk.Version, pk.ClientID
-	if c.id == "" {
+func (h *handshake) nameClient() (assigned string) {
+	h.version, h.id = h.pk.Version, h.pk.ClientID
+	if h.id == "" {
 		assigned = strings.ToLower(rand.Text())
-		c.id = assigned
+		h.id = assigned
 	}
-	if c.inside() {
-		c.id = insideIDs + c.id
+	if h.inside() {
+		h.id = insideIDs + h.id
 	}
 	return assigned
 }
 
-// insideIDs is before the identifiers of clients that are parts of this program. No other
-// client can have one, so none can keep them from connecting.
-const insideIDs = "$hub/"
-
-// inside reports whether the client is a part of this program.
-func (c *conn) inside() bool { return c.RemoteAddr().Network() == "pipe" }
-
 // admissible takes a CONNECT's terms and says why it is refused, if it is.
-func (c *conn) admissible(pk *mqtt.ConnectPacket) (mqtt.Code, error) {
-	l := &c.b.limits
-	if err := checkText(c.id, l.ClientIDBytes); err != nil {
+func (h *handshake) admissible() (mqtt.Code, error) {
+	l := &h.b.limits
+	if err := checkText(h.id, l.ClientIDBytes); err != nil {
 		return mqtt.InvalidClientID, fmt.Errorf("client identifier: %w", err)
 	}
-	if !c.inside() && strings.HasPrefix(c.id, insideIDs) {
+	if !h.inside() && strings.HasPrefix(h.id, insideIDs) {
 		return mqtt.InvalidClientID, fmt.Errorf("client identifiers that begin with %s belong to parts of camqtt", insideIDs)
 	}
-	if c.version < 5 && !pk.Clean && pk.ClientID == "" { // [MQTT-3.1.3-8]
+	if h.version < 5 && !h.pk.Clean && h.pk.ClientID == "" { // [MQTT-3.1.3-8]
 		return mqtt.InvalidClientID, fmt.Errorf("a session to keep, but no identifier")
 	}
-	if method := pk.Props.AuthenticationMethod; method != "" { // [MQTT-4.12.0-1]
+	if method := h.pk.Props.AuthenticationMethod; method != "" { // [MQTT-4.12.0-1]
 		return mqtt.BadAuthenticationMethod, fmt.Errorf("authentication method %q is not known", method)
 	}
-	c.terms = termsOf(l, pk)
-	c.keepAlive(time.Duration(pk.KeepAlive) * time.Second)
-	if err := c.takeWill(pk.Will); err != nil {
+	h.terms = termsOf(l, &h.pk)
+	h.keepAlive(time.Duration(h.pk.KeepAlive) * time.Second)
+	if err := h.takeWill(h.pk.Will); err != nil {
 		return mqtt.InvalidTopicName, fmt.Errorf("will: %w", err)
 	}
-	if err := c.vouch(pk.UserName); err != nil {
+	if err := h.vouch(h.pk.UserName); err != nil {
 		return mqtt.BadUserNameOrPassword, err
 	}
 	return mqtt.Success, nil
 }
 
 // keepAlive sets how long the client may be silent [MQTT-3.1.2-22].
-func (c *conn) keepAlive(d time.Duration) {
-	if most := c.b.limits.Keepalive; c.version == 5 && (d == 0 || d > most) {
+func (h *handshake) keepAlive(d time.Duration) {
+	if most := h.b.limits.Keepalive; h.version == 5 && (d == 0 || d > most) {
 		d = most
-		c.imposed = uint16(d / time.Second)
+		h.imposed = uint16(d / time.Second)
 	}
-	c.in.idle = d * 3 / 2
+	h.in.idle = d * 3 / 2
 }
 
 // termsOf reads a CONNECT.
@@ -170,27 +170,27 @@ func termsOf(l *Limits, pk *mqtt.ConnectPacket) terms {
 }
 
 // takeWill takes the will out of a CONNECT.
-func (c *conn) takeWill(w *mqtt.Will) error {
+func (h *handshake) takeWill(w *mqtt.Will) error {
 	if w == nil {
 		return nil
 	}
-	if err := checkTopic(w.Topic, &c.b.limits); err != nil {
+	if err := checkTopic(w.Topic, &h.b.limits); err != nil {
 		return err
 	}
 	life := w.Props.MessageExpiry
 	w.Props.MessageExpiry = 0 // begins when the will is published
 	p := mqtt.PublishPacket{Topic: w.Topic, QoS: w.QoS, Retain: w.Retain, Props: &w.Props}
-	c.last = &will{m: c.b.message(&p, w.Payload, c.id), delay: time.Duration(w.Props.WillDelay) * time.Second, life: life}
+	h.last = &will{m: h.b.router.message(&p, w.Payload, h.id), delay: time.Duration(w.Props.WillDelay) * time.Second, life: life}
 	return nil
 }
 
 // connack is the answer to a CONNECT that is accepted. [MQTT-3.2.2]
-func (c *conn) connack(present bool, assigned string) mqtt.ConnackPacket {
+func (h *handshake) connack(present bool, assigned string) mqtt.ConnackPacket {
 	ack := mqtt.ConnackPacket{
-		SessionPresent: present, AssignedClientID: assigned, ServerKeepAlive: c.imposed,
-		ReceiveMaximum: receiveMaximum, TopicAliasMaximum: topicAliases, MaximumPacketSize: uint32(c.b.limits.Packet),
+		SessionPresent: present, AssignedClientID: assigned, ServerKeepAlive: h.imposed,
+		ReceiveMaximum: receiveMaximum, TopicAliasMaximum: topicAliases, MaximumPacketSize: uint32(h.b.limits.Packet),
 	}
-	if got := uint32(c.terms.expiry / time.Second); got != c.terms.asked { // [MQTT-3.2.2-21]
+	if got := uint32(h.terms.expiry / time.Second); got != h.terms.asked { // [MQTT-3.2.2-21]
 		ack.SessionExpiry, ack.HasSessionExpiry = got, true
 	}
 	return ack

@@ -3,9 +3,6 @@ package broker
 import (
 	"errors"
 	"fmt"
-
-	"camqtt/internal/access"
-	"camqtt/internal/mqtt"
 )
 
 const (
@@ -16,7 +13,7 @@ const (
 )
 
 // connLimit counts the connections of clients that have been identified, so that no
-// account can take those that others need. It is guarded by Broker.door.
+// account can take those that others need. It is guarded by Broker.sessions.sessionMu.
 type connLimit struct {
 	byAccount map[string]int
 	others    int // connections that are no camera's
@@ -70,47 +67,4 @@ func (l *connLimit) leave(a connAccount) {
 // nearly reports whether an account uses 80 % of its connections or more.
 func (l *connLimit) nearly(a connAccount) bool {
 	return a.key != "" && 5*l.byAccount[a.key] >= 4*a.most
-}
-
-// connAccount says as what a connection counts that has been identified.
-func (c *conn) connAccount() connAccount {
-	p, l := c.who, &c.b.limits
-	ip, remote := access.IP(c.RemoteAddr())
-	near := !remote || ip.IsLoopback()
-	a := connAccount{key: p.Name, most: l.PerAccount, exempt: p.Role == access.Hub}
-	a.camera = p.Role == access.Camera || p.Role == access.Bridge
-	switch {
-	case p.Role == access.Bridge:
-		a.most = len(p.Cameras) + bridgeSpare
-	case p.Role == access.Admin, p.Name == "" && near:
-		a.key = ""
-	case p.Name == "":
-		a.key = "\x00" + access.Household(ip).String() // no account has such a name
-	}
-	if w := c.last; !a.camera && w != nil && (p.Role == access.Admin || p.Role == access.Anyone || p.Role == access.Hub) {
-		// Cameras without an account of their own are known by their will.
-		a.camera = c.b.allowed(access.Principal{Role: access.Bridge, All: true}, access.Will, w.m.topic)
-	}
-	return a
-}
-
-// evictPending ends a connection that is over and only read on, or the one that has been
-// open for longest without sending CONNECT. false: there is none.
-func (b *Broker) evictPending() bool {
-	var oldest *conn
-	for _, c := range b.connections() {
-		if c.lingers.Load() {
-			_ = c.raw.Close()
-			return true
-		}
-		if !c.connecting.Load() && c.kicked.Load() == nil && (oldest == nil || c.opened.Before(oldest.opened)) {
-			oldest = c
-		}
-	}
-	if oldest == nil {
-		return false
-	}
-	b.log.client(oldest, "connection closed, it has sent no CONNECT and all connections are open")
-	oldest.kick(mqtt.ServerBusy)
-	return true
 }

@@ -11,14 +11,14 @@ import (
 	"pgregory.net/rapid"
 
 	"camqtt/internal/access"
-	"camqtt/internal/testkit/rights"
+	rightstable "camqtt/internal/testkit/rights"
 )
 
 // A8 through the broker: whatever is delivered, live, retained or sent again, was
 // allowed, whoever subscribed to whatever.
 func TestDeliveredWasAllowed(t *testing.T) {
-	_, table := rights.Table(t)
-	g := startGuarded(t, access.AnonymousNever, rights.Accounts()...)
+	_, table := rightstable.Table(t)
+	g := startGuarded(t, access.AnonymousNever, rightstable.Accounts()...)
 	hub := g.hub(t, "hub")
 	var topics []string
 	for topic := range table {
@@ -26,7 +26,7 @@ func TestDeliveredWasAllowed(t *testing.T) {
 	}
 	slices.Sort(topics)
 	names := []string{}
-	for _, a := range rights.Accounts() {
+	for _, a := range rightstable.Accounts() {
 		names = append(names, a.Name)
 	}
 	levels := []string{"cam", "front", "side", "other", "_all", "frame", "cmd", "set", "status", "result", "homeassistant", "+", "+"}

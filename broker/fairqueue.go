@@ -14,12 +14,12 @@ type fairQueue struct {
 // fairLine is what waits of one account.
 type fairLine struct {
 	account string
-	waiting []*flight
+	waiting []*inflight
 	bytes   int
 }
 
 // push adds a message to the end of its account's line.
-func (q *fairQueue) push(f *flight) {
+func (q *fairQueue) push(f *inflight) {
 	l := q.lines[f.m.account]
 	if l == nil {
 		if q.lines == nil {
@@ -35,7 +35,7 @@ func (q *fairQueue) push(f *flight) {
 
 // pop takes out the first message of the first line whose first message may go. It
 // returns nil when there is none.
-func (q *fairQueue) pop(may func(*flight) bool) *flight {
+func (q *fairQueue) pop(may func(*inflight) bool) *inflight {
 	for i, l := range q.turns {
 		f := l.waiting[0]
 		if !may(f) {
@@ -56,7 +56,7 @@ func (q *fairQueue) pop(may func(*flight) bool) *flight {
 }
 
 // remove takes out every message for which which is true, and hands it to drop.
-func (q *fairQueue) remove(which func(*flight) bool, drop func(*flight)) {
+func (q *fairQueue) remove(which func(*inflight) bool, drop func(*inflight)) {
 	turns := q.turns[:0]
 	for _, l := range q.turns {
 		kept := l.waiting[:0]
@@ -81,7 +81,7 @@ func (q *fairQueue) remove(which func(*flight) bool, drop func(*flight)) {
 
 // evict takes out the last message of the line that uses most of two limits, unless that
 // is the line of m itself. Commands stay. It returns nil when there is nothing to take.
-func (q *fairQueue) evict(m *message, messages, bytes int) *flight {
+func (q *fairQueue) evict(m *message, messages, bytes int) *inflight {
 	used := func(l *fairLine, n, size int) int {
 		return (len(l.waiting)+n)*bytes + (l.bytes+size)*messages
 	}
@@ -102,7 +102,7 @@ func (q *fairQueue) evict(m *message, messages, bytes int) *flight {
 	if last.m.command {
 		return nil
 	}
-	q.remove(func(f *flight) bool { return f == last }, func(*flight) {})
+	q.remove(func(f *inflight) bool { return f == last }, func(*inflight) {})
 	return last
 }
 

@@ -10,11 +10,11 @@ import (
 	"camqtt/broker/internal/sharedbuffer"
 )
 
-func flightOf(account, what string, size int, command bool) *flight {
-	return &flight{m: &message{topic: what, account: account, command: command, payload: sharedbuffer.Of(make([]byte, size))}}
+func flightOf(account, what string, size int, command bool) *inflight {
+	return &inflight{m: &message{topic: what, account: account, command: command, payload: sharedbuffer.Of(make([]byte, size))}}
 }
 
-func always(*flight) bool { return true }
+func always(*inflight) bool { return true }
 
 // Accounts take turns, and each one's messages keep their order.
 func TestFairQueueTakesTurns(t *testing.T) {
@@ -41,10 +41,10 @@ func TestFairQueueSkipsWhatMayNotGo(t *testing.T) {
 	var q fairQueue
 	q.push(flightOf("mob", "command", 1, true))
 	q.push(flightOf("ann", "result", 1, false))
-	if f := q.pop(func(f *flight) bool { return !f.m.command }); f == nil || f.m.topic != "result" {
+	if f := q.pop(func(f *inflight) bool { return !f.m.command }); f == nil || f.m.topic != "result" {
 		t.Errorf("got %v, want the result", f)
 	}
-	if f := q.pop(func(f *flight) bool { return !f.m.command }); f != nil || q.n != 1 {
+	if f := q.pop(func(f *inflight) bool { return !f.m.command }); f != nil || q.n != 1 {
 		t.Errorf("got %v with %d waiting, want none with 1", f, q.n)
 	}
 }
@@ -86,14 +86,14 @@ func TestFairQueueSums(t *testing.T) {
 				q.push(f)
 				in++
 			case 2:
-				if q.pop(func(f *flight) bool { return !f.m.command || account != "0" }) != nil {
+				if q.pop(func(f *inflight) bool { return !f.m.command || account != "0" }) != nil {
 					out++
 				}
 			case 3:
 				if q.evict(f.m, 10, 100) != nil {
 					out++
 				}
-				q.remove(func(f *flight) bool { return f.m.size() == 7 }, func(*flight) { out++ })
+				q.remove(func(f *inflight) bool { return f.m.size() == 7 }, func(*inflight) { out++ })
 			}
 			n, bytes := 0, 0
 			for _, l := range q.turns {

@@ -325,13 +325,13 @@ func TestConnectionCaps(t *testing.T) {
 		{tcp("127.0.0.1"), false}, // five are open
 		{nil, true},               // a part of this program
 	} {
-		if _, err := b.admit(tc.from); (err == nil) != tc.ok {
+		if _, err := b.conns.admit(tc.from); (err == nil) != tc.ok {
 			t.Errorf("%d: connection from %v: %v", i, tc.from, err)
 		}
 	}
 	key, _ := access.IP(tcp("192.0.2.1"))
-	b.dismiss(admission{key: key})
-	if _, err := b.admit(tcp("192.0.2.1")); err != nil {
+	b.conns.dismiss(admission{key: key})
+	if _, err := b.conns.admit(tcp("192.0.2.1")); err != nil {
 		t.Errorf("after one has gone: %v", err)
 	}
 }

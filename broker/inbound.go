@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"camqtt/broker/internal/sharedbuffer"
 	"camqtt/internal/mqtt"
 )
 
@@ -21,17 +22,17 @@ const bufferSize = 512
 // inbound follows the packet boundaries of a client's stream. It is used by the
 // connection's reader only.
 type inbound struct {
-	buf   []byte
-	r, w  int           // buf[r:w] was read and not yet handled
-	idle  time.Duration // how long the client may be silent; 0 for ever
-	limit bool          // a deadline is set
-	by    time.Time     // the current packet must be complete by then
-	busy  bool          // the last read filled buf
-	taken int           // of Broker.inbound, for the current packet
-	topic string        // last picture topic and what picture says of it
-	cam   *camera
-	kind  kind
-	pace  throttle
+	buf      []byte
+	r, w     int           // buf[r:w] was read and not yet handled
+	idle     time.Duration // how long the client may be silent; 0 for ever
+	limit    bool          // a deadline is set
+	by       time.Time     // the current packet must be complete by then
+	busy     bool          // the last read filled buf
+	taken    int           // of Broker.inbound, for the current packet
+	topic    string        // last picture topic and what picture says of it
+	cam      *camera
+	kind     kind
+	throttle throttle
 }
 
 // run reads and handles packets until the connection ends. A goroutine's stack cannot
@@ -42,14 +43,14 @@ func (c *conn) run() error {
 		if err != nil {
 			return err
 		}
-		if err := c.handle(first, hl, n); err != nil {
+		if err := c.handler.handle(first, hl, n); err != nil {
 			return err
 		}
 		cost := 1
 		if first>>4 != mqtt.Publish {
 			cost += n / throttleBytes
 		}
-		c.in.pace.pay(c, cost)
+		c.in.throttle.pay(c, cost)
 	}
 }
 
@@ -147,7 +148,7 @@ func (in *inbound) take(c *conn, n int) error {
 		return nil
 	}
 	in.taken = n
-	if mine := c.purse.receive(n); c.b.inbound.Add(int64(n)) > int64(c.b.limits.InboundBytes) || mine > c.b.limits.share() {
+	if mine := c.quota.receive(n); c.b.inbound.Add(int64(n)) > int64(c.b.limits.InboundBytes) || mine > c.b.limits.share() {
 		return c.violated(&mqtt.Violation{Code: mqtt.ServerBusy, Reason: fmt.Sprintf("packet of %d bytes, too much is being received from its account or from all", n)})
 	}
 	return nil
@@ -156,7 +157,7 @@ func (in *inbound) take(c *conn, n int) error {
 func (in *inbound) giveBack(c *conn) {
 	if in.taken > 0 {
 		c.b.inbound.Add(-int64(in.taken))
-		c.purse.receive(-in.taken)
+		c.quota.receive(-in.taken)
 		in.taken = 0
 	}
 }
@@ -224,4 +225,78 @@ func (in *inbound) begun(c *conn) {
 	in.by = time.Now().Add(c.b.limits.PacketTime)
 	c.read.set(in.by)
 	in.limit = true
+}
+
+// whole takes a packet off the stream and gives what follows its fixed header, which
+// nobody else will write to.
+func (in *inbound) whole(c *conn, hl, n int) ([]byte, error) {
+	body := make([]byte, 0, min(n, 64<<10)) // grows with what has come, not with what was announced
+	in.r += hl
+	for len(body) < n {
+		if in.r < in.w {
+			k := min(n-len(body), in.w-in.r)
+			body = append(body, in.buf[in.r:in.r+k]...)
+			in.r += k
+			continue
+		}
+		if len(body) == cap(body) {
+			body = append(make([]byte, 0, min(2*len(body), n)), body...)
+		}
+		m, err := c.receive(body[len(body):min(cap(body), n)])
+		body = body[:len(body)+m]
+		if err != nil && len(body) < n {
+			return nil, err
+		}
+	}
+	c.b.count.packet(hl + n)
+	return body, nil
+}
+
+// payload reads a picture straight into a buffer that all its receivers share.
+func (in *inbound) payload(c *conn, n int) (*sharedbuffer.Buffer, error) {
+	l := c.b.buffers.Get(n)
+	k := copy(l.Bytes, in.buf[in.r:in.w])
+	in.r += k
+	for k < len(l.Bytes) {
+		m, err := c.receive(l.Bytes[k:])
+		k += m
+		if err != nil && k < len(l.Bytes) {
+			l.Release()
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// publishHead buffers what comes before the payload of a PUBLISH and gives its length.
+func (in *inbound) publishHead(c *conn, first byte, hl, n int) (int, error) {
+	for k := min(n, 4); ; {
+		if err := in.need(c, hl+k); err != nil {
+			return 0, err
+		}
+		want, bad := mqtt.PublishHeadSize(c.version, first, in.buf[in.r+hl:in.r+hl+k], n)
+		switch {
+		case bad != nil:
+			return 0, c.violated(bad)
+		case want > c.b.limits.PropertyBytes:
+			return 0, c.violated(&mqtt.Violation{Code: mqtt.PacketTooLarge, Reason: "topic and properties are too long"})
+		case want <= k:
+			return want, nil
+		}
+		k = want
+	}
+}
+
+// discard takes a packet off the stream.
+func (in *inbound) discard(c *conn, n int) error {
+	c.b.count.packet(n)
+	for n > 0 {
+		if err := in.need(c, 1); err != nil {
+			return err
+		}
+		k := min(n, in.w-in.r)
+		in.r += k
+		n -= k
+	}
+	return nil
 }

@@ -55,11 +55,11 @@ func TestQueuesAreBounded(t *testing.T) {
 	c := join(t, b.addr, "c", 4)
 	c.subscribe(t, 1, "small", "large")
 	pub := join(t, b.addr, "pub", 4)
-	held := func() (flights, waiting, flying, bytes int) {
+	held := func() (flights, waiting, inflightBytes, bytes int) {
 		s := b.sessions.get("c")
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return len(s.flights), s.waiting.n, s.flying, s.waiting.bytes
+		return len(s.inflight), s.waiting.n, s.inflightBytes, s.waiting.bytes
 	}
 	for range 30 {
 		pub.publish(t, "small", []byte("x"), 1, false)
@@ -155,7 +155,7 @@ func TestStalledAtQoS1(t *testing.T) {
 	s := b.sessions.get("stalled")
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if limit := 2*b.limits.QueueBytes + 100_000; s.waiting.bytes+s.flying > limit {
-		t.Errorf("%d bytes are kept for the stalled viewer, wanted at most %d", s.waiting.bytes+s.flying, limit)
+	if limit := 2*b.limits.QueueBytes + 100_000; s.waiting.bytes+s.inflightBytes > limit {
+		t.Errorf("%d bytes are kept for the stalled viewer, wanted at most %d", s.waiting.bytes+s.inflightBytes, limit)
 	}
 }

@@ -7,14 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"runtime/debug"
 	"sync/atomic"
 	"syscall"
 	"time"
 
-	"camqtt/internal/access"
 	"camqtt/internal/mqtt"
 )
 
@@ -67,15 +65,15 @@ func (b *Broker) guest(c net.Conn) net.Addr {
 // serve serves one connection until it has ended in every respect. A panic while a packet
 // is handled costs this connection only.
 func (b *Broker) serve(ctx context.Context, raw net.Conn, from net.Addr) error {
-	admitted, err := b.admit(from)
+	admitted, err := b.conns.admit(from)
 	if err != nil {
 		_ = raw.Close()
 		b.count.refused.Add(1)
 		return err
 	}
-	defer b.dismiss(admitted)
+	defer b.conns.dismiss(admitted)
 	c := newConn(b, raw)
-	if !b.enlist(c) {
+	if !b.conns.add(c) {
 		c.kick(mqtt.ServerShuttingDown)
 		return ErrClosed
 	}
@@ -87,19 +85,19 @@ func (b *Broker) serve(ctx context.Context, raw net.Conn, from net.Addr) error {
 	err = b.establish(c)
 	c.close()
 	c.in.giveBack(c)
-	b.leave(c)
-	b.speak(c)
+	b.sessions.leave(c)
+	b.wills.speak(c)
 	if c.established.Load() { // only now has it gone: its will has been said
 		b.count.clients.Add(-1)
 	}
 	close(c.over)
-	c.dump.senders.Wait()
+	c.replay.senders.Wait()
 	c.send.Wait()
 	c.linger(ctx)
 	if !stop() {
 		<-kicked
 	}
-	b.strike(c)
+	b.conns.remove(c)
 	return b.ending(c, err)
 }
 
@@ -113,7 +111,7 @@ func (b *Broker) establish(c *conn) (err error) {
 			err = fmt.Errorf("serve client %q: panic: %v", c.id, r)
 		}
 	}()
-	if other, err := c.other(); other || err != nil {
+	if other, err := serveOther(c); other || err != nil {
 		return err
 	}
 	err = c.run()
@@ -157,90 +155,39 @@ func wentAway(err error) bool {
 	return false
 }
 
-// admission is as what a connection was counted.
-type admission struct {
-	inside bool       // a part of this program, which always finds room
-	key    netip.Addr // address by which it is counted; invalid: by none
+// Attach serves one client on a connection that somebody else accepted: one end of
+// a net.Pipe, or a WebSocket adapter that implements [Framed]. It returns when the
+// client has gone, ctx is done or Serve ends, and has then closed c; a client that
+// goes away in any ordinary manner is no error. A client on a pipe is part of this
+// process and may do everything; any other is judged by its remote address. Called
+// before Serve it waits for it; after Serve it returns [ErrClosed].
+func (b *Broker) Attach(ctx context.Context, c net.Conn) error {
+	select {
+	case <-b.up:
+	case <-b.gone:
+	case <-ctx.Done():
+	}
+	if err := ctx.Err(); err != nil {
+		_ = c.Close()
+		return err
+	}
+	return b.serve(ctx, c, b.guest(c))
 }
 
-// admit counts a connection against the caps before anything is spent on it.
-func (b *Broker) admit(from net.Addr) (admission, error) {
-	ip, counted := access.IP(from)
-	a := admission{inside: from == nil}
-	if counted && !ip.IsLoopback() {
-		a.key = access.Household(ip)
+// serveOther serves a protocol that is not MQTT, if the client has asked for one. The
+// deadlines of a new connection bound the handshake.
+func serveOther(c *conn) (served bool, err error) {
+	t, ok := c.line.(*tls.Conn)
+	if !ok || c.framed || len(c.b.protocols) == 0 {
+		return false, nil
 	}
-	full := b.full(a) && !b.evictPending()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	switch {
-	case b.closing:
-		return a, ErrClosed
-	case full:
-		b.log.trouble("connection refused, too many are open", "open", b.open, "remote", from.String())
-		return a, fmt.Errorf("refuse connection: %d are open", b.open)
-	case a.key.IsValid() && b.perAddress[a.key] >= b.limits.PerAddress:
-		b.log.trouble("connection refused, too many from one address", "remote", a.key.String())
-		return a, fmt.Errorf("refuse connection: %d are open from %s", b.perAddress[a.key], a.key)
+	if err := t.Handshake(); err != nil {
+		return false, err
 	}
-	if !a.inside {
-		b.open++
+	serve := c.b.protocols[t.ConnectionState().NegotiatedProtocol]
+	if serve == nil {
+		return false, nil
 	}
-	if a.key.IsValid() {
-		b.perAddress[a.key]++
-	}
-	b.count.accepted.Add(1)
-	return a, nil
-}
-
-// full reports whether there is room only if another connection is ended: all are open,
-// and the address may have more.
-func (b *Broker) full(a admission) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return !a.inside && b.open >= b.limits.Connections && b.perAddress[a.key] < b.limits.PerAddress
-}
-
-// dismiss gives back what admit has counted.
-func (b *Broker) dismiss(a admission) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !a.inside {
-		b.open--
-	}
-	if !a.key.IsValid() {
-		return
-	}
-	if b.perAddress[a.key]--; b.perAddress[a.key] == 0 {
-		delete(b.perAddress, a.key)
-	}
-}
-
-// enlist makes a connection one that shutdown ends. false: shutdown has begun.
-func (b *Broker) enlist(c *conn) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closing {
-		return false
-	}
-	b.conns[c] = struct{}{}
-	b.clients.Add(1)
-	return true
-}
-
-func (b *Broker) strike(c *conn) {
-	b.mu.Lock()
-	delete(b.conns, c)
-	b.mu.Unlock()
-	b.clients.Done()
-}
-
-func (b *Broker) connections() []*conn {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	out := make([]*conn, 0, len(b.conns))
-	for c := range b.conns {
-		out = append(out, c)
-	}
-	return out
+	serve(t)
+	return true, nil
 }

@@ -25,15 +25,15 @@ func recordOf(m *message) messagestore.Message {
 
 // recorded turns a kept message back into one, which it checks as if a client had sent
 // it.
-func (b *Broker) recorded(r messagestore.Message) (*message, error) {
-	if err := checkTopic(r.Topic, &b.limits); err != nil {
+func (s *store) recorded(r messagestore.Message) (*message, error) {
+	if err := checkTopic(r.Topic, &s.b.limits); err != nil {
 		return nil, fmt.Errorf("%w: %w", err, messagestore.ErrDamaged)
 	}
 	m := &message{topic: r.Topic, qos: r.QoS, retain: true, expiry: r.Expiry, payload: sharedbuffer.Of(r.Payload)}
-	_, m.kind = picture(b.base, r.Topic)
+	_, m.kind = picture(s.b.base, r.Topic)
 	switch {
 	case r.Picture && (m.kind == ordinary || m.kind == frame):
-		return nil, fmt.Errorf("%q is no topic of a retained picture below %q: %w", r.Topic, b.base, messagestore.ErrForeign)
+		return nil, fmt.Errorf("%q is no topic of a retained picture below %q: %w", r.Topic, s.b.base, messagestore.ErrForeign)
 	case !r.Picture && m.kind != ordinary:
 		return nil, fmt.Errorf("%q is a picture's topic but there is no picture: %w", r.Topic, messagestore.ErrDamaged)
 	}

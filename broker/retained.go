@@ -14,15 +14,15 @@ import (
 
 // retained are the retained messages, pictures among them by reference.
 type retained struct {
-	b     *Broker
-	mu    sync.RWMutex
-	m     map[string]*message
-	bytes int
-	pace  pace // what the store has to write
+	b        *Broker
+	mu       sync.RWMutex
+	m        map[string]*message
+	bytes    int
+	debounce writeDebounce // what the store has to write
 }
 
 func newRetained(b *Broker) *retained {
-	return &retained{b: b, m: make(map[string]*message), pace: newPace(b.limits.StoreSlow)}
+	return &retained{b: b, m: make(map[string]*message), debounce: newWriteDebounce(b.limits.StoreSlow)}
 }
 
 // set keeps a message, replacing the one of its topic; an empty payload removes it.
@@ -62,7 +62,7 @@ func (r *retained) set(m *message) {
 	r.m[m.topic] = m
 	r.bytes += n - before
 	if !same && r.b.data != "" {
-		r.pace.changed(r.b.base, m.topic, time.Now())
+		r.debounce.changed(r.b.base, m.topic, time.Now())
 	}
 }
 
@@ -73,7 +73,7 @@ func (r *retained) forget(topic string) {
 	r.bytes -= m.size()
 	m.payload.Release()
 	if r.b.data != "" {
-		r.pace.removed(topic)
+		r.debounce.removed(topic)
 	}
 }
 
@@ -101,7 +101,7 @@ func (r *retained) send(c *conn, a retainedAsk, topic string) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	m := r.m[topic]
-	if m == nil || m.expired(time.Now()) || !r.b.allowed(c.who, access.Receive, topic) {
+	if m == nil || m.expired(time.Now()) || !r.b.rights.allowed(c.who, access.Receive, topic) {
 		return
 	}
 	qos := min(a.qos, m.qos, 2)
@@ -169,7 +169,7 @@ func (r *retained) replace(topic, old, now string) {
 func (r *retained) take(now time.Time) (changed []*message, gone []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, topic := range r.pace.due(now) {
+	for _, topic := range r.debounce.due(now) {
 		m := r.m[topic]
 		if m == nil {
 			gone = append(gone, topic)
@@ -209,7 +209,7 @@ func (r *retained) touch(topics ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, topic := range topics {
-		r.pace.removed(topic)
+		r.debounce.removed(topic)
 	}
 }
 
@@ -217,7 +217,7 @@ func (r *retained) touch(topics ...string) {
 func (r *retained) stored() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.pace = newPace(r.b.limits.StoreSlow)
+	r.debounce = newWriteDebounce(r.b.limits.StoreSlow)
 }
 
 // payload gives what a topic has retained; "" is nothing.

@@ -18,7 +18,7 @@ import (
 	"camqtt/internal/access"
 	"camqtt/internal/mqtt"
 	"camqtt/internal/testkit"
-	"camqtt/internal/testkit/rights"
+	rightstable "camqtt/internal/testkit/rights"
 	"camqtt/internal/viewer"
 )
 
@@ -356,20 +356,20 @@ func (r *role) wills(t *testing.T) {
 // A2. Every role on every topic, in every way a client has, in both versions of the
 // protocol and by both transports, is as rights.txt has it.
 func TestRightsTable(t *testing.T) {
-	topics, table := rights.Table(t)
+	topics, table := rightstable.Table(t)
 	cases := 0
 	columns := []string{"reader", "anyone"}
-	for _, a := range rights.Accounts() {
+	for _, a := range rightstable.Accounts() {
 		columns = append(columns, a.Name)
 	}
 	for _, name := range columns {
 		for _, v := range []byte{4, 5} {
 			for _, web := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s-v%d-web-%t", name, v, web), func(t *testing.T) {
-					g := startLimited(t, Limits{CommandRate: 1 << 20, CommandBurst: 1 << 20}, access.AnonymousAll, rights.Accounts()...)
+					g := startLimited(t, Limits{CommandRate: 1 << 20, CommandBurst: 1 << 20}, access.AnonymousAll, rightstable.Accounts()...)
 					if name == "reader" {
 						g.identify = func(c *conn, user, secret string) (access.Principal, error) {
-							p, err := g.knows(c, user, secret)
+							p, err := g.rights.identify(c, user, secret)
 							if p.Role == access.Anyone {
 								p.Role = access.Reader
 							}
@@ -384,12 +384,12 @@ func TestRightsTable(t *testing.T) {
 					r.clears(t)
 					r.sees(t)
 					testkit.Until(t, "the others have gone", func() bool {
-						for _, c := range g.connections() {
+						for _, c := range g.conns.list() {
 							if c.established.Load() && c.who.Role != access.Hub {
 								c.kick(mqtt.ServerShuttingDown)
 							}
 						}
-						for _, c := range g.connections() {
+						for _, c := range g.conns.list() {
 							if c.id == insideIDs+"late" {
 								c.kick(mqtt.ServerShuttingDown)
 							}

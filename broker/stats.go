@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"camqtt/internal/wire"
 )
 
 // Stats are counters since the start, except where they say "now".
@@ -135,19 +137,10 @@ func (cs *cameras) forget(t time.Time) {
 	}
 }
 
-func (b *Broker) countPicture(m *message) {
-	b.count.framesIn.Add(1)
-	if m.cam != nil {
-		m.cam.in.Add(1)
-		m.cam.bytes.Add(int64(len(m.payload.Bytes)))
-		m.cam.last.Store(time.Now().UnixNano())
-	}
-}
-
-// countPacket counts a packet that was received.
-func (b *Broker) countPacket(bytes int) {
-	b.count.bytesIn.Add(int64(bytes))
-	b.count.packetsIn.Add(1)
+// packet counts a packet that was received.
+func (c *counters) packet(bytes int) {
+	c.bytesIn.Add(int64(bytes))
+	c.packetsIn.Add(1)
 }
 
 // Stats gives the counters as they are now. It may be called at any time.
@@ -183,8 +176,8 @@ func (b *Broker) Stats() Stats {
 	}
 	b.cameras.mu.RUnlock()
 	slices.SortFunc(s.Cameras, func(x, y CameraStats) int { return strings.Compare(x.ID, y.ID) })
-	for _, c := range b.connections() {
-		if v, ok := c.viewer(); ok {
+	for _, c := range b.conns.list() {
+		if v, ok := viewerStats(c); ok {
 			s.Viewers = append(s.Viewers, v)
 		}
 	}
@@ -192,8 +185,8 @@ func (b *Broker) Stats() Stats {
 	return s
 }
 
-// viewer gives the counters of a connection that was sent pictures.
-func (c *conn) viewer() (ViewerStats, bool) {
+// viewerStats gives the counters of a connection that was sent pictures.
+func viewerStats(c *conn) (ViewerStats, bool) {
 	if !c.established.Load() {
 		return ViewerStats{}, false
 	}
@@ -203,4 +196,20 @@ func (c *conn) viewer() (ViewerStats, bool) {
 		Waiting: c.send.Pictures(),
 	}
 	return v, v.Delivered+v.Replaced+int64(v.Waiting) > 0
+}
+
+// StoreFailing reports whether the last write of retained messages failed.
+func (b *Broker) StoreFailing() bool { return b.storeFailing.Load() }
+
+// Online returns the cameras that are online or asleep, in the order of their ids.
+func (b *Broker) Online() []wire.ID {
+	var ids []wire.ID
+	for _, topic := range b.retained.topics(b.base + "/+/" + string(wire.KindStatus)) {
+		id, _, _ := strings.Cut(topic[len(b.base)+1:], "/")
+		switch b.retained.payload(topic) {
+		case "online", "sleeping":
+			ids = append(ids, wire.ID(id))
+		}
+	}
+	return ids
 }

@@ -20,7 +20,7 @@ type store struct {
 }
 
 // openStore makes the folder and reads what it holds.
-func (b *Broker) openStore() (*store, error) {
+func openStore(b *Broker) (*store, error) {
 	s := &store{b: b}
 	if b.data == "" {
 		return s, nil
@@ -49,7 +49,7 @@ func (b *Broker) openStore() (*store, error) {
 
 // load takes one message that the disk has.
 func (s *store) load(r messagestore.Message) error {
-	m, err := s.b.recorded(r)
+	m, err := s.recorded(r)
 	if err != nil {
 		return err
 	}

@@ -16,25 +16,25 @@ type retainedAsk struct {
 
 // subscribe handles SUBSCRIBE: each filter is granted or refused by itself, then the
 // retained messages of those that were granted follow.
-func (c *conn) subscribe(body []byte) error {
-	pk, bad := mqtt.ParseSubscribe(c.version, body)
+func (h *handler) subscribe(body []byte) error {
+	pk, bad := mqtt.ParseSubscribe(h.version, body)
 	if bad != nil {
-		return c.violated(bad)
+		return h.violated(bad)
 	}
-	most := c.b.mostFilters(c, c.b.subs.count(c.id)+len(pk.Filters))
+	most := h.b.sessions.mostFilters(h.conn, h.b.subs.count(h.id)+len(pk.Filters))
 	codes := make([]mqtt.Code, len(pk.Filters))
 	granted := make([]string, 0, len(pk.Filters))
 	var asks []retainedAsk
 	for i, f := range pk.Filters {
-		known := c.b.subs.has(c.id, f.Filter)
-		if codes[i] = c.permits(f.Filter, known || c.b.subs.count(c.id) < most); codes[i].Failed() {
+		known := h.b.subs.has(h.id, f.Filter)
+		if codes[i] = h.permits(f.Filter, known || h.b.subs.count(h.id) < most); codes[i].Failed() {
 			continue
 		}
 		s := packets.Subscription{
 			Filter: f.Filter, Identifier: pk.SubscriptionID,
 			Qos: f.QoS, NoLocal: f.NoLocal, RetainAsPublished: f.RetainAsPublished,
 		}
-		c.b.subs.add(c.id, s)
+		h.b.subs.add(h.id, s)
 		granted = append(granted, f.Filter)
 		codes[i] = mqtt.Code(f.QoS)
 		_, _, shared := mqtt.SplitShared(f.Filter)
@@ -42,56 +42,56 @@ func (c *conn) subscribe(body []byte) error {
 			asks = append(asks, retainedAsk{filter: f.Filter, qos: f.QoS, ids: identifiers(s)})
 		}
 	}
-	c.b.fans.forget(granted)
-	if err := c.answer(mqtt.EncodeSuback(c.version, mqtt.Suback, pk.ID, codes)); err != nil {
+	h.b.router.fanouts.forget(granted)
+	if err := h.answer(mqtt.EncodeSuback(h.version, mqtt.Suback, pk.ID, codes)); err != nil {
 		return err
 	}
-	c.answerAsked(asks)
+	h.replay.start(asks)
 	return nil
 }
 
 // permits decides about one filter.
-func (c *conn) permits(filter string, room bool) mqtt.Code {
+func (h *handler) permits(filter string, room bool) mqtt.Code {
 	code, why := mqtt.Success, ""
 	switch {
-	case checkFilter(filter, &c.b.limits) != nil:
+	case checkFilter(filter, &h.b.limits) != nil:
 		code, why = mqtt.InvalidTopicFilter, "topic filter invalid"
 	case !room:
 		code, why = mqtt.QuotaExceeded, "quota exceeded"
-	case !c.b.allowed(c.who, access.Subscribe, filter):
+	case !h.b.rights.allowed(h.who, access.Subscribe, filter):
 		return mqtt.NotAuthorized
 	default:
 		return mqtt.Success
 	}
-	c.b.count.refusedFilters.Add(1)
-	c.b.log.trouble("subscription refused", "client", c.id, "why", why)
+	h.b.count.refusedFilters.Add(1)
+	h.b.log.trouble("subscription refused", "client", h.id, "why", why)
 	return code
 }
 
 // unsubscribe handles UNSUBSCRIBE.
-func (c *conn) unsubscribe(body []byte) error {
-	pk, bad := mqtt.ParseUnsubscribe(c.version, body)
+func (h *handler) unsubscribe(body []byte) error {
+	pk, bad := mqtt.ParseUnsubscribe(h.version, body)
 	if bad != nil {
-		return c.violated(bad)
+		return h.violated(bad)
 	}
 	codes := make([]mqtt.Code, len(pk.Filters))
 	removed := make([]string, 0, len(pk.Filters))
 	for i, f := range pk.Filters {
-		if c.b.subs.remove(c.id, f.Filter) {
+		if h.b.subs.remove(h.id, f.Filter) {
 			removed = append(removed, f.Filter)
 		} else {
 			codes[i] = mqtt.NoSubscriptionExisted
 		}
 	}
-	c.b.fans.forget(removed)
-	return c.answer(mqtt.EncodeSuback(c.version, mqtt.Unsuback, pk.ID, codes))
+	h.b.router.fanouts.forget(removed)
+	return h.answer(mqtt.EncodeSuback(h.version, mqtt.Unsuback, pk.ID, codes))
 }
 
 // answer sends an answer whose size depends on the question. [MQTT-3.1.2-24]
-func (c *conn) answer(p []byte) error {
-	if c.terms.max > 0 && len(p) > c.terms.max {
-		return c.violated(&mqtt.Violation{Code: mqtt.PacketTooLarge, Reason: "answer is larger than the client takes"})
+func (h *handler) answer(p []byte) error {
+	if h.terms.max > 0 && len(p) > h.terms.max {
+		return h.violated(&mqtt.Violation{Code: mqtt.PacketTooLarge, Reason: "answer is larger than the client takes"})
 	}
-	c.reply(p)
+	h.reply(p)
 	return nil
 }

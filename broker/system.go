@@ -8,15 +8,20 @@ import (
 	"sync"
 	"time"
 
-	"camqtt/broker/internal/sendqueue"
 	"camqtt/broker/internal/sharedbuffer"
-	"camqtt/internal/access"
 	"camqtt/internal/mqtt"
 )
 
 // systemTopics are the messages under $SYS. They have the names that mosquitto gave
 // them, because that is what people's dashboards look for.
 type systemTopics struct {
+	version string
+	started time.Time
+	stats   func() Stats
+	count   *counters
+	subs    *subscriptions
+	deliver func(*message) bool
+
 	mu sync.Mutex
 	m  map[string]string
 }
@@ -57,57 +62,58 @@ func (s *systemTopics) replace(m map[string]string) (changed []string) {
 	return changed
 }
 
-// watchSystem publishes what changed under $SYS, every while, until ctx is done.
-func (b *Broker) watchSystem(ctx context.Context) {
-	tick := time.NewTicker(b.limits.SystemEvery)
+// watch publishes what changed under $SYS, every while, until ctx is done.
+func (s *systemTopics) watch(ctx context.Context, every time.Duration) {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			b.publishSystem()
+			s.publish()
 		}
 	}
 }
 
-func (b *Broker) publishSystem() {
-	for _, topic := range b.system.replace(b.systemValues(time.Now())) {
-		if v, ok := b.system.get(topic); ok {
-			b.deliver(&message{topic: topic, payload: sharedbuffer.Of([]byte(v)), retain: true})
+// publish delivers the values that have changed.
+func (s *systemTopics) publish() {
+	for _, topic := range s.replace(s.values(time.Now())) {
+		if v, ok := s.get(topic); ok {
+			s.deliver(&message{topic: topic, payload: sharedbuffer.Of([]byte(v)), retain: true})
 		}
 	}
 }
 
-func (b *Broker) systemValues(now time.Time) map[string]string {
-	s := b.Stats()
+func (s *systemTopics) values(now time.Time) map[string]string {
+	stats := s.stats()
 	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}} // runtime.ReadMemStats would stop the world
 	metrics.Read(heap)
 	m := map[string]string{
 		"version": "camqtt",
-		"uptime":  strconv.Itoa(int(now.Sub(b.started)/time.Second)) + " seconds",
+		"uptime":  strconv.Itoa(int(now.Sub(s.started)/time.Second)) + " seconds",
 	}
-	if b.version != "" {
-		m["version"] += " version " + b.version
+	if s.version != "" {
+		m["version"] += " version " + s.version
 	}
 	for name, n := range map[string]int64{
-		"clients/connected":         s.Clients,
-		"clients/disconnected":      s.Sessions - s.Clients,
-		"clients/total":             s.Sessions,
-		"clients/maximum":           b.count.mostClients.Load(),
-		"messages/received":         b.count.packetsIn.Load(),
-		"publish/messages/received": s.MessagesIn,
-		"publish/messages/sent":     s.MessagesOut,
-		"publish/messages/dropped":  s.MessagesDropped,
-		"bytes/received":            s.BytesIn,
-		"bytes/sent":                s.BytesOut,
-		"retained messages/count":   s.Retained,
-		"store/messages/bytes":      s.RetainedBytes,
-		"subscriptions/count":       int64(b.subs.size()),
+		"clients/connected":         stats.Clients,
+		"clients/disconnected":      stats.Sessions - stats.Clients,
+		"clients/total":             stats.Sessions,
+		"clients/maximum":           s.count.mostClients.Load(),
+		"messages/received":         s.count.packetsIn.Load(),
+		"publish/messages/received": stats.MessagesIn,
+		"publish/messages/sent":     stats.MessagesOut,
+		"publish/messages/dropped":  stats.MessagesDropped,
+		"bytes/received":            stats.BytesIn,
+		"bytes/sent":                stats.BytesOut,
+		"retained messages/count":   stats.Retained,
+		"store/messages/bytes":      stats.RetainedBytes,
+		"subscriptions/count":       int64(s.subs.size()),
 		"heap/current":              int64(heap[0].Value.Uint64()),
-		"pictures/received":         s.FramesIn,
-		"pictures/sent":             s.FramesDelivered,
-		"pictures/replaced":         s.FramesReplaced,
+		"pictures/received":         stats.FramesIn,
+		"pictures/sent":             stats.FramesDelivered,
+		"pictures/replaced":         stats.FramesReplaced,
 	} {
 		m[name] = strconv.FormatInt(max(n, 0), 10)
 	}
@@ -119,15 +125,3 @@ func (b *Broker) systemValues(now time.Time) map[string]string {
 }
 
 const systemPrefix = "$SYS/"
-
-// sendSystem sends a connection what is under $SYS.
-func (c *conn) sendSystem(a retainedAsk) {
-	for _, topic := range c.b.system.matching(a.filter) {
-		v, ok := c.b.system.get(topic)
-		if !ok || !c.b.allowed(c.who, access.Receive, topic) {
-			continue
-		}
-		m := &message{topic: topic, payload: sharedbuffer.Of([]byte(v)), retain: true}
-		c.send.Push(sendqueue.Packet{Head: m.encode(delivery{version: c.version, retain: true, ids: a.ids}), Payload: m.payload}, sendqueue.Droppable)
-	}
-}

@@ -40,8 +40,8 @@ func (t *throttle) pay(c *conn, packets int) {
 	}
 	now := time.Now()
 	wait := reserve(t.rate, now, n)
-	if c.purse != nil {
-		wait = max(wait, reserve(c.purse.rate, now, n))
+	if c.quota != nil {
+		wait = max(wait, reserve(c.quota.rate, now, n))
 	}
 	for ; wait > 0 && !c.send.Closed(); wait -= throttleStep {
 		time.Sleep(min(wait, throttleStep))

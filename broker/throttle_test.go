@@ -246,13 +246,13 @@ func TestThrottleAllocatesNothing(t *testing.T) {
 	defer near.Close()
 	defer far.Close()
 	c := newConn(b, far)
-	c.purse = &purse{rate: newRate(1 << 30)}
+	c.quota = &accountQuota{rate: newRate(1 << 30)}
 	for range throttleEvery {
-		c.in.pace.pay(c, 1)
+		c.in.throttle.pay(c, 1)
 	}
 	if n := testing.AllocsPerRun(100, func() {
 		for range throttleEvery {
-			c.in.pace.pay(c, 1)
+			c.in.throttle.pay(c, 1)
 		}
 	}); n != 0 {
 		t.Errorf("%v allocations for %d packets", n, throttleEvery)

@@ -69,7 +69,7 @@ func slowHandshake(t *testing.T, first string, server, client *tls.Config) {
 		t.Errorf("closed after %s, wanted %s at most", d, b.limits.ConnectTime)
 	}
 	synctest.Wait()
-	if n := len(b.connections()); n != 1 {
+	if n := len(b.conns.list()); n != 1 {
 		t.Errorf("%d connections, wanted the other client's", n)
 	}
 }

@@ -16,9 +16,10 @@ type will struct {
 
 // wills are those whose delay has begun.
 type wills struct {
-	b  *Broker
-	mu sync.Mutex
-	m  map[string]*pendingWill // by client id
+	router *router
+	rights *rights
+	mu     sync.Mutex
+	m      map[string]*pendingWill // by client id
 }
 
 type pendingWill struct {
@@ -27,31 +28,24 @@ type pendingWill struct {
 	due time.Time
 }
 
-// sayable reports whether somebody's will may still be published: who he was is who he
-// is, or it is what a camera says last, that it is offline. A command of somebody whose
-// account has gone since he connected is not.
-func (b *Broker) sayable(p access.Principal, topic string) bool {
-	return b.access.Current(p) || b.allowed(access.Principal{Role: access.Bridge, All: true}, access.Will, topic)
-}
-
 // say publishes a will whose time has come.
-func (b *Broker) say(p *pendingWill) {
-	if b.sayable(p.who, p.m.topic) {
-		b.publish(p.m)
+func (w *wills) say(p *pendingWill) {
+	if w.rights.sayable(p.who, p.m.topic) {
+		w.router.publish(p.m)
 	}
 }
 
 // speak publishes the will of a connection that has ended, now or after its delay. The
 // right to publish it was checked when the client connected; that the account has gone
-// since is one more way to go, see [Broker.sayable].
-func (b *Broker) speak(c *conn) {
+// since is one more way to go, see [rights.sayable].
+func (ws *wills) speak(c *conn) {
 	w := c.last
 	c.last = nil
 	if w == nil || c.session == nil {
 		return
 	}
 	delay := min(w.delay, c.terms.expiry) // a session's end brings it forward
-	if !b.access.Current(c.who) {
+	if !ws.rights.accounts.Current(c.who) {
 		delay = 0
 	}
 	w.m.account = c.account
@@ -60,12 +54,12 @@ func (b *Broker) speak(c *conn) {
 	}
 	p := &pendingWill{m: w.m, who: c.who, due: time.Now().Add(delay)}
 	if delay <= 0 {
-		b.say(p)
+		ws.say(p)
 		return
 	}
-	b.wills.mu.Lock()
-	defer b.wills.mu.Unlock()
-	b.wills.m[c.id] = p
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	ws.m[c.id] = p
 }
 
 // cancel forgets a delayed will because its client is back.
@@ -82,7 +76,7 @@ func (w *wills) now(id string) {
 	delete(w.m, id)
 	w.mu.Unlock()
 	if p != nil {
-		w.b.say(p)
+		w.say(p)
 	}
 }
 
@@ -98,6 +92,6 @@ func (w *wills) due(now time.Time) {
 	}
 	w.mu.Unlock()
 	for _, p := range out {
-		w.b.say(p)
+		w.say(p)
 	}
 }

@@ -76,7 +76,7 @@ func TestOrder(t *testing.T) {
 			testkit.Until(t, "viewer has acknowledged everything", func() bool {
 				s.mu.Lock()
 				defer s.mu.Unlock()
-				return len(s.flights) == 0
+				return len(s.inflight) == 0
 			})
 			token <- struct{}{}
 			for _, m := range each {
@@ -201,8 +201,8 @@ func TestLaneSemantics(t *testing.T) {
 	q.sync(t)
 	s := b.sessions.get("q")
 	s.mu.Lock()
-	if len(s.flights) != 0 {
-		t.Errorf("%d messages are still on their way", len(s.flights))
+	if len(s.inflight) != 0 {
+		t.Errorf("%d messages are still on their way", len(s.inflight))
 	}
 	s.mu.Unlock()
 }

@@ -7,30 +7,30 @@ import (
 	"camqtt/internal/mqtt"
 )
 
-// maxFans bounds the remembered fans; beyond it one gives way to another.
-const maxFans = 4096
+// maxFanouts bounds the remembered fans; beyond it one gives way to another.
+const maxFanouts = 4096
 
 // maxMatches is how many topics are looked at for filters with wildcards. Finding the few
 // fans anew that are asked for before the next change costs less than more of that.
 const maxMatches = 1024
 
-// fanCache remembers who receives a topic. Whatever changes that has to say for which
+// fanoutCache remembers who receives a topic. Whatever changes that has to say for which
 // filters: the fans of other topics stay, so that clients that come and go cost only what
 // they have to do with.
-type fanCache struct {
-	find func(topic string) *fan
+type fanoutCache struct {
+	find func(topic string) *fanout
 
 	mu    sync.RWMutex
-	m     map[string]*fan
+	m     map[string]*fanout
 	round int64 // of forgetting: what was begun to be found in an earlier one is not remembered
 }
 
-func newFanCache(find func(topic string) *fan) *fanCache {
-	return &fanCache{find: find, m: make(map[string]*fan)}
+func newFanoutCache(find func(topic string) *fanout) *fanoutCache {
+	return &fanoutCache{find: find, m: make(map[string]*fanout)}
 }
 
 // get gives who receives a topic.
-func (c *fanCache) get(topic string) *fan {
+func (c *fanoutCache) get(topic string) *fanout {
 	c.mu.RLock()
 	f, round := c.m[topic], c.round
 	c.mu.RUnlock()
@@ -43,7 +43,7 @@ func (c *fanCache) get(topic string) *fan {
 	if c.round != round {
 		return f
 	}
-	if len(c.m) >= maxFans {
+	if len(c.m) >= maxFanouts {
 		for other := range c.m {
 			delete(c.m, other)
 			break
@@ -55,7 +55,7 @@ func (c *fanCache) get(topic string) *fan {
 
 // forget makes the fans of topics under filters be found anew. It is called after what
 // changes them.
-func (c *fanCache) forget(filters []string) {
+func (c *fanoutCache) forget(filters []string) {
 	if len(filters) == 0 {
 		return
 	}
@@ -91,7 +91,7 @@ func (c *fanCache) forget(filters []string) {
 }
 
 // forgetAll makes every fan be found anew.
-func (c *fanCache) forgetAll() {
+func (c *fanoutCache) forgetAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.round++

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/time/rate"
@@ -22,9 +23,9 @@ const (
 	smallMessage = 64 << 10
 )
 
-// purse is what all clients of one account have together. A nil purse is that of who
+// quota is what all clients of one account have together. A nil quota is that of who
 // may have everything there is.
-type purse struct {
+type accountQuota struct {
 	inbound atomic.Int64 // of Broker.inbound
 	waiting atomic.Int64 // bytes of messages at QoS 1 and 2, on their way and waiting
 	rate    *rate.Limiter
@@ -32,34 +33,18 @@ type purse struct {
 	commands *rate.Limiter
 }
 
-// purseOf gives the purse of an account; nil for parts of this program, and for who came
-// in without an account and may do everything.
-func (b *Broker) purseOf(p access.Principal) *purse {
-	if p.Name == "" && p.Role != access.Reader {
-		return nil
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	u := b.purses[p.Name]
-	if u == nil {
-		u = &purse{rate: newRate(accountRate * b.limits.PacketRate), commands: b.limits.commandRate()}
-		b.purses[p.Name] = u
-	}
-	return u
-}
-
 // receive notes that n more bytes are being received, and returns how many are.
-func (u *purse) receive(n int) int {
-	if u == nil {
+func (q *accountQuota) receive(n int) int {
+	if q == nil {
 		return 0
 	}
-	return int(u.inbound.Add(int64(n)))
+	return int(q.inbound.Add(int64(n)))
 }
 
 // wait notes that n more bytes wait to be taken.
-func (u *purse) wait(n int) {
-	if u != nil {
-		u.waiting.Add(int64(n))
+func (q *accountQuota) wait(n int) {
+	if q != nil {
+		q.waiting.Add(int64(n))
 	}
 }
 
@@ -68,26 +53,31 @@ func (l *Limits) share() int { return max(l.InboundBytes/accountPart, l.Packet) 
 
 // spent reports whether n more bytes are too much for the account. The caller holds mu.
 func (s *session) spent(n int) bool {
-	if s.purse == nil || s.purse.waiting.Load()+int64(n) <= accountQueues*int64(s.b.limits.QueueBytes) {
+	if s.quota == nil || s.quota.waiting.Load()+int64(n) <= accountQueues*int64(s.b.limits.QueueBytes) {
 		return false
 	}
-	return s.conn == nil || s.waiting.bytes+s.flying > 0 || n > smallMessage
+	return s.conn == nil || s.waiting.bytes+s.inflightBytes > 0 || n > smallMessage
 }
 
-// mostFilters is how many filters a client may have that wants so many: fewer when its
-// account's other sessions have many.
-func (b *Broker) mostFilters(c *conn, want int) int {
-	most := b.limits.Subscriptions
-	if c.purse == nil || want <= most/fewFilters {
-		return most
+// quotas are those of all accounts.
+type quotas struct {
+	limits *Limits
+	mu     sync.Mutex
+	m      map[string]*accountQuota
+}
+
+// of gives the quota of an account; nil for parts of this program, and for who came
+// in without an account and may do everything.
+func (qs *quotas) of(p access.Principal) *accountQuota {
+	if p.Name == "" && p.Role != access.Reader {
+		return nil
 	}
-	left := accountQueues * most
-	b.door.Lock()
-	defer b.door.Unlock()
-	for _, s := range b.sessions.all() {
-		if s.purse == c.purse && s != c.session {
-			left -= b.subs.count(s.id)
-		}
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	u := qs.m[p.Name]
+	if u == nil {
+		u = &accountQuota{rate: newRate(accountRate * qs.limits.PacketRate), commands: qs.limits.commandRate()}
+		qs.m[p.Name] = u
 	}
-	return max(min(most, left), most/fewFilters)
+	return u
 }

@@ -14,7 +14,7 @@ func TestFanCacheForgetsByTopic(t *testing.T) {
 		"cam/a": 0, "": 0, "$SYS/#": 1, "+/+/+": 4,
 	} {
 		found := 0
-		c := newFanCache(func(string) *fan { found++; return new(fan) })
+		c := newFanoutCache(func(string) *fanout { found++; return new(fanout) })
 		for range 2 {
 			for _, topic := range topics {
 				c.get(topic)
@@ -36,13 +36,13 @@ func TestFanCacheForgetsByTopic(t *testing.T) {
 
 // What was found while something changed is not remembered: it may be of before.
 func TestFanCacheChangesMeanwhile(t *testing.T) {
-	var c *fanCache
+	var c *fanoutCache
 	found := 0
-	c = newFanCache(func(topic string) *fan {
+	c = newFanoutCache(func(topic string) *fanout {
 		if found++; found == 1 {
 			c.forget([]string{topic})
 		}
-		return new(fan)
+		return new(fanout)
 	})
 	for range 3 {
 		c.get("a")
@@ -58,7 +58,7 @@ func TestFanCacheChangesMeanwhile(t *testing.T) {
 
 // Filters with wildcards beside very many topics make all of them be found anew.
 func TestFanCacheLooksAtFew(t *testing.T) {
-	c := newFanCache(func(string) *fan { return new(fan) })
+	c := newFanoutCache(func(string) *fanout { return new(fanout) })
 	for i := range maxMatches {
 		c.get(fmt.Sprint("cam/", i, "/frame"))
 	}
@@ -72,17 +72,17 @@ func TestFanCacheLooksAtFew(t *testing.T) {
 
 // It does not grow with the topics that there ever were.
 func TestFanCacheIsBounded(t *testing.T) {
-	c := newFanCache(func(string) *fan { return new(fan) })
+	c := newFanoutCache(func(string) *fanout { return new(fanout) })
 	var all sync.WaitGroup
 	for w := range 4 {
 		all.Go(func() { // ends by itself
-			for i := range maxFans {
+			for i := range maxFanouts {
 				c.get(fmt.Sprint(w, "/", i))
 			}
 		})
 	}
 	all.Wait()
-	if n := len(c.m); n > maxFans {
-		t.Errorf("%d fans are remembered, wanted at most %d", n, maxFans)
+	if n := len(c.m); n > maxFanouts {
+		t.Errorf("%d fans are remembered, wanted at most %d", n, maxFanouts)
 	}
 }

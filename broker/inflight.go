@@ -8,8 +8,8 @@ import (
 	"camqtt/internal/mqtt"
 )
 
-// flight is one message at QoS 1 or 2 for one client.
-type flight struct {
+// inflight is one message at QoS 1 or 2 for one client.
+type inflight struct {
 	m        *message
 	d        delivery
 	released bool // QoS 2: PUBREC has come [MQTT-4.3.3-4]
@@ -17,13 +17,13 @@ type flight struct {
 
 // windowFull reports whether no more may be on its way now. The caller holds mu.
 func (s *session) windowFull() bool {
-	n := len(s.flights)
-	return n >= s.terms.window || n > 0 && (s.flying > s.b.limits.QueueBytes || s.conn.send.Full())
+	n := len(s.inflight)
+	return n >= s.terms.window || n > 0 && (s.inflightBytes > s.b.limits.QueueBytes || s.conn.send.Full())
 }
 
 // put hands a flight to the connection. false: the client does not take packets that
 // large. The caller holds mu.
-func (s *session) put(f *flight) bool {
+func (s *session) put(f *inflight) bool {
 	head := f.m.encode(f.d)
 	if s.terms.max > 0 && len(head)+len(f.m.payload.Bytes) > s.terms.max {
 		return false
@@ -37,14 +37,14 @@ func (s *session) put(f *flight) bool {
 func (s *session) newID() uint16 {
 	for {
 		s.lastID = s.lastID%0xffff + 1
-		if s.flight(s.lastID) < 0 {
+		if s.find(s.lastID) < 0 {
 			return s.lastID
 		}
 	}
 }
 
-func (s *session) flight(id uint16) int {
-	for i, f := range s.flights {
+func (s *session) find(id uint16) int {
+	for i, f := range s.inflight {
 		if f.d.id == id {
 			return i
 		}
@@ -57,7 +57,7 @@ func (s *session) acknowledged(ack mqtt.AckPacket) *mqtt.Violation {
 	id, typ, refused := ack.ID, ack.Type, ack.Code.Failed()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := s.flight(id)
+	i := s.find(id)
 	if i < 0 {
 		// The client remembers what the broker does not, as after a restart, and has to
 		// be told that it may forget. [MQTT-4.3.3-13]
@@ -66,7 +66,7 @@ func (s *session) acknowledged(ack mqtt.AckPacket) *mqtt.Violation {
 		}
 		return nil
 	}
-	f := s.flights[i]
+	f := s.inflight[i]
 	switch {
 	case (typ == mqtt.Puback) != (f.d.qos == 1), typ == mqtt.Pubcomp && !f.released:
 		return &mqtt.Violation{Code: mqtt.ProtocolError, Reason: "acknowledgement of another kind than the message needs [MQTT-4.3.3-1]"}
@@ -77,9 +77,9 @@ func (s *session) acknowledged(ack mqtt.AckPacket) *mqtt.Violation {
 		}
 		return nil
 	}
-	s.flying -= f.m.size()
+	s.inflightBytes -= f.m.size()
 	s.drop(f)
-	s.flights = append(s.flights[:i], s.flights[i+1:]...)
+	s.inflight = append(s.inflight[:i], s.inflight[i+1:]...)
 	s.pump()
 	return nil
 }
@@ -92,28 +92,22 @@ func (s *session) resume(c *conn, t terms) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conn, s.terms = c, t
-	old := s.flights
-	s.flights, s.flying = make([]*flight, 0, len(old)), 0
+	old := s.inflight
+	s.inflight, s.inflightBytes = make([]*inflight, 0, len(old)), 0
 	for _, f := range old {
 		f.d.version, f.d.dup = t.version, true
 		switch {
 		case f.released:
 			c.reply(pubrel(f.d.id))
-		case !s.b.allowed(t.who, access.Receive, f.m.topic), f.m.expired(time.Now()), !s.put(f):
+		case !s.b.rights.allowed(t.who, access.Receive, f.m.topic), f.m.expired(time.Now()), !s.put(f):
 			s.drop(f)
 			continue
 		}
-		s.flights = append(s.flights, f)
-		s.flying += f.m.size()
+		s.inflight = append(s.inflight, f)
+		s.inflightBytes += f.m.size()
 	}
-	s.forget(func(f *flight) bool { return !s.b.allowed(t.who, access.Receive, f.m.topic) })
+	s.forget(func(f *inflight) bool { return !s.b.rights.allowed(t.who, access.Receive, f.m.topic) })
 	s.pump()
-}
-
-func (ss *sessions) put(s *session) {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	ss.m[s.id] = s
 }
 
 // receiveMaximum is how many messages at QoS 2 a client may have open. [MQTT-3.3.4-7]

@@ -27,7 +27,7 @@ func TestPace(t *testing.T) {
 		"removed and new":            {[]change{{1, "a"}, {3, "-a"}, {5, "a"}}, []int{2, 4, 6}},
 		"a state beside a new topic": {[]change{{1, "site/cam/x/state"}, {10, "b"}}, []int{12, 62}},
 	} {
-		p := newPace(time.Minute)
+		p := newWriteDebounce(time.Minute)
 		var got []int
 		for s := range 300 {
 			now := begun.Add(time.Duration(s) * time.Second)

@@ -5,11 +5,14 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"camqtt/broker/internal/sendqueue"
+	"camqtt/broker/internal/sharedbuffer"
 	"camqtt/internal/access"
+	"camqtt/internal/mqtt"
 )
 
 // target is one receiver of a topic.
@@ -26,41 +29,53 @@ type target struct {
 	ids     []int
 }
 
-// fan is everybody who receives a topic.
-type fan struct {
+// fanout is everybody who receives a topic.
+type fanout struct {
 	each   []target
 	shared [][]target // one of each group gets it
 	turn   atomic.Int64
 }
 
+// router hands messages to their receivers.
+type router struct {
+	base     string
+	rights   *rights
+	subs     *subscriptions
+	fanouts  *fanoutCache
+	sessions *sessions
+	retained *retained
+	cameras  *cameras
+	count    *counters
+}
+
 // publish keeps a message if it is to be retained and hands it to everybody who
 // receives its topic, in this goroutine and without waiting for any of them. false:
 // nobody does.
-func (b *Broker) publish(m *message) bool {
+func (r *router) publish(m *message) bool {
 	if m.kind == frame {
 		m.retain = false // topics.md: frame is never retained
 	}
 	if m.kind != ordinary {
-		b.countPicture(m)
+		r.countPicture(m)
 	}
 	if m.retain {
-		b.retained.set(m)
+		r.retained.set(m)
 	}
-	return b.deliver(m)
+	return r.deliver(m)
 }
 
 // deliver hands a message to everybody who receives its topic.
-func (b *Broker) deliver(m *message) bool {
-	f := b.fans.get(m.topic)
+func (r *router) deliver(m *message) bool {
+	f := r.fanouts.get(m.topic)
 	h := heads{m: m}
 	for i := range f.each {
-		b.give(&f.each[i], &h)
+		r.give(&f.each[i], &h)
 	}
 	if len(f.shared) > 0 {
 		turn := int(f.turn.Add(1)-1) & math.MaxInt32
 		for _, group := range f.shared {
 			if t := choose(group, turn, m); t != nil {
-				b.give(t, &h)
+				r.give(t, &h)
 			}
 		}
 	}
@@ -68,7 +83,7 @@ func (b *Broker) deliver(m *message) bool {
 }
 
 // give hands a message to one receiver.
-func (b *Broker) give(t *target, h *heads) {
+func (r *router) give(t *target, h *heads) {
 	m := h.m
 	if t.noLocal && t.id == m.from { // [MQTT-3.8.3-3]
 		return
@@ -90,13 +105,13 @@ func (b *Broker) give(t *target, h *heads) {
 	if m.kind == snapshot && t.session.follow(m, delivery{version: t.version, retain: retain, ids: t.ids}) {
 		return
 	}
-	b.count.messagesOut.Add(1)
-	t.conn.pushMessage(m, head)
+	r.count.messagesOut.Add(1)
+	pushMessage(t.conn, m, head)
 }
 
 // pushMessage hands over a message at QoS 0. Only pictures that were published at
 // QoS 0 replace each other.
-func (c *conn) pushMessage(m *message, head []byte) {
+func pushMessage(c *conn, m *message, head []byte) {
 	if m.kind != ordinary && m.qos == 0 {
 		c.send.Push(m.picture(head), sendqueue.Newest)
 		return
@@ -121,17 +136,14 @@ func choose(group []target, turn int, m *message) *target {
 	return away
 }
 
-// changed makes every fan be found anew.
-func (b *Broker) changed() { b.fans.forgetAll() }
-
-// newFan finds who receives a topic. Rights are looked up here, once for each receiver:
-// whatever changes them must call [Broker.changed], and whatever changes subscriptions or
-// the connection behind them [fanCache.forget].
-func (b *Broker) newFan(topic string) *fan {
-	each, shared := b.subs.matching(topic)
-	f := &fan{each: make([]target, 0, len(each))}
+// newFanout finds who receives a topic. Rights are looked up here, once for each receiver:
+// whatever changes them must call [fanoutCache.forgetAll], and whatever changes subscriptions
+// or the connection behind them [fanoutCache.forget].
+func (r *router) newFanout(topic string) *fanout {
+	each, shared := r.subs.matching(topic)
+	f := &fanout{each: make([]target, 0, len(each))}
 	for id, s := range each {
-		if t, ok := b.target(id, topic, s); ok {
+		if t, ok := r.target(id, topic, s); ok {
 			f.each = append(f.each, t)
 		}
 	}
@@ -139,7 +151,7 @@ func (b *Broker) newFan(topic string) *fan {
 		// Nobody takes what is another account's by joining its group.
 		groups := make(map[string][]target, 1)
 		for id, s := range members {
-			if t, ok := b.target(id, topic, s); ok {
+			if t, ok := r.target(id, topic, s); ok {
 				groups[t.account] = append(groups[t.account], t)
 			}
 		}
@@ -152,13 +164,13 @@ func (b *Broker) newFan(topic string) *fan {
 }
 
 // target turns a subscription into a receiver.
-func (b *Broker) target(id, topic string, s packets.Subscription) (target, bool) {
-	ss := b.sessions.get(id)
+func (r *router) target(id, topic string, s packets.Subscription) (target, bool) {
+	ss := r.sessions.get(id)
 	if ss == nil {
 		return target{}, false
 	}
 	c, as := ss.peer()
-	if !b.allowed(as.who, access.Receive, topic) {
+	if !r.rights.allowed(as.who, access.Receive, topic) {
 		return target{}, false
 	}
 	return target{
@@ -179,4 +191,42 @@ func identifiers(s packets.Subscription) (ids []int) {
 	}
 	slices.Sort(ids)
 	return ids
+}
+
+// message makes a message of a PUBLISH or a will. It keeps the payload.
+func (r *router) message(p *mqtt.PublishPacket, payload []byte, from string) *message {
+	m := &message{topic: p.Topic, payload: sharedbuffer.Of(payload), qos: p.QoS, retain: p.Retain, from: from}
+	m.command, _ = cameraTopic(r.base, m.topic)
+	if id, k := picture(r.base, m.topic); k != ordinary {
+		m.kind, m.cam = k, r.cameras.get(id)
+	}
+	if p.Props == nil {
+		return m
+	}
+	m.props = p.Props.Forwarded()
+	if p.Props.MessageExpiry > 0 {
+		m.expiry = time.Now().Unix() + int64(p.Props.MessageExpiry)
+	}
+	return m
+}
+
+// takesCommand reports whether every camera that receives a topic can take one more
+// command of an account.
+func (r *router) takesCommand(topic, account string) bool {
+	f := r.fanouts.get(topic)
+	for i := range f.each {
+		if !f.each[i].session.takesCommand(account) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *router) countPicture(m *message) {
+	r.count.framesIn.Add(1)
+	if m.cam != nil {
+		m.cam.in.Add(1)
+		m.cam.bytes.Add(int64(len(m.payload.Bytes)))
+		m.cam.last.Store(time.Now().UnixNano())
+	}
 }

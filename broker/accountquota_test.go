@@ -40,11 +40,11 @@ func TestAbsentSessionsOfOneAccount(t *testing.T) {
 	held := func() (bytes, filters int) {
 		for _, s := range g.sessions.all() {
 			s.mu.Lock()
-			bytes += s.waiting.bytes + s.flying
+			bytes += s.waiting.bytes + s.inflightBytes
 			s.mu.Unlock()
-			g.door.Lock()
+			g.sessions.sessionMu.Lock()
 			filters += g.subs.count(s.id)
-			g.door.Unlock()
+			g.sessions.sessionMu.Unlock()
 		}
 		return bytes, filters
 	}

@@ -106,20 +106,3 @@ func (h *heads) get(version byte, retain bool, ids []int) []byte {
 	}
 	return b
 }
-
-// message makes a message of a PUBLISH or a will. It keeps the payload.
-func (b *Broker) message(p *mqtt.PublishPacket, payload []byte, from string) *message {
-	m := &message{topic: p.Topic, payload: sharedbuffer.Of(payload), qos: p.QoS, retain: p.Retain, from: from}
-	m.command, _ = cameraTopic(b.base, m.topic)
-	if id, k := picture(b.base, m.topic); k != ordinary {
-		m.kind, m.cam = k, b.cameras.get(id)
-	}
-	if p.Props == nil {
-		return m
-	}
-	m.props = p.Props.Forwarded()
-	if p.Props.MessageExpiry > 0 {
-		m.expiry = time.Now().Unix() + int64(p.Props.MessageExpiry)
-	}
-	return m
-}

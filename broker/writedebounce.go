@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// pace decides when a changed topic is written. A memory card wears out by being written
+// writeDebounce decides when a changed topic is written. A memory card wears out by being written
 // to, and a camera's state changes every second while somebody watches; so a topic that
 // was written a short while ago waits, and those that wait are written together. It is
 // used under the lock of retained.
-type pace struct {
+type writeDebounce struct {
 	slow    time.Duration
 	soon    map[string]bool // topics to be written the next time
 	waiting map[string]bool // topics that are less urgent
@@ -18,13 +18,13 @@ type pace struct {
 	last map[string]time.Time // topic -> when it was last urgent, or written
 }
 
-func newPace(slow time.Duration) pace {
-	return pace{slow: slow, soon: map[string]bool{}, waiting: map[string]bool{}, last: map[string]time.Time{}}
+func newWriteDebounce(slow time.Duration) writeDebounce {
+	return writeDebounce{slow: slow, soon: map[string]bool{}, waiting: map[string]bool{}, last: map[string]time.Time{}}
 }
 
 // changed notes that a topic changed, which is urgent if it is for the first time in a
 // while.
-func (p *pace) changed(base, topic string, now time.Time) {
+func (p *writeDebounce) changed(base, topic string, now time.Time) {
 	last, known := p.last[topic]
 	rest, below := strings.CutPrefix(topic, base+"/")
 	_, name, _ := strings.Cut(rest, "/")
@@ -41,19 +41,19 @@ func (p *pace) changed(base, topic string, now time.Time) {
 	p.last[topic] = now
 }
 
-func (p *pace) urgent(topic string) {
+func (p *writeDebounce) urgent(topic string) {
 	delete(p.waiting, topic)
 	p.soon[topic] = true
 }
 
 // removed notes that a topic is gone. Whoever removes something wants it gone.
-func (p *pace) removed(topic string) {
+func (p *writeDebounce) removed(topic string) {
 	p.urgent(topic)
 	delete(p.last, topic)
 }
 
 // due gives the topics that it is time to write; the zero time is the last.
-func (p *pace) due(now time.Time) []string {
+func (p *writeDebounce) due(now time.Time) []string {
 	out := make([]string, 0, len(p.soon))
 	for topic := range p.soon {
 		out = append(out, topic)
