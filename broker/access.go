@@ -38,6 +38,7 @@ func (h *handshake) identified() (mqtt.Code, error) {
 		return stranger(err), err
 	}
 	h.who, h.terms.who, h.quota = p, p, b.quotas.of(p)
+	h.in.quota = h.quota
 	if h.account = p.Name; p.Name == "" {
 		h.account = "\x00" + h.id // no account has such a name
 	}

@@ -76,7 +76,7 @@ func newCommandLine(h *handler) *commandLine {
 	}
 	l := &commandLine{
 		ready:   func(in incoming) bool { return h.b.router.takesCommand(in.m.topic, h.account) },
-		deliver: func(in incoming) { _ = h.published(in) }, // an error has closed the connection
+		deliver: func(in incoming) { _ = h.broken(h.published(in)) }, // it ends the connection
 		reject:  h.rejectCommand,
 		stopped: func() bool { return h.kicked.Load() != nil },
 	}

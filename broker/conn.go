@@ -2,6 +2,7 @@ package broker
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -15,18 +16,19 @@ import (
 
 // conn is one client's connection. Only its reader waits for the client.
 type conn struct {
-	b       *Broker
-	raw     net.Conn // where bytes come from, and what is closed
-	line    net.Conn // where bytes go; raw itself unless raw is Framed
-	framed  bool
-	in      inbound
-	send    sendqueue.Sender
-	counts  sendCounts
-	read    readDeadline
-	replay  retainedReplay
-	handler handler
-	over    chan struct{} // closed when the session has let go of the connection
-	opened  time.Time
+	b        *Broker
+	raw      net.Conn // where bytes come from, and what is closed
+	line     net.Conn // where bytes go; raw itself unless raw is Framed
+	framed   bool
+	in       packetReader
+	send     sendqueue.Sender
+	throttle throttle
+	counts   sendCounts
+	read     readDeadline
+	replay   retainedReplay
+	handler  handler
+	over     chan struct{} // closed when the session has let go of the connection
+	opened   time.Time
 
 	// Set while CONNECT is handled and constant from then on.
 	who        access.Principal
@@ -55,6 +57,7 @@ type conn struct {
 func newConn(b *Broker, raw net.Conn) *conn {
 	c := &conn{b: b, raw: raw, line: raw, over: make(chan struct{}), opened: time.Now()}
 	c.read.conn, c.counts.c, c.replay.c, c.handler.conn = raw, c, c, c
+	c.in = packetReader{receive: c.receive, deadline: &c.read, limits: &b.limits, count: &b.count, total: &b.inbound}
 	line := sendqueue.Line{Conn: raw, Timeout: b.limits.WriteTimeout, Records: &b.records}
 	framed, ok := raw.(Framed)
 	if ok {
@@ -160,11 +163,33 @@ const insideIDs = "$hub/"
 // inside reports whether the client is a part of this program.
 func (c *conn) inside() bool { return c.RemoteAddr().Network() == "pipe" }
 
-// violated ends a connection whose client broke the protocol.
-func (c *conn) violated(v *mqtt.Violation) error {
-	c.b.log.client(c, "client broke the protocol, its connection is closed", "why", v.Reason)
-	c.kick(v.Code)
-	return v
+// run reads and handles packets until the connection ends. A goroutine's stack cannot
+// become smaller than what is in use while it waits, so it waits here, where little is.
+func (c *conn) run() error {
+	for {
+		first, hl, n, err := c.in.head()
+		if err == nil {
+			err = c.handler.handle(first, hl, n)
+		}
+		if err != nil {
+			return c.broken(err)
+		}
+		cost := 1
+		if first>>4 != mqtt.Publish {
+			cost += n / throttleBytes
+		}
+		c.throttle.pay(c, cost)
+	}
+}
+
+// broken ends a connection whose client broke the protocol. It returns err.
+func (c *conn) broken(err error) error {
+	var v *mqtt.Violation
+	if c.established.Load() && errors.As(err, &v) {
+		c.b.log.client(c, "client broke the protocol, its connection is closed", "why", v.Reason)
+		c.kick(v.Code)
+	}
+	return err
 }
 
 // revoked ends a connection that has lapsed.

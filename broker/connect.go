@@ -23,7 +23,7 @@ type handshake struct {
 // run reads CONNECT, decides who the client is and whether it may have what it
 // asks for, gives it its session and answers. Afterwards the connection is established.
 func (h *handshake) run(first byte, hl, n int) error {
-	body, err := h.in.whole(h.conn, hl, n)
+	body, err := h.in.whole(hl, n)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (h *handshake) run(first byte, hl, n int) error {
 		h.revoked()
 		return errDone
 	}
-	h.in.limit = true
+	h.in.connected, h.in.limit = true, true
 	h.session.resume(h.conn, h.terms)
 	h.b.router.fanouts.forget(h.b.subs.filters(h.id))
 	return nil
@@ -105,6 +105,7 @@ func (h *handshake) unacceptable(version byte, v *mqtt.Violation) error {
 // had to be assigned.
 func (h *handshake) nameClient() (assigned string) {
 	h.version, h.id = h.pk.Version, h.pk.ClientID
+	h.in.version = h.version
 	if h.id == "" {
 		assigned = strings.ToLower(rand.Text())
 		h.id = assigned

@@ -84,7 +84,7 @@ func (b *Broker) serve(ctx context.Context, raw net.Conn, from net.Addr) error {
 	})
 	err = b.establish(c)
 	c.close()
-	c.in.giveBack(c)
+	c.in.giveBack()
 	b.sessions.leave(c)
 	b.wills.speak(c)
 	if c.established.Load() { // only now has it gone: its will has been said

@@ -26,7 +26,7 @@ func (h *handler) handle(first byte, hl, n int) error {
 	case first>>4 == mqtt.Publish:
 		return h.publish(first, hl, n)
 	}
-	body, err := h.in.whole(h.conn, hl, n)
+	body, err := h.in.whole(hl, n)
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (h *handler) handle(first byte, hl, n int) error {
 		return h.acknowledged(typ, body)
 	case mqtt.Pingreq: // [MQTT-3.12.4-1]
 		if bad := mqtt.CheckPing(body); bad != nil {
-			return h.violated(bad)
+			return bad
 		}
 		h.reply([]byte{mqtt.Pingresp << 4, 0})
 	case mqtt.Disconnect:
@@ -52,7 +52,7 @@ func (h *handler) handle(first byte, hl, n int) error {
 func (h *handler) acknowledged(typ byte, body []byte) error {
 	ack, bad := mqtt.ParseAck(h.version, typ, body)
 	if bad != nil {
-		return h.violated(bad)
+		return bad
 	}
 	if typ == mqtt.Pubrel {
 		h.session.release(ack.ID)
@@ -60,7 +60,7 @@ func (h *handler) acknowledged(typ byte, body []byte) error {
 		return nil
 	}
 	if bad := h.session.acknowledged(ack); bad != nil {
-		return h.violated(bad)
+		return bad
 	}
 	return nil
 }
@@ -80,7 +80,7 @@ func (h *handler) publish(first byte, hl, n int) error {
 			return err
 		}
 	}
-	k, err := in.publishHead(h.conn, first, hl, n)
+	k, err := in.publishHead(first, hl, n)
 	if err != nil {
 		return err
 	}
@@ -89,23 +89,23 @@ func (h *handler) publish(first byte, hl, n int) error {
 		bad = h.resolveAlias(&p)
 	}
 	if bad != nil {
-		return h.violated(bad)
+		return bad
 	}
 	clears := p.Retain && n == k && h.b.rights.allowed(h.who, access.Clear, p.Topic)
 	if !clears {
 		if code, refused := h.refuses(p.Topic, n-k); refused {
 			h.refusePublish(p.QoS, p.ID, code)
-			return in.discard(h.conn, hl+n)
+			return in.discard(hl + n)
 		}
 	}
 	if err := checkTopic(p.Topic, &h.b.limits); err != nil {
-		return h.violated(&mqtt.Violation{Code: mqtt.InvalidTopicName, Reason: err.Error()})
+		return &mqtt.Violation{Code: mqtt.InvalidTopicName, Reason: err.Error()}
 	}
 	p.Retain = clears || p.Retain && h.mayRetain(p.Topic)
 	if _, kind := picture(h.b.base, p.Topic); kind != ordinary && p.QoS == 0 && n-k >= bypassFrom {
 		return h.publishPicture(&p, hl+k, n-k)
 	}
-	body, err := in.whole(h.conn, hl+k, n-k)
+	body, err := in.whole(hl+k, n-k)
 	if err != nil {
 		return err
 	}
@@ -128,11 +128,11 @@ type incoming struct {
 func (h *handler) publishPicture(p *mqtt.PublishPacket, head, payload int) error {
 	h.in.r += head
 	m := h.message(p, nil)
-	var err error
-	if m.payload, err = h.in.payload(h.conn, payload); err != nil {
+	m.payload = h.b.buffers.Get(payload)
+	defer m.payload.Release()
+	if err := h.in.payload(m.payload.Bytes); err != nil {
 		return err
 	}
-	defer m.payload.Release()
 	h.b.count.packet(head + payload)
 	h.b.count.messagesIn.Add(1)
 	h.b.router.publish(m)
@@ -169,7 +169,7 @@ func (h *handler) published(in incoming) error {
 		ack.Type = mqtt.Pubrec
 		switch first, room := h.session.hold(in.id); {
 		case !room:
-			return h.violated(&mqtt.Violation{Code: mqtt.ReceiveMaximumExceeded, Reason: "more messages at QoS 2 than Receive Maximum [MQTT-3.3.4-7]"})
+			return &mqtt.Violation{Code: mqtt.ReceiveMaximumExceeded, Reason: "more messages at QoS 2 than Receive Maximum [MQTT-3.3.4-7]"}
 		case first:
 			h.b.router.publish(in.m)
 		}
@@ -224,7 +224,7 @@ func (h *handler) refusePublish(qos byte, id uint16, why mqtt.Code) {
 // it is something else.
 func (h *handler) publishPlainPicture(retain bool, hl, n int) (bool, error) {
 	in := &h.in
-	if err := in.need(h.conn, hl+2); err != nil {
+	if err := in.need(hl + 2); err != nil {
 		return false, err
 	}
 	tl := int(in.buf[in.r+hl])<<8 | int(in.buf[in.r+hl+1])
@@ -232,7 +232,7 @@ func (h *handler) publishPlainPicture(retain bool, hl, n int) (bool, error) {
 	if 2+tl > n || head > len(in.buf) {
 		return false, nil
 	}
-	if err := in.need(h.conn, head); err != nil {
+	if err := in.need(head); err != nil {
 		return false, err
 	}
 	if name := in.buf[in.r+hl+2 : in.r+head]; string(name) != h.topic {
@@ -247,11 +247,11 @@ func (h *handler) publishPlainPicture(retain bool, hl, n int) (bool, error) {
 		return false, nil // publish refuses it
 	}
 	in.r += head
-	l, err := in.payload(h.conn, n-2-tl)
-	if err != nil {
+	l := h.b.buffers.Get(n - 2 - tl)
+	defer l.Release()
+	if err := in.payload(l.Bytes); err != nil {
 		return false, err
 	}
-	defer l.Release()
 	h.b.count.packet(hl + n)
 	h.b.count.messagesIn.Add(1)
 	h.b.router.publish(&message{topic: h.topic, kind: h.kind, cam: h.cam, payload: l, retain: retain && h.mayRetain(h.topic), from: h.id, account: h.account})
@@ -272,12 +272,12 @@ func (h *handler) mayRetain(topic string) bool {
 func (h *handler) disconnect(body []byte) error {
 	pk, bad := mqtt.ParseDisconnect(h.version, body)
 	if bad != nil {
-		return h.violated(bad)
+		return bad
 	}
 	if pk.HasSessionExpiry {
 		want := time.Duration(pk.SessionExpiry) * time.Second
 		if want > 0 && h.terms.expiry == 0 { // [MQTT-3.14.2-2]
-			return h.violated(&mqtt.Violation{Code: mqtt.ProtocolError, Reason: "session expiry in DISCONNECT, but none in CONNECT [MQTT-3.14.2-2]"})
+			return &mqtt.Violation{Code: mqtt.ProtocolError, Reason: "session expiry in DISCONNECT, but none in CONNECT [MQTT-3.14.2-2]"}
 		}
 		h.terms.expiry = min(want, h.b.limits.SessionExpiry)
 		h.session.mu.Lock()

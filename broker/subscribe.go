@@ -19,7 +19,7 @@ type retainedAsk struct {
 func (h *handler) subscribe(body []byte) error {
 	pk, bad := mqtt.ParseSubscribe(h.version, body)
 	if bad != nil {
-		return h.violated(bad)
+		return bad
 	}
 	most := h.b.sessions.mostFilters(h.conn, h.b.subs.count(h.id)+len(pk.Filters))
 	codes := make([]mqtt.Code, len(pk.Filters))
@@ -72,7 +72,7 @@ func (h *handler) permits(filter string, room bool) mqtt.Code {
 func (h *handler) unsubscribe(body []byte) error {
 	pk, bad := mqtt.ParseUnsubscribe(h.version, body)
 	if bad != nil {
-		return h.violated(bad)
+		return bad
 	}
 	codes := make([]mqtt.Code, len(pk.Filters))
 	removed := make([]string, 0, len(pk.Filters))
@@ -90,7 +90,7 @@ func (h *handler) unsubscribe(body []byte) error {
 // answer sends an answer whose size depends on the question. [MQTT-3.1.2-24]
 func (h *handler) answer(p []byte) error {
 	if h.terms.max > 0 && len(p) > h.terms.max {
-		return h.violated(&mqtt.Violation{Code: mqtt.PacketTooLarge, Reason: "answer is larger than the client takes"})
+		return &mqtt.Violation{Code: mqtt.PacketTooLarge, Reason: "answer is larger than the client takes"}
 	}
 	h.reply(p)
 	return nil

@@ -248,11 +248,11 @@ func TestThrottleAllocatesNothing(t *testing.T) {
 	c := newConn(b, far)
 	c.quota = &accountQuota{rate: newRate(1 << 30)}
 	for range throttleEvery {
-		c.in.throttle.pay(c, 1)
+		c.throttle.pay(c, 1)
 	}
 	if n := testing.AllocsPerRun(100, func() {
 		for range throttleEvery {
-			c.in.throttle.pay(c, 1)
+			c.throttle.pay(c, 1)
 		}
 	}); n != 0 {
 		t.Errorf("%v allocations for %d packets", n, throttleEvery)
