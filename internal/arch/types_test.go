@@ -24,7 +24,6 @@ var exceptions = map[typeName]typeSize{
 	{"internal/homeassistant", "subject"}:            {13, 4},
 	{"internal/mqttclient", "Link"}:                  {26, 4},
 	{"internal/testkit/homeassistant", "Home"}:       {32, 3},
-	{"internal/viewer", "Viewer"}:                    {33, 7},
 	{"node/camera/httpcam", "visit"}:                 {26, 4},
 	{"node/camera/push", "Server"}:                   {18, 4},
 	{"node/camera/webcam/v4l2", "Device"}:            {27, 4},

@@ -2,6 +2,7 @@ package viewer
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -12,6 +13,10 @@ import (
 // recent is how many pictures and descriptions are remembered while a capture waits: those
 // that other askers get may come between.
 const recent = 4
+
+// errUnnamed is the error of a result without image. topics.md: a picture is that of a result
+// that names it.
+var errUnnamed = errors.New("the camera's answer does not name its picture, as old versions did. Try: a newer camqtt there")
 
 // capture collects the messages that answer a command for a picture: the picture, perhaps
 // its description, and the result that names it. They belong together whatever order
@@ -35,9 +40,8 @@ type capture struct {
 // received is a picture that has come.
 type received struct {
 	jpg   []byte
-	image string    // its ImageUniqueID
-	kept  bool      // by the broker, perhaps of an earlier command
-	meta  wire.Meta // the description that came last before
+	image string // its ImageUniqueID
+	kept  bool   // by the broker, perhaps of an earlier command
 }
 
 func newCapture(id string) *capture {
@@ -55,7 +59,7 @@ func (c *capture) hear(kind wire.Kind, m wire.Message) {
 	case wire.KindMeta:
 		c.described(m)
 	case wire.KindFrame, wire.KindPreview, wire.KindSnapshot:
-		c.shown(kind, m)
+		c.shown(m)
 	case wire.KindResult:
 		r, ok := result(m)
 		if !ok || r.ID != c.id || c.result.ID != "" {
@@ -81,15 +85,12 @@ func (c *capture) described(m wire.Message) {
 	c.metas = push(c.metas, d)
 }
 
-func (c *capture) shown(kind wire.Kind, m wire.Message) {
+func (c *capture) shown(m wire.Message) {
 	if len(m.Payload) == 0 {
 		return // there is no picture any more
 	}
 	p := received{jpg: m.Payload, kept: m.Retained}
 	p.image, _ = jpeg.ImageID(m.Payload)
-	if n := len(c.metas); n > 0 && kind == wire.KindSnapshot {
-		p.meta = c.metas[n-1]
-	}
 	c.pictures = push(c.pictures, p)
 }
 
@@ -104,7 +105,7 @@ func push[T any](list []T, one T) []T {
 // match looks for the picture that the result names. c.mu is held.
 func (c *capture) match() {
 	if c.result.Image == "" {
-		c.matchBySize()
+		c.finish(received{}, wire.Meta{}, errUnnamed)
 		return
 	}
 	for _, p := range c.pictures {
@@ -138,26 +139,6 @@ func (c *capture) describe(p received) wire.Meta {
 		d.Width, d.Height = info.Width, info.Height
 	}
 	return d
-}
-
-// matchBySize is for nodes that do not name the image: a picture is that of a description
-// that has its length, or that came right before it and has none.
-func (c *capture) matchBySize() {
-	for _, p := range c.pictures {
-		if p.kept {
-			continue
-		}
-		for _, d := range c.metas {
-			if d.Seq >= c.result.Seq && d.Bytes == len(p.jpg) {
-				c.finish(p, d, nil)
-				return
-			}
-		}
-		if d := p.meta; d.Seq >= c.result.Seq && d.Seq > 0 && d.Bytes == 0 {
-			c.finish(p, d, nil)
-			return
-		}
-	}
 }
 
 func (c *capture) finish(p received, d wire.Meta, err error) {

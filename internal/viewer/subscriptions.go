@@ -10,10 +10,10 @@ import (
 	"camqtt/internal/wire"
 )
 
-// linger is how long a topic stays subscribed after its last listener, so that who asks
+// idleClose is how long a topic stays subscribed after its last listener, so that who asks
 // again does not cause another SUBSCRIBE and the retained messages that follow one. Live
 // pictures end at once.
-const linger = 10 * time.Second
+const idleClose = 10 * time.Second
 
 // listener hears the messages of topics. hear must not block.
 type listener struct {
@@ -119,7 +119,7 @@ func (s *subscriptions) leave(e *listener, subs []mqttclient.Subscription) {
 		if len(t.listeners) > 0 {
 			continue
 		}
-		wait := linger
+		wait := idleClose
 		if strings.HasSuffix(sub.Filter, "/"+string(wire.KindFrame)) {
 			wait = 0
 		}

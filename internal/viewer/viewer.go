@@ -6,9 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
-	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"camqtt/internal/mqttclient"
@@ -43,18 +41,12 @@ type Options struct {
 
 // Viewer watches cameras. Make one with [New].
 type Viewer struct {
-	opts  Options
-	token string // begins every lease and command id of this viewer
-	count atomic.Uint64
+	opts      Options
+	directory *directory
+	questions *questions
 
-	topics *subscriptions
-
-	mu       sync.Mutex
-	only     wire.ID // the camera that is learned of; "" is all
-	cams     map[wire.ID]*Camera
-	asked    map[wire.ID]time.Time // when hello was last sent to cameras that are not known
-	retained bool                  // the broker has told of a camera since the link is up
-	relink   chan struct{}         // closed when the link has come up again
+	mu     sync.Mutex
+	relink chan struct{} // closed when the link has come up again
 }
 
 // New returns a viewer that knows no camera yet.
@@ -65,10 +57,12 @@ func New(o Options) (*Viewer, error) {
 	if o.Lease == 0 {
 		o.Lease = 15 * time.Second
 	}
-	return &Viewer{
-		opts: o, only: o.Camera, token: "v-" + randomHex(4), topics: newSubscriptions(o.Link),
-		cams: map[wire.ID]*Camera{}, asked: map[wire.ID]time.Time{}, relink: make(chan struct{}),
-	}, nil
+	q := &questions{base: o.Base, link: o.Link, log: o.Log, token: "v-" + randomHex(4), topics: newSubscriptions(o.Link)}
+	if o.CommandQoS >= 0 {
+		q.qos = 1
+	}
+	q.directory = newDirectory(o.Camera, o.Log, q.hello)
+	return &Viewer{opts: o, directory: q.directory, questions: q, relink: make(chan struct{})}, nil
 }
 
 func randomHex(n int) string {
@@ -78,17 +72,7 @@ func randomHex(n int) string {
 }
 
 // ClientID returns a name to connect under that nobody else has.
-func (v *Viewer) ClientID() string { return "camqtt-" + v.token }
-
-// next makes a token that is used once.
-func (v *Viewer) next() string { return v.token + "-" + strconv.FormatUint(v.count.Add(1), 10) }
-
-func (v *Viewer) commandQoS() byte {
-	if v.opts.CommandQoS < 0 {
-		return 0
-	}
-	return 1
-}
+func (v *Viewer) ClientID() string { return "camqtt-" + v.questions.token }
 
 // Subscriptions returns what the viewer must always be subscribed to in order
 // to know the cameras. A viewer of one camera sees only that.
@@ -114,46 +98,53 @@ func (v *Viewer) LinkUp() {
 	v.mu.Lock()
 	close(v.relink)
 	relink := make(chan struct{})
-	v.relink, v.retained = relink, false
+	v.relink = relink
 	v.mu.Unlock()
-	v.topics.forget()
+	v.directory.connected()
+	v.questions.topics.forget()
 	if v.opts.Camera != "" {
 		return
 	}
 	time.AfterFunc(retainedTime, func() {
-		v.mu.Lock()
-		told := v.retained || v.relink != relink
-		v.mu.Unlock()
-		if !told {
-			v.hello(v.opts.Base.AllCmd())
+		if !v.directory.told() && v.relinked() == relink {
+			v.questions.give(context.Background(), v.opts.Base.AllCmd(), wire.Command{Verb: wire.Hello})
 		}
 	})
 }
 
-// hello asks cameras to say what they are. It returns when the message has left, or after
-// the link's own time limit.
-func (v *Viewer) hello(topic string) {
-	if err := v.opts.Link.Publish(context.Background(), v.command(topic, wire.Command{Verb: wire.Hello})); err != nil {
-		v.opts.Log.Debug("hello not sent", "topic", topic, "err", err)
-	}
+// relinked returns a channel that is closed when the link has come up again.
+func (v *Viewer) relinked() chan struct{} {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.relink
 }
 
-// helloEvery is how often a camera is asked what it is that does not say so.
-const helloEvery = 30 * time.Second
+// Cameras returns every camera known, in the order of their ids.
+func (v *Viewer) Cameras() []Camera { return v.directory.all() }
 
-// meet asks a camera what it is of which something was heard, and that has not said so.
-// v.mu is held.
-func (v *Viewer) meet(id wire.ID) {
-	now := time.Now()
-	if now.Sub(v.asked[id]) < helloEvery || len(v.asked) >= maxCameras {
-		return
-	}
-	v.asked[id] = now
-	go v.hello(v.opts.Base.Topic(id, wire.KindCmd)) // ends with the message, or the link's time limit
+// Camera returns one camera, if it is known.
+func (v *Viewer) Camera(id wire.ID) (Camera, bool) { return v.directory.camera(id) }
+
+// Do gives a command and returns its result; a result that is not ok is a
+// [*Refused]. A start is answered with the first picture.
+func (v *Viewer) Do(ctx context.Context, id wire.ID, c wire.Command) (wire.Result, error) {
+	c.ID = v.questions.next()
+	return v.questions.ask(ctx, id, v.questions.command(v.opts.Base.Topic(id, wire.KindCmd), c), func(r wire.Result) bool { return r.ID == c.ID })
 }
 
-func (v *Viewer) command(topic string, c wire.Command) wire.Message {
-	return wire.Message{Topic: topic, Payload: []byte(c.Words()), QoS: v.commandQoS()}
+// Set changes settings and returns the result.
+func (v *Viewer) Set(ctx context.Context, id wire.ID, values map[string]string) (wire.Result, error) {
+	token := v.questions.next()
+	object := map[string]string{"id": token}
+	for k, val := range values {
+		object[k] = val
+	}
+	payload, err := wire.JSON(object)
+	if err != nil {
+		return wire.Result{}, err
+	}
+	m := wire.Message{Topic: v.opts.Base.Topic(id, wire.KindSet), Payload: payload, QoS: v.questions.qos}
+	return v.questions.ask(ctx, id, m, func(r wire.Result) bool { return r.ID == token })
 }
 
 // Receive takes one message from the link. It never blocks.
@@ -162,10 +153,8 @@ func (v *Viewer) Receive(m wire.Message) {
 	if !ok {
 		return
 	}
-	v.mu.Lock()
-	v.learn(id, kind, m)
-	v.mu.Unlock()
-	for _, e := range v.topics.receivers(kind, m) {
+	v.directory.learn(id, kind, m)
+	for _, e := range v.questions.topics.receivers(kind, m) {
 		e.hear(kind, m)
 	}
 }

@@ -16,36 +16,6 @@ type Live struct {
 	Quality int
 }
 
-// Watch holds a lease on a camera and hands over its newest picture, one at a
-// time, until ctx is done (then it returns nil) or the camera refuses before
-// any picture has come. While show runs, newer pictures replace one another.
-func (v *Viewer) Watch(ctx context.Context, id wire.ID, want Live, show func(Picture) error) error {
-	w := &watch{
-		viewer: v, id: id, box: make(chan []byte, 1), refused: make(chan wire.Result, 1), kept: make(chan struct{}),
-		start: wire.Command{
-			Verb: wire.Start, Viewer: v.next(), FPS: want.FPS, Size: want.Size, Quality: want.Quality, For: v.opts.Lease,
-		},
-	}
-	w.start.ID = w.start.Viewer
-	q, err := v.question(ctx, id, []wire.Kind{wire.KindFrame, wire.KindResult}, w.hear)
-	if err != nil {
-		return err
-	}
-	defer q.end()
-	// The lease ends with ctx, also while show is stuck.
-	ended := make(chan struct{})
-	ending := context.AfterFunc(ctx, func() { defer close(ended); w.end() })
-	defer func() {
-		if ending() {
-			w.end()
-			return
-		}
-		<-ended
-	}()
-	w.failed = q.failed
-	return w.run(ctx, show)
-}
-
 type watch struct {
 	viewer  *Viewer
 	id      wire.ID
@@ -91,7 +61,7 @@ func (w *watch) run(ctx context.Context, show func(Picture) error) error {
 			return nil
 		case jpg := <-w.box:
 			seen = true
-			if err := show(w.viewer.live(w.id, jpg)); err != nil {
+			if err := show(w.viewer.directory.picture(w.id, jpg)); err != nil {
 				return err
 			}
 		case err := <-w.failed:
@@ -123,13 +93,8 @@ func (w *watch) keep(ctx context.Context) {
 // renew takes the lease and returns a channel that closes when the link has
 // come up anew, which is when the broker may have lost sight of it.
 func (w *watch) renew(ctx context.Context) <-chan struct{} {
-	v := w.viewer
-	v.mu.Lock()
-	relink := v.relink
-	v.mu.Unlock()
-	if err := v.opts.Link.Publish(ctx, v.command(v.opts.Base.Topic(w.id, wire.KindCmd), w.start)); err != nil {
-		v.opts.Log.Debug("lease not renewed", "id", string(w.id), "err", err)
-	}
+	relink := w.viewer.relinked()
+	w.give(ctx, w.start)
 	return relink
 }
 
@@ -139,9 +104,10 @@ func (w *watch) end() {
 	<-w.kept
 	ctx, cancel := context.WithTimeoutCause(context.Background(), time.Second, errors.New("the broker took too long"))
 	defer cancel()
-	v := w.viewer
-	c := wire.Command{Verb: wire.Stop, Viewer: w.start.Viewer}
-	if err := v.opts.Link.Publish(ctx, v.command(v.opts.Base.Topic(w.id, wire.KindCmd), c)); err != nil {
-		v.opts.Log.Debug("lease not returned", "id", string(w.id), "err", err)
-	}
+	w.give(ctx, wire.Command{Verb: wire.Stop, Viewer: w.start.Viewer})
+}
+
+func (w *watch) give(ctx context.Context, c wire.Command) {
+	q := w.viewer.questions
+	q.give(ctx, q.base.Topic(w.id, wire.KindCmd), c)
 }

@@ -83,7 +83,7 @@ func TestWatch(t *testing.T) {
 		if n := l.verbs(wire.Start); n != before+1 {
 			t.Errorf("%d starts when the link came back, want one more than %d", n, before)
 		}
-		for _, p := range []string{"1", "2", "3", "4", string(huge(t))} {
+		for _, p := range []string{"1", "2", "3", "4", string(huge(testkit.JPEG(t, 64, 48, 1, 0)))} {
 			say(v, wire.KindFrame, p, false)
 			synctest.Wait()
 		}
