@@ -96,6 +96,7 @@ func (f *fleet) camera(c config.Camera) (run.Service, error) {
 func (f *fleet) nodeOptions(c config.Camera, log *slog.Logger) (node.Options, func(), error) {
 	source, err := kinds.Open(c.Source, camera.Options{
 		Rotate: c.Rotate, Log: log, Check: c.Check, Settle: settle(c.Settle), Inbox: inbox(c, &f.boards),
+		Base: string(f.cfg.Base), Subscribe: f.subscribe(c, log), User: c.User, Password: c.Password(),
 	})
 	if err != nil {
 		return node.Options{}, nil, err

@@ -94,7 +94,9 @@ func bridgeOf(cameras []config.Camera, host string) bridge {
 
 // remote reports whether a camera is another device, which a URL says, or that it
 // sends its pictures.
-func remote(c config.Camera) bool { return strings.Contains(c.Source, "://") || c.Pushed() }
+func remote(c config.Camera) bool {
+	return strings.Contains(c.Source, "://") || strings.HasPrefix(c.Source, "mqtt:") || c.Pushed()
+}
 
 // hostID makes an id of a machine's name, or "".
 func hostID(host string) wire.ID {

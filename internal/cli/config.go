@@ -8,13 +8,16 @@ import (
 	"camqtt/internal/app"
 	"camqtt/internal/config"
 	"camqtt/internal/usage"
+	"camqtt/internal/wire"
 	"camqtt/node/camera"
 	"camqtt/node/camera/kinds"
 )
 
 // checkSource looks closely at a source without opening it.
-func checkSource(source, rotate string) error {
-	_, err := kinds.Open(source, camera.Options{Rotate: rotate})
+func checkSource(c config.Camera, base wire.Base) error {
+	_, err := kinds.Open(c.Source, camera.Options{
+		Rotate: c.Rotate, Base: string(base), User: c.User, Password: c.Password(),
+	})
 	return err
 }
 

@@ -169,12 +169,13 @@ func (c *checker) checkCameras() {
 	for i := range c.Cameras {
 		cam := &c.Cameras[i]
 		source := cam.key("source")
+		c.checkLogin(cam)
 		switch {
 		case !c.sound(source):
 		case cam.Source == "":
 			c.refuse(source, missingSource)
 		case c.o.CheckSource != nil && c.sound(cam.key("rotate")):
-			if err := c.o.CheckSource(cam.Source, cam.Rotate); err != nil {
+			if err := c.o.CheckSource(*cam, c.Base); err != nil {
 				c.refuse(source, err.Error())
 			}
 		}
@@ -186,6 +187,18 @@ func (c *checker) checkCameras() {
 				cam.MaxImageBytes, max(most, 0))
 			c.refuse(cam.key("max_image_bytes"), text, "broker.limits.packet_bytes")
 		}
+	}
+}
+
+// checkLogin reads the password of a camera from its file.
+func (c *checker) checkLogin(cam *Camera) {
+	key := cam.key("password_file")
+	switch {
+	case cam.PasswordFile == "" || !c.sound(key):
+	case cam.User == "":
+		c.refuse(key, "a password, but no user: want user as well")
+	default:
+		cam.password = c.secret(key, cam.PasswordFile, "password")
 	}
 }
 

@@ -184,6 +184,10 @@ type Camera struct {
 	ID     wire.ID `yaml:"id"`
 	Name   string  `yaml:"name"` // what people read; the id when none was given
 	Source string  `yaml:"source"`
+	// User and the password in PasswordFile are for a camera that wants them.
+	User         string `yaml:"user"`
+	PasswordFile string `yaml:"password_file"`
+	password     Secret
 	// Size is the greatest that can be asked for; the zero Size leaves it to the
 	// source.
 	Size    wire.Size `yaml:"size"`
@@ -244,6 +248,9 @@ func (c *Config) AccountsData() string {
 	}
 	return ""
 }
+
+// Password is what is in PasswordFile.
+func (c *Camera) Password() string { return string(c.password) }
 
 // Pushed reports whether the camera's board sends its pictures by itself.
 func (c *Camera) Pushed() bool {

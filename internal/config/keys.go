@@ -243,6 +243,8 @@ func cameraKeys() []Key {
 		one("cameras.<id>.id", "", wire.ParseID),
 		optional("cameras.<id>.name", wire.ParseName),
 		one("cameras.<id>.source", "", source),
+		optional("cameras.<id>.user", text),
+		file("cameras.<id>.password_file"),
 		optional("cameras.<id>.size", wire.ParseSize),
 		one("cameras.<id>.fps", "10", wire.ParseFPS),
 		one("cameras.<id>.quality", "0", quality),

@@ -30,6 +30,9 @@ func fieldKeys(t reflect.Type, up string) (keys []string) {
 	case t.Kind() == reflect.Struct:
 		for i := range t.NumField() {
 			name, inline, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+			if !t.Field(i).IsExported() {
+				continue
+			}
 			if inline == "inline" { // settings of cameras
 				for _, row := range wire.SettingRows() {
 					if row.Passed {

@@ -42,7 +42,7 @@ type Options struct {
 	ReadFile func(name string) ([]byte, error)
 	// CheckSource checks a source whose scheme is known, with the camera's rotate;
 	// nil accepts all. Its errors must hold no password.
-	CheckSource func(source, rotate string) error
+	CheckSource func(cam Camera, base wire.Base) error
 	// Moved, if set, is told of a relative path that is used as one of the working
 	// directory, as it was in earlier versions, because there is something there and
 	// nothing where it leads now.

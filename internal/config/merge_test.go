@@ -337,7 +337,8 @@ func TestCheckSource(t *testing.T) {
 	_, err := config.Load(config.Options{
 		ReadFile: files{"a.yaml": "broker:\ncameras:\n  - {id: a, source: 'exec:\"', rotate: 90}\n  - {id: b, source: 'test:'}\n  - {id: c, source: 'nope:'}\n"}.read,
 		Sources:  []string{"a.yaml"},
-		CheckSource: func(source, rotate string) error {
+		CheckSource: func(cam config.Camera, _ wire.Base) error {
+			source, rotate := cam.Source, cam.Rotate
 			asked = append(asked, [2]string{source, rotate})
 			if source == "test:" {
 				return nil

@@ -82,6 +82,12 @@ func Source(s string) string {
 			return kind + ":" + words[0] + " " + Mask
 		}
 		return kind + ":" + words[0]
+	case "mqtt":
+		topic, text, found := strings.Cut(rest, "?")
+		if found && text != "" {
+			topic += "?" + Mask
+		}
+		return kind + ":" + topic
 	case "ffmpeg":
 		if isPath(rest) || !strings.ContainsAny(rest, ":@?=&") {
 			return s

@@ -39,6 +39,13 @@ func New(source string, secrets ...string) Redactor {
 		c.script(rest)
 	case "ffmpeg":
 		c.address(withoutOptions(rest))
+	case "mqtt":
+		_, text, _ := strings.Cut(rest, "broker=")
+		broker, _, _ := strings.Cut(text, "&")
+		if plain, err := url.PathUnescape(broker); err == nil && plain != broker {
+			c.address(plain)
+		}
+		c.address(broker)
 	default:
 		c.address(withoutOptions(source))
 	}

@@ -66,7 +66,7 @@ func TestSource(t *testing.T) {
 		"exec:{grab,geheim}":                        "exec:***",
 		"exec:'geheim' x":                           "exec:***",
 		"exec:PW=geheim grab":                       "exec:***",
-		"mqtt:door/jpg?broker=mqtt://u:geheim@hub/": "***",
+		"mqtt:door/jpg?broker=mqtt://u:geheim@hub/": "mqtt:door/jpg?***",
 		"/dev/video0":                               "/dev/video0",
 	} {
 		if got := redact.Source(s); got != want {

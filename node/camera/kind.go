@@ -26,6 +26,8 @@ type Kind struct {
 	Separator string
 	// Timeout is how long the first picture may take, unless timeout= says otherwise.
 	Timeout time.Duration
+	// Login means that User and Password of Options are for such a camera.
+	Login bool
 	// Check is what CheckAuto stands for. Boards with a radio send well-framed
 	// pictures in whose middle data is missing; a cable to this machine loses no data,
 	// and programs make whole pictures.
@@ -60,6 +62,9 @@ func (k Kind) Source(rest string, o Options) (Source, error) {
 	}
 	if o.Check == "" || o.Check == CheckAuto {
 		o.Check = k.Check
+	}
+	if o.User != "" && !k.Login {
+		return nil, ConfigError("source %s: user and password_file are not for this kind of source", k.Scheme)
 	}
 	rest, timeout, err := sourceurl.CutTimeout(rest, k.Separator)
 	if err != nil {

@@ -37,6 +37,13 @@ type Options struct {
 	// Inbox is where the pictures of a push source come in; nil is nowhere.
 	Inbox PictureFeed
 
+	// Base is the base topic of this program, below which a mqtt source may not read; ""
+	// is cam.
+	Base string
+	// Subscribe subscribes for a mqtt source; nil is no broker.
+	Subscribe Subscribe
+	// User and Password are for a camera that wants them, unless its source has them.
+	User, Password string
 	// StopGrace is how long a child program may take to end after it was asked to,
 	// before it is killed; 0 is 2 s.
 	StopGrace time.Duration
@@ -49,3 +56,14 @@ type PictureFeed interface {
 	// Receive emits what comes until ctx is done. What comes at other times is refused.
 	Receive(ctx context.Context, emit func(Frame))
 }
+
+// Subscription is what a mqtt source subscribes to.
+type Subscription struct {
+	Broker string // URL; "" is the broker of this program
+	Topic  string
+	// Receive gets each message, one at a time. It never blocks.
+	Receive func(payload []byte, retained bool)
+}
+
+// Subscribe receives messages until ctx is done, over as many connections as that takes.
+type Subscribe func(ctx context.Context, s Subscription) error

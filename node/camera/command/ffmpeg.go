@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/url"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -59,12 +60,12 @@ func FFmpeg() camera.Kind {
 		Scheme: "ffmpeg", Form: "ffmpeg:rtsp://host/path",
 		Summary: "RTSP, a film, and everything else that ffmpeg reads",
 		Options: []string{"keyframes", "transport"}, Separator: "#", Timeout: networkFirst,
-		Check: camera.CheckMarkers, Open: openFFmpeg,
+		Check: camera.CheckMarkers, Login: true, Open: openFFmpeg,
 	}
 }
 
 func openFFmpeg(rest string, o camera.Options) (camera.Source, error) {
-	s := &ffmpegSource{keyframes: "auto", transport: "tcp", max: o.MaxPicture, redact: redact.New("ffmpeg:" + rest)}
+	s := &ffmpegSource{keyframes: "auto", transport: "tcp", max: o.MaxPicture, redact: redact.New("ffmpeg:"+rest, o.Password)}
 	show := redact.Line(redact.Source("ffmpeg:" + rest))
 	var options string
 	s.input, options = cutFragment(rest)
@@ -76,6 +77,12 @@ func openFFmpeg(rest string, o camera.Options) (camera.Source, error) {
 		u, err := sourceurl.ParseAddress(s.input)
 		if err != nil || u.Host == "" && s.scheme != "file" {
 			return nil, camera.ConfigError("source %s: not a URL: want such as ffmpeg:rtsp://user:password@host/path; %s", show, sourceurl.PasswordForms)
+		}
+		switch {
+		case u.User != nil && o.User != "":
+			return nil, camera.ConfigError("source %s: a user in the address as well as in user: want one of them", show)
+		case o.User != "":
+			u.User = url.UserPassword(o.User, o.Password)
 		}
 		if u.User != nil {
 			s.input = u.String()

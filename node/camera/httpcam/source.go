@@ -94,7 +94,7 @@ func HTTP() camera.Kind {
 		Scheme: "http", Form: "http://host/path",
 		Summary: "an ESP32 board, or an address that answers with JPEG or MJPEG",
 		Options: []string{"kind", "discard", "pin", "ca", "tls"}, Timeout: answerTimeout,
-		Check: camera.CheckAuto, Open: openHTTP,
+		Check: camera.CheckAuto, Login: true, Open: openHTTP,
 	}
 }
 
@@ -104,7 +104,7 @@ func HTTPS() camera.Kind {
 		Scheme: "https", Form: "https://host/path",
 		Summary: "the same by TLS",
 		Options: []string{"kind", "discard", "pin", "ca", "tls"}, Timeout: answerTimeout,
-		Check: camera.CheckAuto, Open: openHTTPS,
+		Check: camera.CheckAuto, Login: true, Open: openHTTPS,
 	}
 }
 
@@ -136,7 +136,13 @@ func openURL(source string, o camera.Options) (*httpSource, error) {
 	if strings.Contains(source, redact.Mask) {
 		return nil, camera.ConfigError("source %s: *** stands for something secret that was hidden: want the password or value itself", show)
 	}
-	s := &httpSource{login: login{user: u.User}, max: o.MaxPicture, redact: redact.New(source), log: o.Log}
+	if o.User != "" {
+		if u.User != nil {
+			return nil, camera.ConfigError("source %s: a user in the address as well as in user: want one of them", show)
+		}
+		u.User = url.UserPassword(o.User, o.Password)
+	}
+	s := &httpSource{login: login{user: u.User}, max: o.MaxPicture, redact: redact.New(source, o.Password), log: o.Log}
 	if strings.Contains(redact.Address(source), u.Host) {
 		s.host = u.Host
 	}

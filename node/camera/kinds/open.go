@@ -5,6 +5,7 @@ import (
 	"camqtt/node/camera/command"
 	"camqtt/node/camera/folder"
 	"camqtt/node/camera/httpcam"
+	"camqtt/node/camera/mqttcam"
 	"camqtt/node/camera/push"
 	"camqtt/node/camera/rpicam"
 	"camqtt/node/camera/testcard"
@@ -25,6 +26,7 @@ func All() []camera.Kind {
 		rpicam.Kind(),
 		command.FFmpeg(),
 		push.Kind(),
+		mqttcam.Kind(),
 	}
 }
 

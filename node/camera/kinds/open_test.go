@@ -50,7 +50,7 @@ func TestOpen(t *testing.T) {
 
 func TestOpenErrors(t *testing.T) {
 	for source, want := range map[string]string{
-		"":                                  `source "": no scheme: want test:640x480, dir:/path, exec:program arguments, http://host/path, https://host/path, v4l2:/dev/video0, rpicam:, ffmpeg:rtsp://host/path or push`,
+		"":                                  `source "": no scheme: want test:640x480, dir:/path, exec:program arguments, http://host/path, https://host/path, v4l2:/dev/video0, rpicam:, ffmpeg:rtsp://host/path, push or mqtt:topic`,
 		"porch":                             `no scheme: want test:`,
 		"rtsp://u:geheim@h/1":               `source "rtsp://h/***": unknown scheme "rtsp": want test:640x480, dir:/path, exec:program arguments, http://host/path, `,
 		"test:640":                          `size "640": want width x height in pixels, like 640x480`,

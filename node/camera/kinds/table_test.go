@@ -19,6 +19,8 @@ func example(k camera.Kind) string {
 		return "exec:true"
 	case "http", "https":
 		return k.Scheme + "://127.0.0.1/x.jpg"
+	case "mqtt":
+		return "mqtt:boards/porch"
 	case "ffmpeg":
 		return "ffmpeg:rtsp://127.0.0.1/1"
 	}

@@ -2,11 +2,8 @@ package push
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"camqtt/internal/redact"
 	"camqtt/node/camera"
@@ -82,28 +79,19 @@ func (b *Inbox) Receive(ctx context.Context, emit func(camera.Frame)) {
 	close(ended)
 }
 
-const (
-	// What a snap waits for a board of which nobody knows how often it sends.
-	pushFirst = time.Minute
-	// The shortest such wait: boards are not on time.
-	pushLeast = 15 * time.Second
-	pushMost  = 24 * time.Hour
-)
-
 // pushed is a source that shows what a board sends by itself:
 // "push:?every=10m&publish=always".
 type pushed struct {
-	inbox  camera.PictureFeed
-	every  time.Duration
-	always bool
+	inbox camera.PictureFeed
+	mode  camera.PushMode
 }
 
-// pushKind is the row of the table of kinds.
+// Kind is the row of the table of kinds.
 func Kind() camera.Kind {
 	return camera.Kind{
 		Scheme: "push", Form: "push",
 		Summary: "a board that sends its pictures",
-		Bare:    true, Options: []string{"every", "publish"}, Separator: "?", Timeout: pushFirst,
+		Bare:    true, Options: camera.PushOptions(), Separator: "?", Timeout: camera.PushFirst,
 		Check: camera.CheckFull, Open: openPush,
 	}
 }
@@ -114,42 +102,16 @@ func openPush(rest string, o camera.Options) (camera.Source, error) {
 		return nil, camera.ConfigError("source push: %q: nothing stands there: who may send is said by push_token and push_from", redact.Line(where))
 	}
 	p := &pushed{inbox: o.Inbox}
-	if err := sourceurl.EachOption(query, p.option); err != nil {
+	if err := sourceurl.EachOption(query, func(x sourceurl.Option) (string, error) {
+		return x.Key, p.mode.Set(x.Key, x.Value)
+	}); err != nil {
 		return nil, camera.ConfigError("source push: %v", err)
 	}
 	return p, nil
 }
 
-// option takes one option; it returns its key.
-func (p *pushed) option(x sourceurl.Option) (string, error) {
-	switch x.Key {
-	case "every":
-		var err error
-		if p.every, err = time.ParseDuration(x.Value); err != nil || p.every < time.Second || p.every > pushMost {
-			return x.Key, fmt.Errorf("every %q: want 1s to 24h, such as 10m", redact.Line(x.Value))
-		}
-	case "publish":
-		if !slices.Contains([]string{"asked", "always"}, x.Value) {
-			return x.Key, fmt.Errorf("publish %q: want asked or always", redact.Line(x.Value))
-		}
-		p.always = x.Value == "always"
-	default:
-		return x.Key, fmt.Errorf("unknown key %q: want every or publish", redact.Line(x.Key))
-	}
-	return x.Key, nil
-}
-
 // Profile says that the board sends when it likes and obeys nothing.
-func (p *pushed) Profile() camera.Profile {
-	first := pushFirst
-	if p.every > 0 {
-		first = max(p.every+p.every/2, pushLeast)
-	}
-	return camera.Profile{
-		Kind: "push", Model: "board", Instant: true, FirstFrame: first,
-		Unasked: true, Every: p.every, Deliberate: p.always,
-	}
-}
+func (p *pushed) Profile() camera.Profile { return p.mode.Profile("push", "board") }
 
 // Stream shows the pictures that come until ctx is done.
 func (p *pushed) Stream(ctx context.Context, m camera.Mode, emit func(camera.Frame)) error {
