@@ -129,6 +129,7 @@ function count() {
 	const n = shown.size;
 	element('count', HTMLElement).textContent = n === 0 ? '' : `${n} ${n === 1 ? 'camera' : 'cameras'}`;
 	grid.dataset.count = String(Math.min(n, 3));
+	banner(); // at once: the hint that there are no cameras must not stand beside the first
 }
 
 function followHash() {

@@ -1,5 +1,5 @@
-// A look at a JPEG's header without decoding it: size, orientation and capture
-// time. Every byte comes from a stranger, so every read is inside bounds.
+// Reads a JPEG's header without decoding it: size, orientation, capture time and the
+// picture's id. The bytes are not trusted, so every read is checked against the bounds.
 
 /** Most pixels that are worth decoding; a few hundred bytes can claim a billion. */
 export const MAX_PIXELS = 50e6;
@@ -14,6 +14,7 @@ const TAIL = 4096; // cameras pad after the end marker
  * @property {number} orientationAt where its value lies, -1 when not given
  * @property {boolean} little byte order of EXIF
  * @property {number | null} captured ms since the epoch
+ * @property {string} image the ImageUniqueID, '' when not given
  */
 
 /**
@@ -24,7 +25,7 @@ const TAIL = 4096; // cameras pad after the end marker
 export function look(b) {
 	if (b.length < 4 || b[0] !== 0xff || b[1] !== 0xd8 || !ends(b)) return null;
 	/** @type {Look} */
-	const found = { width: 0, height: 0, orientation: 1, orientationAt: -1, little: false, captured: null };
+	const found = { width: 0, height: 0, orientation: 1, orientationAt: -1, little: false, captured: null, image: '' };
 	for (let at = 2; at + 4 <= b.length; ) {
 		if (b[at] !== 0xff) return null;
 		const marker = b[at + 1];
@@ -97,6 +98,7 @@ function exif(b, start, end, found) {
 	const more = first.get(0x8769);
 	if (!more) return;
 	const entries = tiff.directory(tiff.long(more.at));
+	found.image = tiff.ascii(entries.get(0xa420));
 	found.captured = moment(
 		tiff.ascii(entries.get(0x9003)),
 		tiff.ascii(entries.get(0x9291)),

@@ -28,6 +28,7 @@ function tiff({ little = false, orientation = 1, date = '2026:11:20 04:30:00', s
 	const exif = [[0x9003, 2, date]];
 	if (sub) exif.push([0x9291, 2, sub]);
 	if (offset) exif.push([0x9011, 2, offset]);
+	exif.push([0xa420, 2, '0190abcd0190abcd0190abcd0190abcd']);
 	return [
 		...ASCII(little ? 'II' : 'MM'),
 		...two(42),
@@ -54,6 +55,7 @@ test('time and orientation in both byte orders', () => {
 		assert.equal(seen?.width, 640);
 		assert.equal(seen?.height, 480);
 		assert.equal(seen?.orientation, 6);
+		assert.equal(seen?.image, '0190abcd0190abcd0190abcd0190abcd');
 		assert.equal(seen?.captured, Date.parse('2026-11-20T03:30:00.250Z'));
 	}
 });

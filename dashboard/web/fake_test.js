@@ -112,8 +112,12 @@ export function jpeg(n = 0, width = 640, height = 480) {
 	return Uint8Array.from([0xff, 0xd8, ...frame, 0xff, 0xda, 0, 2, ...Array(n).fill(1), 0xff, 0xd9]);
 }
 
-/** dated is a jpeg whose EXIF says when it was taken, to the second. @param {number} at */
-export function dated(at) {
+/**
+ * dated is a jpeg whose EXIF says when it was taken, to the second, and its ImageUniqueID.
+ * @param {number} at
+ * @param {string} [image] 32 characters
+ */
+export function dated(at, image = '0'.repeat(32)) {
 	const ascii = (/** @type {string} */ t) => [...t].map((c) => c.charCodeAt(0));
 	const two = (/** @type {number} */ n) => [n >> 8, n & 255];
 	const entry = (/** @type {number[]} */ ...v) => [...two(v[0]), ...two(v[1]), 0, 0, ...two(v[2]), 0, 0, ...two(v[3])];
@@ -121,11 +125,16 @@ export function dated(at) {
 	const tiff = [
 		...[...ascii('MM'), 0, 42, 0, 0, 0, 8],
 		...[0, 1, ...entry(0x8769, 4, 1, 26), 0, 0, 0, 0],
-		...[0, 2, ...entry(0x9003, 2, 20, 56), ...entry(0x9011, 2, 7, 76), 0, 0, 0, 0],
-		...[...ascii(date), 0, ...ascii('+00:00'), 0],
+		...[0, 3, ...entry(0x9003, 2, 20, 68), ...entry(0x9011, 2, 7, 88), ...entry(0xa420, 2, 33, 95), 0, 0, 0, 0],
+		...[...ascii(date), 0, ...ascii('+00:00'), 0, ...ascii(image), 0],
 	];
 	const [start, ...rest] = [jpeg().slice(0, 2), ...jpeg().slice(2)];
 	return Uint8Array.from([...start, 0xff, 0xe1, ...two(tiff.length + 8), ...ascii('Exif'), 0, 0, ...tiff, ...rest]);
+}
+
+/** snapped is a picture with an ImageUniqueID. @param {number} n */
+export function snapped(n) {
+	return dated(Date.now(), String(n).padStart(32, 'f'));
 }
 
 /** open is one online camera and its feed, in fake time. @param {import('node:test').TestContext} t */

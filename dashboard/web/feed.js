@@ -1,16 +1,16 @@
-// One camera's pictures: which topics are heard and which lease is held while
-// somebody looks, and nothing of either while nobody does.
+// One camera's pictures: the topics to which the page is subscribed and the lease that it
+// holds while a view shows the camera. It has neither while no view does.
 
 import { Clock } from './clock.js';
+import { Commands } from './commands.js';
 import { look, MAX_PIXELS } from './exif.js';
 import { Kept } from './kept.js';
 import { Lease, pick } from './lease.js';
 import { Meter } from './meter.js';
-import { Orders } from './orders.js';
-import { Pace } from './pace.js';
+import { RateLimiter } from './ratelimiter.js';
 import { readResult } from './reports.js';
 import { Snap } from './snap.js';
-import { Taps } from './taps.js';
+import { Subscriptions } from './subscriptions.js';
 
 /**
  * @typedef {object} Picture
@@ -32,16 +32,16 @@ import { Taps } from './taps.js';
 /** Feed serves one camera to the tile and the full view. It dispatches `change`. */
 export class Feed extends EventTarget {
 	clock = new Clock();
-	pace = new Pace();
+	rateLimiter = new RateLimiter();
 	meter = new Meter();
 	counts = { arrived: 0, replaced: 0, broken: 0 };
-	/** Somebody pressed Stop here: watch what comes, ask for nothing. */
+	/** Stop was pressed here: show what comes, hold no lease. */
 	paused = false;
 	/** Why the camera refused the lease. @type {{code: string, text: string} | null} */
 	refusal = null;
 	/** The broker refused the subscription to the pictures. */
 	denied = false;
-	/** When somebody began to look, ms since the epoch; 0 while nobody does. */
+	/** When a view began to show the camera, ms since the epoch; 0 while none does. */
 	since = 0;
 	/** When a live picture was last drawn. */
 	lastDrawn = 0;
@@ -56,8 +56,8 @@ export class Feed extends EventTarget {
 	#lease;
 	/** @type {Set<Watcher>} */
 	#watchers = new Set();
-	#orders;
-	#taps;
+	#commands;
+	#subscriptions;
 	#awake = true;
 	#pending = false;
 	#seenLive = false;
@@ -73,12 +73,12 @@ export class Feed extends EventTarget {
 		this.#lease = new Lease((payload) => {
 			this.#command(payload).catch(() => {}); // renewed soon; the page shows a lost broker by itself
 		}, options.viewer);
-		this.#orders = new Orders(
+		this.#commands = new Commands(
 			(payload) => this.#command(payload, 1),
 			options.viewer,
 			() => this.#settle(),
 		);
-		this.#taps = new Taps(options.client, `${options.base}/${options.camera.id}`, (kind) => {
+		this.#subscriptions = new Subscriptions(options.client, `${options.base}/${options.camera.id}`, (kind) => {
 			this.denied ||= kind === 'frame';
 			this.update();
 		});
@@ -164,12 +164,12 @@ export class Feed extends EventTarget {
 			(lease && (!this.#seenLive || this.clock.unsure)) ||
 			this.refusal !== null ||
 			this.#snap !== null ||
-			this.#orders.pending;
+			this.#commands.pending;
 		const open = active && !this.kept.barred;
-		this.#taps.set('frame', active && !camera.state?.privacy, (m) => this.#frame(m));
-		this.#taps.set('preview', open && !(lease && this.#seenLive), (m) => this.#still(m));
-		this.#taps.set('result', heard, (m) => this.#result(m));
-		this.#taps.set('snapshot', open && this.#snap?.fetching === true, (m) => this.#saved(m));
+		this.#subscriptions.set('frame', active && !camera.state?.privacy, (m) => this.#frame(m));
+		this.#subscriptions.set('preview', open && !(lease && this.#seenLive), (m) => this.#still(m));
+		this.#subscriptions.set('result', heard, (m) => this.#result(m));
+		this.#subscriptions.set('snapshot', open && this.#snap?.fetching === true, (m) => this.#saved(m));
 		if (!client.up) this.#lease.drop();
 		else this.#lease.want(lease ? this.#demand() : null);
 		if (!lease) this.fps = 0;
@@ -181,13 +181,13 @@ export class Feed extends EventTarget {
 		this.denied = false;
 		this.refusal = null;
 		this.meter.reset();
-		this.pace.reset(this.since);
+		this.rateLimiter.reset(this.since);
 	}
 
 	/** @returns {import('./lease.js').Demand} */
 	#demand() {
 		const wishes = [...this.#watchers].map((w) => w.wish());
-		this.fps = this.pace.fps(Math.max(...wishes.map((w) => w.fps)));
+		this.fps = this.rateLimiter.fps(Math.max(...wishes.map((w) => w.fps)));
 		const widest = wishes.some((w) => w.width === 0) ? 0 : Math.max(...wishes.map((w) => w.width));
 		const size = widest > 0 ? pick(this.#o.camera.info?.sizes ?? [], widest) : undefined;
 		return size ? { fps: this.fps, size } : { fps: this.fps };
@@ -201,9 +201,9 @@ export class Feed extends EventTarget {
 		const seen = !this.kept.barred && this.#look(payload);
 		if (!seen) return;
 		this.counts.arrived++;
-		this.pace.arrived();
+		this.rateLimiter.arrived();
 		if (seen.captured !== null && !retain) this.clock.learn(seen.captured, now);
-		this.#snap?.frame(payload);
+		this.#snap?.picture(payload, seen.image);
 		const first = !this.#seenLive || this.refusal !== null;
 		this.#seenLive = true;
 		this.refusal = null;
@@ -225,10 +225,10 @@ export class Feed extends EventTarget {
 		this.#give({ bytes: payload, look: seen, arrived: retain ? 0 : Date.now(), live: false });
 	}
 
-	/** saved gives a picture of `snapshot` to who asked for one, to be saved. @param {import('./routes.js').Message} m */
+	/** saved gives a picture of `snapshot` to the pending snap. @param {import('./routes.js').Message} m */
 	#saved({ payload }) {
 		if (payload.length === 0) this.#snap?.fail('the picture was removed');
-		else if (!this.kept.barred && this.#look(payload)) this.#snap?.offer(payload);
+		else if (!this.kept.barred) this.#snap?.picture(payload, this.#look(payload)?.image ?? '');
 	}
 
 	/** @param {Uint8Array<ArrayBuffer>} payload */
@@ -250,7 +250,7 @@ export class Feed extends EventTarget {
 		const r = readResult(payload);
 		if (!r) return;
 		this.#snap?.result(r);
-		this.#orders.result(r);
+		this.#commands.result(r);
 		if (!this.#lease.owns(r.id)) return;
 		const asked = this.#lease.sentAt(r.id);
 		if (asked && r.at) this.clock.answered(asked, r.at - r.tookMS);
@@ -266,13 +266,13 @@ export class Feed extends EventTarget {
 		if (!p.live) return;
 		this.lastDrawn = now;
 		const { captured } = p.look;
-		this.pace.drawn(captured === null ? now - p.arrived : this.clock.lag(captured, now));
+		this.rateLimiter.drawn(captured === null ? now - p.arrived : this.clock.lag(captured, now));
 	}
 
 	/** replaced is told of every picture that gave way to a newer one. */
 	replaced() {
 		this.counts.replaced++;
-		this.pace.replaced();
+		this.rateLimiter.replaced();
 	}
 
 	/** broken is told of every picture that no decoder could read. */
@@ -285,7 +285,7 @@ export class Feed extends EventTarget {
 	tick(now) {
 		if (this.since === 0 || !this.leased) return;
 		const base = Math.max(...[...this.#watchers].map((w) => w.wish().fps));
-		if (this.pace.judge(now, base)) this.update();
+		if (this.rateLimiter.judge(now, base)) this.update();
 	}
 
 	/**
@@ -311,14 +311,14 @@ export class Feed extends EventTarget {
 	/** start begins the lease that lasts without viewers. */
 	start() {
 		this.paused = false;
-		return this.#orders.give('start');
+		return this.#commands.send('start');
 	}
 
 	/** stop ends all leases, and this page asks for no new one until start. */
 	stop() {
 		this.paused = true;
 		this.#lease.drop(); // the bare stop below ends it with the others
-		return this.#orders.give('stop');
+		return this.#commands.send('stop');
 	}
 
 	/**

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Clock } from './clock.js';
 import { Meter } from './meter.js';
-import { Pace } from './pace.js';
+import { RateLimiter } from './ratelimiter.js';
 import { bytes, clean, perSecond, span, stamp } from './text.js';
 
 test('clock: agreeing clocks are left alone, differing ones corrected by the fastest picture', () => {
@@ -51,47 +51,47 @@ test('clock: an answer tells a slow line from a clock that differs', () => {
 });
 
 /** run plays seconds of pictures: [arrived, replaced, lag] each */
-function run(pace, from, seconds, base, arrived, replaced, lag) {
+function run(limiter, from, seconds, base, arrived, replaced, lag) {
 	for (let s = 1; s <= seconds; s++) {
-		for (let i = 0; i < arrived; i++) pace.arrived();
-		for (let i = 0; i < replaced; i++) pace.replaced();
-		for (let i = 0; i < arrived - replaced; i++) pace.drawn(lag);
-		pace.judge(from + 1000 * s, base);
+		for (let i = 0; i < arrived; i++) limiter.arrived();
+		for (let i = 0; i < replaced; i++) limiter.replaced();
+		for (let i = 0; i < arrived - replaced; i++) limiter.drawn(lag);
+		limiter.judge(from + 1000 * s, base);
 	}
 	return from + 1000 * seconds;
 }
 
-test('pace: halves down to 1 while pictures are late, never below, and a wish below 1 stays', () => {
-	const pace = new Pace();
-	pace.reset(0);
-	let at = run(pace, 0, 6, 15, 15, 0, 3000);
-	assert.equal(pace.fps(15), 7.5);
-	at = run(pace, at, 60, 15, 5, 0, 3000);
-	assert.equal(pace.fps(15), 1);
-	assert.equal(pace.fps(0.2), 0.2);
-	assert.equal(pace.slow, true);
+test('rate limiter: halves down to 1 while pictures are late, never below, and a wish below 1 stays', () => {
+	const limiter = new RateLimiter();
+	limiter.reset(0);
+	let at = run(limiter, 0, 6, 15, 15, 0, 3000);
+	assert.equal(limiter.fps(15), 7.5);
+	at = run(limiter, at, 60, 15, 5, 0, 3000);
+	assert.equal(limiter.fps(15), 1);
+	assert.equal(limiter.fps(0.2), 0.2);
+	assert.equal(limiter.slow, true);
 });
 
-test('pace: a fine line is left alone', () => {
-	const pace = new Pace();
-	pace.reset(0);
-	run(pace, 0, 120, 15, 15, 2, 300);
-	assert.deepEqual([pace.fps(15), pace.slow], [15, false]);
+test('rate limiter: a fine line is left alone', () => {
+	const limiter = new RateLimiter();
+	limiter.reset(0);
+	run(limiter, 0, 120, 15, 15, 2, 300);
+	assert.deepEqual([limiter.fps(15), limiter.slow], [15, false]);
 });
 
-test('pace: tries more after a while, and waits longer when that was wrong', () => {
-	const pace = new Pace();
-	pace.reset(0);
-	let at = run(pace, 0, 6, 8, 8, 0, 3000);
-	assert.equal(pace.fps(8), 4);
-	at = run(pace, at, 15, 8, 4, 0, 50);
-	assert.equal(pace.fps(8), 8);
-	at = run(pace, at, 6, 8, 8, 0, 3000);
-	assert.equal(pace.fps(8), 4);
-	at = run(pace, at, 15, 8, 4, 0, 50);
-	assert.equal(pace.fps(8), 4);
-	run(pace, at, 10, 8, 4, 0, 50);
-	assert.equal(pace.fps(8), 8);
+test('rate limiter: tries more after a while, and waits longer when that was wrong', () => {
+	const limiter = new RateLimiter();
+	limiter.reset(0);
+	let at = run(limiter, 0, 6, 8, 8, 0, 3000);
+	assert.equal(limiter.fps(8), 4);
+	at = run(limiter, at, 15, 8, 4, 0, 50);
+	assert.equal(limiter.fps(8), 8);
+	at = run(limiter, at, 6, 8, 8, 0, 3000);
+	assert.equal(limiter.fps(8), 4);
+	at = run(limiter, at, 15, 8, 4, 0, 50);
+	assert.equal(limiter.fps(8), 4);
+	run(limiter, at, 10, 8, 4, 0, 50);
+	assert.equal(limiter.fps(8), 8);
 });
 
 test('meter: amounts per second of the last five', () => {

@@ -15,7 +15,8 @@ const MAX_SIDE = 16_384;
  *   lastFrame: number | null, error: Problem | null, warning: string}} State lastFrame in ms since the epoch
  * @typedef {{every: number, uptime: number, replaced: number, reconnects: number, temperature: number | null}} Stats every in ms
  * @typedef {{cmd: string, id: string, ok: boolean, code: string, text: string, at: number | null, tookMS: number,
- *   bytes: number}} Result at in ms since the epoch, by the camera's clock
+ *   bytes: number, image: string}} Result at in ms since the epoch, by the camera's clock; image is the
+ *   ImageUniqueID of the picture
  * @typedef {{kind: string, at: number | null, text: string}} Happening
  */
 
@@ -155,6 +156,7 @@ export function readResult(payload) {
 		at: time(o.ts),
 		tookMS: number(o.took_ms, 1e9),
 		bytes: number(o.bytes, 1e9),
+		image: clean(o.image),
 	};
 }
 

@@ -1,4 +1,4 @@
-// One asked-for picture, from the command to the file.
+// One picture that the user asked for, from the command to the file.
 
 const RESULT_WAIT = 20_000; // a cold camera may need ten seconds
 const FETCH_AFTER = 500; // ms after the result: the picture's own way may be the longer one
@@ -10,9 +10,9 @@ const KEPT = 8;
  */
 
 /**
- * Snap joins the result with its picture. Every snapped picture comes on
- * `frame`, which is heard already; only when it was replaced on the way is
- * `snapshot` asked for.
+ * Snap joins the result to its picture by `image`, the ImageUniqueID of the picture. The
+ * picture comes on `frame`, to which the page is subscribed. If it was replaced on its
+ * way, the page reads the retained `snapshot`. topics.md: image
  */
 export class Snap {
 	id = `${crypto.getRandomValues(new Uint32Array(1))[0].toString(36)}`;
@@ -22,8 +22,8 @@ export class Snap {
 	taken;
 
 	#changed;
-	/** @type {Uint8Array<ArrayBuffer>[]} */
-	#frames = [];
+	/** The newest frames by their id. @type {Map<string, Uint8Array<ArrayBuffer>>} */
+	#frames = new Map();
 	/** @type {import('./reports.js').Result | null} */
 	#result = null;
 	/** @type {(t: Taken) => void} */
@@ -47,16 +47,16 @@ export class Snap {
 		this.#timer = setTimeout(() => this.fail('the camera did not answer'), RESULT_WAIT);
 	}
 
-	/** @param {Uint8Array<ArrayBuffer>} jpeg a picture of `frame` */
-	frame(jpeg) {
-		this.#frames.push(jpeg);
-		if (this.#frames.length > KEPT) this.#frames.shift();
-		if (this.#result?.bytes === jpeg.length) this.#finish(jpeg);
-	}
-
-	/** @param {Uint8Array<ArrayBuffer>} jpeg a picture of `snapshot`; the newest is ours, kept or not */
-	offer(jpeg) {
-		if (this.#result && jpeg.length > 0) this.#finish(jpeg);
+	/**
+	 * picture takes a picture of `frame` or `snapshot`.
+	 * @param {Uint8Array<ArrayBuffer>} jpeg
+	 * @param {string} image its ImageUniqueID
+	 */
+	picture(jpeg, image) {
+		if (image === '') return;
+		if (this.#result?.image === image) this.#finish(jpeg);
+		this.#frames.set(image, jpeg);
+		if (this.#frames.size > KEPT) this.#frames.delete([...this.#frames.keys()][0]);
 	}
 
 	/** @param {import('./reports.js').Result} r any result of the camera */
@@ -67,7 +67,7 @@ export class Snap {
 			return;
 		}
 		this.#result = r;
-		const mine = this.#frames.find((f) => f.length === r.bytes);
+		const mine = this.#frames.get(r.image);
 		if (mine) {
 			this.#finish(mine);
 			return;
@@ -76,7 +76,7 @@ export class Snap {
 		this.#timer = setTimeout(() => {
 			this.fetching = true;
 			this.#changed();
-			this.#timer = setTimeout(() => this.#finish(this.#frames.at(-1) ?? null), PICTURE_WAIT);
+			this.#timer = setTimeout(() => this.#finish(null), PICTURE_WAIT);
 		}, FETCH_AFTER);
 	}
 

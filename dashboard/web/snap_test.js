@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { jpeg, json, open, turn } from './fake_test.js';
+import { jpeg, json, open, snapped, turn } from './fake_test.js';
 
-test('snap: the picture with the bytes of the result is the one', async (t) => {
+const imageOf = (/** @type {number} */ n) => String(n).padStart(32, 'f');
+
+test('snap: the picture with the image of the result is the one', async (t) => {
 	const { client, feed, watcher, heard } = await open(t);
 	feed.watch(watcher());
 	await turn();
@@ -14,11 +16,13 @@ test('snap: the picture with the bytes of the result is the one', async (t) => {
 	assert.deepEqual(heard(), ['frame', 'result']);
 	const [{ cmd, id }, ...others] = client.commands('a');
 	assert.deepEqual([cmd, others.length], ['snap', 0]);
-	client.deliver('cam/a/frame', jpeg(500));
-	client.deliver('cam/a/frame', jpeg(2));
-	client.deliver('cam/a/result', json({ cmd: 'snap', id: 'other', ok: true, bytes: jpeg(2).length }));
-	client.deliver('cam/a/result', json({ cmd: 'snap', id, ok: true, code: 'ok', took_ms: 42, bytes: jpeg(500).length }));
-	assert.deepEqual(await taken, { tookMS: 42, bytes: jpeg(500).length, jpeg: jpeg(500) });
+	const [mine, other] = [snapped(1), snapped(2)]; // of the same length
+	client.deliver('cam/a/frame', mine);
+	client.deliver('cam/a/frame', other);
+	client.deliver('cam/a/result', json({ cmd: 'snap', id: 'other', ok: true, bytes: other.length, image: imageOf(2) }));
+	const result = { cmd: 'snap', id, ok: true, code: 'ok', took_ms: 42, bytes: mine.length, image: imageOf(1) };
+	client.deliver('cam/a/result', json(result));
+	assert.deepEqual(await taken, { tookMS: 42, bytes: mine.length, jpeg: mine });
 	assert.equal((await shared).tookMS, 42);
 	await turn();
 	assert.deepEqual(heard(), ['frame']);
@@ -30,11 +34,25 @@ test('snap: a picture replaced on its way is fetched from snapshot', async (t) =
 	await turn();
 	const taken = feed.snap();
 	const { id } = client.commands('a').at(-1);
-	client.deliver('cam/a/result', json({ cmd: 'snap', id, ok: true, took_ms: 5, bytes: 9999 }));
+	client.deliver('cam/a/result', json({ cmd: 'snap', id, ok: true, took_ms: 5, bytes: 9999, image: imageOf(9) }));
 	await pass(500);
 	assert.ok(heard().includes('snapshot'));
-	client.deliver('cam/a/snapshot', jpeg(9), true);
-	assert.deepEqual((await taken).jpeg, jpeg(9));
+	client.deliver('cam/a/snapshot', snapped(8), true); // of an earlier request
+	client.deliver('cam/a/snapshot', snapped(9), true);
+	assert.deepEqual((await taken).jpeg, snapped(9));
+});
+
+test('snap: no other picture takes the place of one that never comes', async (t) => {
+	const { client, feed, watcher, pass } = await open(t);
+	feed.watch(watcher());
+	await turn();
+	const taken = feed.snap();
+	const { id } = client.commands('a').at(-1);
+	client.deliver('cam/a/frame', snapped(1));
+	client.deliver('cam/a/result', json({ cmd: 'snap', id, ok: true, took_ms: 5, bytes: 10, image: imageOf(9) }));
+	await pass(500);
+	await pass(3000);
+	assert.deepEqual(await taken, { tookMS: 5, bytes: 10, jpeg: null });
 });
 
 test('snap: refused, unanswered and offline say so', async (t) => {

@@ -1,4 +1,4 @@
-// The dialog "Accounts": who there is, one more, one less.
+// The dialog "Accounts": lists, adds and removes accounts.
 
 import { Box, copy } from './box.js';
 import { ask } from './session.js';
@@ -107,6 +107,10 @@ export class Users extends Box {
 		const sent = typed().join();
 		const listed = ids.split(/[\s,]+/).filter((id) => id !== '');
 		const cameras = role === 'admin' ? ['*'] : role === 'camera' && listed.length === 0 ? [name] : listed;
+		if (cameras.length === 0) {
+			this.find('cameras').focus();
+			throw new Error('Which cameras is the account for? Type their ids, or * for all.');
+		}
 		const { secret } = await ask('POST', 'api/users', { name, role, cameras });
 		if (!still()) return;
 		this.#secret(name, secret);

@@ -83,7 +83,7 @@ function pictures(feed, now) {
 	const begun = feed.since > 0 && feed.lastDrawn >= feed.since;
 	if (begun && drawnFor <= patience(feed)) {
 		if (!feed.leased && !camera.state?.streaming) return { name: 'idle', text: 'Stopped' };
-		if (feed.pace.slow) return { name: 'slow', text: `Too slow: ${perSecond(feed.fps)} at most` };
+		if (feed.rateLimiter.slow) return { name: 'slow', text: `Too slow: ${perSecond(feed.fps)} at most` };
 		return { name: 'live', text: 'Live' };
 	}
 	if (camera.state?.error) return { name: 'error', text: say(camera.state.error) };

@@ -1,9 +1,9 @@
-// The topics of one camera that are heard at present.
+// The topics of one camera to which the page is subscribed at present.
 
 /** @typedef {import('./routes.js').Message} Message */
 
-/** Taps opens and closes subscriptions; asking for the same again costs nothing. */
-export class Taps {
+/** Subscriptions subscribes and unsubscribes. Repeating a call sends nothing. */
+export class Subscriptions {
 	#client;
 	#prefix;
 	#refused;
@@ -13,7 +13,7 @@ export class Taps {
 	/**
 	 * @param {import('./mqtt.js').Client} client
 	 * @param {string} prefix such as cam/porch
-	 * @param {(kind: string) => void} refused is told when the broker says no
+	 * @param {(kind: string) => void} refused is called when the broker refuses
 	 */
 	constructor(client, prefix, refused) {
 		this.#client = client;

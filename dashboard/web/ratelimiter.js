@@ -1,5 +1,5 @@
-// How many pictures per second this page can take: fewer when they come late
-// or replace each other, more again when all has been well for a while.
+// Limits the pictures per second of one camera: fewer when they come late or replace each
+// other, more again after a time without either.
 
 const WINDOW = 3000; // ms over which pictures are judged
 const LATE = 1000; // ms of lag in the middle of a window
@@ -8,8 +8,8 @@ const PATIENCE_MIN = 10_000; // ms of good windows before more is tried
 const PATIENCE_MAX = 160_000;
 const DEEPEST = 64;
 
-/** Pace judges one camera's pictures. The caller tells it the time, in ms of any one clock. */
-export class Pace {
+/** RateLimiter judges one camera's pictures. All times are ms of one clock. */
+export class RateLimiter {
 	#divisor = 1;
 	#start = 0;
 	#arrived = 0;

@@ -1,12 +1,12 @@
-// Commands of a person to one camera, each with its answer.
+// Commands of the user to one camera, each with its result.
 
 const ANSWER_WAIT = 8_000; // ms
 
 /** @typedef {import('./reports.js').Result} Result */
 
-/** Orders joins every command with the one result that answers it. topics.md: result */
-export class Orders {
-	#send;
+/** Commands joins every command to its result by id. topics.md: result */
+export class Commands {
+	#publish;
 	#viewer;
 	#changed;
 	#count = 0;
@@ -14,26 +14,26 @@ export class Orders {
 	#open = new Map();
 
 	/**
-	 * @param {(payload: string) => Promise<void>} send publishes to the camera
+	 * @param {(payload: string) => Promise<void>} publish publishes to the camera
 	 * @param {string} viewer
-	 * @param {() => void} changed is told when pending differs
+	 * @param {() => void} changed is called when pending changes
 	 */
-	constructor(send, viewer, changed) {
-		this.#send = send;
+	constructor(publish, viewer, changed) {
+		this.#publish = publish;
 		this.#viewer = viewer;
 		this.#changed = changed;
 	}
 
-	/** Whether results should be heard. */
+	/** Whether a subscription to the results is needed. */
 	get pending() {
 		return this.#open.size > 0;
 	}
 
 	/**
-	 * give sends a command. The promise is refused with a text for people.
+	 * send sends a command. The promise is rejected with a text for the user.
 	 * @param {'start' | 'stop'} cmd
 	 */
-	async give(cmd) {
+	async send(cmd) {
 		const id = `${this.#viewer}-${cmd}-${++this.#count}`;
 		/** @type {ReturnType<typeof setTimeout> | undefined} */
 		let late;
@@ -42,9 +42,9 @@ export class Orders {
 			this.#open.set(id, resolve);
 			late = setTimeout(() => reject(new Error('the camera did not answer')), ANSWER_WAIT);
 		});
-		this.#changed(); // hear the result before it can come
+		this.#changed(); // subscribes before the result can come
 		try {
-			const [r] = await Promise.all([answer, this.#send(JSON.stringify({ cmd, id }))]);
+			const [r] = await Promise.all([answer, this.#publish(JSON.stringify({ cmd, id }))]);
 			if (!r.ok) throw new Error(r.text || r.code.replaceAll('_', ' '));
 		} finally {
 			clearTimeout(late);
