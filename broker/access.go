@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"camqtt/internal/access"
+	"camqtt/internal/clientip"
 	"camqtt/internal/mqtt"
 )
 
@@ -74,7 +75,7 @@ func (h *handshake) vouch(user string) error {
 // connAccount says as what a connection counts that has been identified.
 func (h *handshake) connAccount() connAccount {
 	p, l := h.who, &h.b.limits
-	ip, remote := access.IP(h.RemoteAddr())
+	ip, remote := clientip.Of(h.RemoteAddr())
 	near := !remote || ip.IsLoopback()
 	a := connAccount{key: p.Name, most: l.PerAccount, exempt: p.Role == access.Hub}
 	a.camera = p.Role == access.Camera || p.Role == access.Bridge
@@ -84,7 +85,7 @@ func (h *handshake) connAccount() connAccount {
 	case p.Role == access.Admin, p.Name == "" && near:
 		a.key = ""
 	case p.Name == "":
-		a.key = "\x00" + access.Household(ip).String() // no account has such a name
+		a.key = "\x00" + clientip.Group(ip).String() // no account has such a name
 	}
 	if w := h.last; !a.camera && w != nil && (p.Role == access.Admin || p.Role == access.Anyone || p.Role == access.Hub) {
 		// Cameras without an account of their own are known by their will.

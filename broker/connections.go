@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"sync"
 
-	"camqtt/internal/access"
+	"camqtt/internal/clientip"
 	"camqtt/internal/mqtt"
 )
 
@@ -43,10 +43,10 @@ type admission struct {
 
 // admit counts a connection against the caps before anything is spent on it.
 func (cs *connections) admit(from net.Addr) (admission, error) {
-	ip, counted := access.IP(from)
+	ip, counted := clientip.Of(from)
 	a := admission{inside: from == nil}
 	if counted && !ip.IsLoopback() {
-		a.key = access.Household(ip)
+		a.key = clientip.Group(ip)
 	}
 	full := cs.full(a) && !cs.evictPending()
 	cs.mu.Lock()

@@ -17,6 +17,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"camqtt/internal/access"
+	"camqtt/internal/clientip"
 	"camqtt/internal/testkit"
 )
 
@@ -329,7 +330,7 @@ func TestConnectionCaps(t *testing.T) {
 			t.Errorf("%d: connection from %v: %v", i, tc.from, err)
 		}
 	}
-	key, _ := access.IP(tcp("192.0.2.1"))
+	key, _ := clientip.Of(tcp("192.0.2.1"))
 	b.conns.dismiss(admission{key: key})
 	if _, err := b.conns.admit(tcp("192.0.2.1")); err != nil {
 		t.Errorf("after one has gone: %v", err)

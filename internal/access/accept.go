@@ -23,6 +23,7 @@ func Accept(file string) ([]Account, error) {
 	}
 	defer release()
 	securefile.Sweep(file)
+	securefile.Sweep(file + backup)
 	all, _, _, err := read(file)
 	if err != nil && !errors.Is(err, ErrEdited) {
 		return nil, err

@@ -22,7 +22,7 @@ const (
 	maxWait    = 10 * time.Second // for one's turn
 )
 
-// checker compares passwords: few at a time, none twice.
+// checker compares passwords: few at a time, and none twice.
 type checker struct {
 	key     [32]byte // of the HMAC under which tries are remembered
 	guard   *guard
@@ -50,10 +50,10 @@ func newChecker() *checker {
 	return c
 }
 
-// mark is under what a try is remembered. What the file says is part of it, so a new
-// password makes what is remembered of the old one worthless; and so is the address,
-// or an address that may not guess any more could still ask what is remembered.
-func (c *checker) mark(v visit, at Attempt, text string) (m [32]byte) {
+// tryID identifies a try. The secret in the file is part of it, so a new password makes
+// results for the old one worthless. The address is part of it too: otherwise an address
+// without tries could still ask for remembered results.
+func (c *checker) tryID(v source, at Attempt, text string) (m [32]byte) {
 	h := hmac.New(sha256.New, c.key[:])
 	fmt.Fprintf(h, "%s %d %d\n", v.from, len(at.User), len(text))
 	h.Write([]byte(at.User))
@@ -63,28 +63,28 @@ func (c *checker) mark(v visit, at Attempt, text string) (m [32]byte) {
 	return m
 }
 
-// compare says whether a password is right. e is nil where there is no such account:
-// that takes as long, and so does one that has a token. A try that was made before
-// costs nothing, but a right one has no effect where no other would be looked at, or
-// whoever guesses could go on with those that are remembered.
+// compare reports whether a password is right. e is nil where there is no such account.
+// That takes as long, and so does an account that has a token. A try that was made before
+// costs nothing. A right one counts only where a new try would be allowed; otherwise
+// guessing could go on with remembered results.
 func (c *checker) compare(ctx context.Context, e *entry, at Attempt) (right bool, err error) {
 	text := ""
 	if e != nil {
 		text = e.text
 	}
-	v := visitOf(at)
-	mark, now := c.mark(v, at, text), time.Now()
+	v := sourceOf(at)
+	id, now := c.tryID(v, at, text), time.Now()
 	c.mu.Lock()
-	t := c.tried[mark]
+	t := c.tried[id]
 	if t == nil || t.over(now) {
 		if wait := c.guard.take(v, now); wait > 0 {
 			c.mu.Unlock()
 			return false, &Slow{After: wait}
 		}
 		t = &try{done: make(chan struct{}), at: now}
-		c.remember(mark, t, now)
+		c.remember(id, t, now)
 		c.mu.Unlock()
-		return c.settle(ctx, e, at, t)
+		return c.resolve(ctx, e, at, t)
 	}
 	c.mu.Unlock()
 	select {
@@ -93,7 +93,7 @@ func (c *checker) compare(ctx context.Context, e *entry, at Attempt) (right bool
 		return false, ctx.Err()
 	}
 	if t.err != nil && ctx.Err() == nil && (errors.Is(t.err, context.Canceled) || errors.Is(t.err, context.DeadlineExceeded)) {
-		return c.compare(ctx, e, at) // who asked first has gone
+		return c.compare(ctx, e, at) // the request that compared was cancelled
 	}
 	if !t.right {
 		return false, t.err
@@ -105,16 +105,16 @@ func (c *checker) compare(ctx context.Context, e *entry, at Attempt) (right bool
 	return true, nil
 }
 
-// settle finds out about a try that is remembered already.
-func (c *checker) settle(ctx context.Context, e *entry, at Attempt, t *try) (bool, error) {
-	v := visitOf(at)
+// resolve compares the password of a try that is remembered already.
+func (c *checker) resolve(ctx context.Context, e *entry, at Attempt, t *try) (bool, error) {
+	v := sourceOf(at)
 	t.right, t.err = c.hash(ctx, e, at)
 	switch {
-	case t.err != nil: // nothing was found out
+	case t.err != nil: // not compared
 		c.forget(t)
-		c.guard.giveBack(v, time.Now())
+		c.guard.refund(v, time.Now())
 	case t.right:
-		c.guard.giveBack(v, time.Now())
+		c.guard.refund(v, time.Now())
 		c.guard.remember(v, time.Now())
 	}
 	close(t.done)
@@ -137,7 +137,7 @@ func (t *try) over(now time.Time) bool {
 
 // remember keeps a try, and makes room by forgetting wrong ones first. The caller
 // holds mu.
-func (c *checker) remember(mark [32]byte, t *try, now time.Time) {
+func (c *checker) remember(id [32]byte, t *try, now time.Time) {
 	if len(c.tried) >= maxTried {
 		for m, old := range c.tried {
 			select {
@@ -155,15 +155,15 @@ func (c *checker) remember(mark [32]byte, t *try, now time.Time) {
 		}
 		delete(c.tried, m)
 	}
-	c.tried[mark] = t
+	c.tried[id] = t
 }
 
 func (c *checker) forget(t *try) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for mark, other := range c.tried {
+	for id, other := range c.tried {
 		if other == t {
-			delete(c.tried, mark)
+			delete(c.tried, id)
 		}
 	}
 }
@@ -198,6 +198,3 @@ func (c *checker) hash(ctx context.Context, e *entry, at Attempt) (bool, error) 
 	s := &e.secret
 	return subtle.ConstantTimeCompare(s.cost.hash(at.Secret, s.salt), s.hash) == 1, nil
 }
-
-// Hashes returns how many passwords were hashed so far, for figures.
-func (a *Accounts) Hashes() int64 { return a.checker.runs.Load() }

@@ -1,8 +1,8 @@
-// Package access says who somebody is and what he may do: accounts with their
+// Package access identifies users and decides what they may do: accounts with their
 // secrets, the limits on guessing them, and one pure function, [Space.Allowed], that
-// broker and dashboard ask for every topic. It owns the accounts file and whatever is
-// remembered of those who tried to come in. It never sees a picture, never keeps a
-// password in the clear, and never lets somebody in because something failed.
+// broker and dashboard call for every topic. It owns the accounts file and the results of
+// earlier tries. It never sees a picture, never keeps a password in the clear, and never
+// grants access because of an error.
 //
 // # Roles
 //
@@ -16,8 +16,8 @@
 //
 // Devices have tokens: 256 random bits, kept as SHA-256, checked in a microsecond and
 // therefore never limited. People have passwords, kept as Argon2id with 19 MiB and two
-// passes (RFC 9106; OWASP's least). One is checked at a time, or two on larger
-// machines; a password that was right is remembered by its HMAC, so that whoever
-// reconnects costs nothing, and one that was wrong as well, so that a device with an
-// old password does not use up its neighbours' tries.
+// passes (RFC 9106; OWASP's minimum). One is checked at a time, or two on larger
+// machines. A right password is remembered by its HMAC, so that reconnecting costs
+// nothing. A wrong one is remembered too, so that a device with an old password does not
+// use up the tries of others at its address.
 package access

@@ -214,6 +214,7 @@ func edit(file string, f func([]*entry) ([]*entry, error)) error {
 	}
 	defer release()
 	securefile.Sweep(file)
+	securefile.Sweep(file + backup)
 	all, _, _, err := read(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = datadir.Mark(filepath.Dir(file))

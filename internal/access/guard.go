@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"camqtt/internal/clientip"
 )
 
 // How many wrong tries are looked at. An address has five at once and five per minute.
@@ -25,24 +27,24 @@ const (
 	longestName = 64 // of an account; see nameForm
 )
 
-// guard counts wrong tries. All who ask for secrets share one.
+// guard limits wrong tries of passwords and other secrets.
 type guard struct {
 	mu        sync.Mutex
 	addresses map[netip.Addr]*bucket
 	accounts  map[string]*bucket
-	known     map[place]*knownAccount
+	known     map[accountAt]*knownAccount
 	changed   bool // known has entries that were not saved
 }
 
-// place is an account at an address.
-type place struct {
+// accountAt is an account at an address.
+type accountAt struct {
 	from netip.Addr
 	name string
 }
 
-// visit is a try of an account at an address with a device.
-type visit struct {
-	place
+// source is where a try comes from: an account at an address, with a device.
+type source struct {
+	accountAt
 	device string // "": it does not say which
 }
 
@@ -60,7 +62,8 @@ type knownDevice struct {
 	tries bucket
 }
 
-// bucket holds tries that are left.
+// bucket is a token bucket of tries. That of golang.org/x/time/rate cannot give a token
+// back later, which a right password needs.
 type bucket struct {
 	left float64
 	at   time.Time // of left
@@ -68,12 +71,12 @@ type bucket struct {
 
 func newGuard() *guard {
 	return &guard{
-		addresses: map[netip.Addr]*bucket{}, accounts: map[string]*bucket{}, known: map[place]*knownAccount{},
+		addresses: map[netip.Addr]*bucket{}, accounts: map[string]*bucket{}, known: map[accountAt]*knownAccount{},
 	}
 }
 
-// full is a bucket of an address or of what is known there.
-func full(now time.Time) bucket { return bucket{left: addressBurst, at: now} }
+// fullBucket is a bucket of an address or of what is known there.
+func fullBucket(now time.Time) bucket { return bucket{left: addressBurst, at: now} }
 
 // fill adds what has come since.
 func (b *bucket) fill(now time.Time, burst int, every time.Duration) {
@@ -81,20 +84,20 @@ func (b *bucket) fill(now time.Time, burst int, every time.Duration) {
 	b.at = now
 }
 
-// missing is how long until there is a try.
-func (b *bucket) missing(every time.Duration) time.Duration {
+// wait is how long until there is a try.
+func (b *bucket) wait(every time.Duration) time.Duration {
 	if b.left >= 1 {
 		return 0
 	}
 	return time.Duration((1 - b.left) * float64(every))
 }
 
-// take takes a try before it is known whether it is right, so that many at once are
-// no way round. 0: it was taken; else how long there is none.
-func (g *guard) take(v visit, now time.Time) time.Duration {
+// take takes a try before it is known whether it is right, so that parallel tries do not
+// exceed the limit. It returns 0, or how long there is no try left.
+func (g *guard) take(v source, now time.Time) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	address, account, wait := g.look(v, now)
+	address, account, wait := g.buckets(v, now)
 	if wait > 0 {
 		return wait
 	}
@@ -106,30 +109,30 @@ func (g *guard) take(v visit, now time.Time) time.Duration {
 }
 
 // wait is what take would return, without taking.
-func (g *guard) wait(v visit, now time.Time) time.Duration {
+func (g *guard) wait(v source, now time.Time) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	_, _, wait := g.look(v, now)
+	_, _, wait := g.buckets(v, now)
 	return wait
 }
 
-// look gives the buckets that count for a try. A device or account that has logged in
-// from the address has its own in place of the address's, and account is nil then. The
+// buckets gives the buckets that count for a try. A device or account that has logged in
+// from the address has its own instead of the address's, and account is nil then. The
 // caller holds mu.
-func (g *guard) look(v visit, now time.Time) (address, account *bucket, wait time.Duration) {
+func (g *guard) buckets(v source, now time.Time) (address, account *bucket, wait time.Duration) {
 	if own := g.own(v, now); own != nil {
 		own.fill(now, addressBurst, addressEvery)
-		return own, nil, own.missing(addressEvery)
+		return own, nil, own.wait(addressEvery)
 	}
-	address = room(g.addresses, v.from, addressBurst, addressEvery, now)
-	account = room(g.accounts, v.name, accountBurst, accountEvery, now)
-	return address, account, max(address.missing(addressEvery), account.missing(accountEvery))
+	address = bucketFor(g.addresses, v.from, addressBurst, addressEvery, now)
+	account = bucketFor(g.accounts, v.name, accountBurst, accountEvery, now)
+	return address, account, max(address.wait(addressEvery), account.wait(accountEvery))
 }
 
 // own gives the bucket that a device or account has of its own at an address; nil
 // without one. The caller holds mu.
-func (g *guard) own(v visit, now time.Time) *bucket {
-	k := g.known[v.place]
+func (g *guard) own(v source, now time.Time) *bucket {
+	k := g.known[v.accountAt]
 	if k == nil || now.Sub(k.at) >= knownFor {
 		return nil
 	}
@@ -148,14 +151,14 @@ func (g *guard) limited(from netip.Addr, now time.Time) bool {
 		return false
 	}
 	b.fill(now, addressBurst, addressEvery)
-	return b.missing(addressEvery) > 0
+	return b.wait(addressEvery) > 0
 }
 
-// giveBack gives back what take took: the try was right, or was not looked at.
-func (g *guard) giveBack(v visit, now time.Time) {
+// refund gives back what take took: the try was right, or was not looked at.
+func (g *guard) refund(v source, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	address, account, _ := g.look(v, now)
+	address, account, _ := g.buckets(v, now)
 	address.left = min(addressBurst, address.left+1)
 	if account != nil {
 		account.left = min(accountBurst, account.left+1)
@@ -163,21 +166,21 @@ func (g *guard) giveBack(v visit, now time.Time) {
 }
 
 // remember notes that an account has logged in from an address, and from which device.
-func (g *guard) remember(v visit, now time.Time) {
+func (g *guard) remember(v source, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	k := g.known[v.place]
+	k := g.known[v.accountAt]
 	if k == nil {
-		g.makeRoom(now)
-		k = &knownAccount{tries: full(now)}
-		g.known[v.place] = k
+		g.evictKnown(now)
+		k = &knownAccount{tries: fullBucket(now)}
+		g.known[v.accountAt] = k
 	}
 	k.at = now
 	fresh := v.device != "" && k.remember(v.device, now)
 	g.changed = g.changed || fresh || now.Sub(k.saved) > loginsStale
 }
 
-// remember notes a device in place of the one that was not used for longest, and reports
+// remember notes a device instead of the one that was not used for longest, and reports
 // whether it is a new one.
 func (k *knownAccount) remember(device string, now time.Time) bool {
 	if d := k.devices[device]; d != nil {
@@ -196,12 +199,13 @@ func (k *knownAccount) remember(device string, now time.Time) bool {
 		}
 		delete(k.devices, oldest)
 	}
-	k.devices[device] = &knownDevice{at: now, tries: full(now)}
+	k.devices[device] = &knownDevice{at: now, tries: fullBucket(now)}
 	return true
 }
 
-// makeRoom forgets what is too old to count, and if need be more. The caller holds mu.
-func (g *guard) makeRoom(now time.Time) {
+// evictKnown forgets accounts that logged in too long ago, and others if that is not
+// enough. The caller holds mu.
+func (g *guard) evictKnown(now time.Time) {
 	if len(g.known) < maxBuckets {
 		return
 	}
@@ -212,9 +216,9 @@ func (g *guard) makeRoom(now time.Time) {
 	}
 }
 
-// room gives the bucket of a key, and makes room for it by forgetting those that are
-// full again.
-func room[K comparable](m map[K]*bucket, k K, burst int, every time.Duration, now time.Time) *bucket {
+// bucketFor returns the bucket of a key. It makes room by forgetting those that are full
+// again.
+func bucketFor[K comparable](m map[K]*bucket, k K, burst int, every time.Duration, now time.Time) *bucket {
 	if b := m[k]; b != nil {
 		b.fill(now, burst, every)
 		return b
@@ -231,9 +235,9 @@ func room[K comparable](m map[K]*bucket, k K, burst int, every time.Duration, no
 	return b
 }
 
-// visitOf gives what counts of a try. Names that no account can have count as one.
-func visitOf(at Attempt) visit {
-	v := visit{place: place{name: at.User}}
+// sourceOf returns the source of a try. All names that no account can have count as one.
+func sourceOf(at Attempt) source {
+	v := source{accountAt: accountAt{name: at.User}}
 	if at.Device != "" {
 		sum := sha256.Sum256([]byte(at.Device)) // of fixed length, and nothing that a dump could show
 		v.device = string(sum[:deviceBytes])
@@ -241,31 +245,37 @@ func visitOf(at Attempt) visit {
 	if len(v.name) > longestName {
 		v.name = ""
 	}
-	if ip, ok := IP(at.From); ok {
-		v.from = Household(ip)
-	}
+	v.from = groupOf(at.From)
 	return v
 }
 
-// IP gives the IP address of the other end, if it has one.
-func IP(a net.Addr) (netip.Addr, bool) {
-	switch t := a.(type) {
-	case nil:
-		return netip.Addr{}, false
-	case *net.TCPAddr:
-		ip, ok := netip.AddrFromSlice(t.IP)
-		return ip.Unmap().WithZone(""), ok
+// takeAddress takes a try from an address alone. 0: it was taken; else how long there
+// is none.
+func (g *guard) takeAddress(from netip.Addr, now time.Time) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	b := bucketFor(g.addresses, from, addressBurst, addressEvery, now)
+	if wait := b.wait(addressEvery); wait > 0 {
+		return wait
 	}
-	p, err := netip.ParseAddrPort(a.String())
-	return p.Addr().Unmap().WithZone(""), err == nil
+	b.left--
+	return 0
 }
 
-// Household gives what counts as one address: of IPv6, whose users have 2^64 of them,
-// the first half.
-func Household(ip netip.Addr) netip.Addr {
-	if ip.Is6() {
-		p, _ := ip.Prefix(64) // cannot fail: 64 bits fit
-		return p.Addr()
+// refundAddress gives back what takeAddress took.
+func (g *guard) refundAddress(from netip.Addr, now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	b := bucketFor(g.addresses, from, addressBurst, addressEvery, now)
+	b.left = min(addressBurst, b.left+1)
+}
+
+// groupOf returns what counts as one address of a client; the zero Addr is that of all
+// without an IP address.
+func groupOf(a net.Addr) netip.Addr {
+	ip, ok := clientip.Of(a)
+	if !ok {
+		return netip.Addr{}
 	}
-	return ip
+	return clientip.Group(ip)
 }

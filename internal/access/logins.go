@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -111,13 +110,13 @@ func (g *guard) restore(all []loginRecord, now time.Time) {
 		if CheckName(r.Account) != nil || !recent(r.Last) || len(g.known) >= maxBuckets {
 			continue
 		}
-		k := &knownAccount{at: r.Last, tries: full(now)}
+		k := &knownAccount{at: r.Last, tries: fullBucket(now)}
 		for text, at := range r.Devices {
 			if device, err := hex.DecodeString(text); err == nil && len(device) == deviceBytes && recent(at) {
 				k.remember(string(device), at)
 			}
 		}
-		g.known[place{from: r.From, name: r.Account}] = k
+		g.known[accountAt{from: r.From, name: r.Account}] = k
 	}
 }
 
@@ -139,9 +138,4 @@ func (g *guard) snapshot() (all []loginRecord, changed bool) {
 		all = append(all, r)
 	}
 	return all, true
-}
-
-// loginsOf makes what keeps the logins of accounts.
-func (a *Accounts) loginsOf() *logins {
-	return &logins{file: filepath.Join(filepath.Dir(a.file), loginsName), guard: a.checker.guard, exists: a.Named}
 }

@@ -7,10 +7,11 @@ package ratelog
 import (
 	"log/slog"
 	"net"
-	"net/netip"
 	"strings"
 	"sync"
 	"time"
+
+	"camqtt/internal/clientip"
 )
 
 const (
@@ -144,20 +145,15 @@ func withoutDigits(s string) string {
 	}, s)
 }
 
-// host gives what counts as one address: of IPv6 the /64.
+// host returns what counts as one address.
 func host(addr string) string {
+	if ip, ok := clientip.Parse(addr); ok {
+		return clientip.Group(ip).String()
+	}
 	if h, _, err := net.SplitHostPort(addr); err == nil {
-		addr = h
+		return h
 	}
-	ip, err := netip.ParseAddr(addr)
-	if err != nil {
-		return addr
-	}
-	if ip = ip.Unmap().WithZone(""); ip.Is6() {
-		p, _ := ip.Prefix(64) // cannot fail: 64 bits fit
-		ip = p.Addr()
-	}
-	return ip.String()
+	return addr
 }
 
 func text(v any) string {

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"camqtt/internal/access"
+	"camqtt/internal/clientip"
 )
 
 // maxRefused is how many connections over the limit are open to be told so by HTTP; more
@@ -32,7 +32,7 @@ type Limiter struct {
 
 // connection is one of them.
 type connection struct {
-	home    netip.Addr // by which it is counted; invalid: by none
+	group   netip.Addr // by which it is counted; invalid: by none
 	idle    time.Time  // since when no request is being served; zero: one is
 	refused bool       // it is over the limit, and will be told so
 }
@@ -46,15 +46,15 @@ func New(most int) *Limiter {
 // the new one itself when there is no room; and whether there was room for it.
 func (t *Limiter) Open(c net.Conn, now time.Time) (out net.Conn, room bool) {
 	one := &connection{idle: now}
-	if ip, ok := access.IP(c.RemoteAddr()); ok && !ip.IsLoopback() {
-		one.home = access.Household(ip)
+	if ip, ok := clientip.Of(c.RemoteAddr()); ok && !ip.IsLoopback() {
+		one.group = clientip.Group(ip)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	room = true
 	switch {
-	case one.home.IsValid() && t.from[one.home] >= t.perAddress:
-		out, room = t.oldest(func(x *connection) bool { return x.home == one.home })
+	case one.group.IsValid() && t.from[one.group] >= t.perAddress:
+		out, room = t.oldest(func(x *connection) bool { return x.group == one.group })
 	case len(t.all)-t.refused >= t.most:
 		out, room = t.oldest(func(*connection) bool { return true })
 	}
@@ -71,8 +71,8 @@ func (t *Limiter) Open(c net.Conn, now time.Time) (out net.Conn, room bool) {
 		}
 	}
 	t.all[c] = one
-	if one.home.IsValid() {
-		t.from[one.home]++
+	if one.group.IsValid() {
+		t.from[one.group]++
 	}
 	return out, room
 }
@@ -119,11 +119,11 @@ func (t *Limiter) forget(c net.Conn) {
 	if x.refused {
 		t.refused--
 	}
-	if !x.home.IsValid() {
+	if !x.group.IsValid() {
 		return
 	}
-	if t.from[x.home]--; t.from[x.home] == 0 {
-		delete(t.from, x.home)
+	if t.from[x.group]--; t.from[x.group] == 0 {
+		delete(t.from, x.group)
 	}
 }
 

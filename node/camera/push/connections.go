@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"camqtt/internal/clientip"
 )
 
 // connections bounds the open connections of boards that have not yet said which
@@ -120,32 +122,15 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &unidentified{Conn: c, addr: group(address(c.RemoteAddr().String())), all: l.all, onTLS: l.onTLS}
+	u := &unidentified{Conn: c, addr: clientip.Group(address(c.RemoteAddr().String())), all: l.all, onTLS: l.onTLS}
 	l.all.add(u)
 	return u, nil
 }
 
-// address is the IP address in one of a peer, "192.0.2.1:80"; the zero Addr where
-// there is none.
+// address is the IP address of a peer such as 192.0.2.1:80; the zero Addr is none.
 func address(peer string) netip.Addr {
-	ap, err := netip.ParseAddrPort(peer)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return ap.Addr().Unmap().WithZone("")
-}
-
-// group is what limits count as one address: an IPv4 address, or the /64 that one
-// connection to the Internet has in IPv6 (RFC 6177).
-func group(a netip.Addr) netip.Addr {
-	if !a.Is6() {
-		return a
-	}
-	p, err := a.Prefix(64)
-	if err != nil {
-		return a
-	}
-	return p.Addr()
+	ip, _ := clientip.Parse(peer)
+	return ip
 }
 
 // tlsOnPlainPort logs and counts a board that speaks TLS to a port without it.

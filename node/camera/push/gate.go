@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"camqtt/internal/clientip"
 )
 
 // What one address may get wrong, at once and then per second.
@@ -149,7 +151,7 @@ func (s *sender) near(a netip.Addr) bool {
 // guess counts a wrong guess. It reports false when there were too many from the
 // address.
 func (g *gate) guess(c credentials) bool {
-	a := group(c.from)
+	a := clientip.Group(c.from)
 	b := g.guesses[a]
 	if b == nil {
 		if len(g.guesses) >= maxAddresses {

@@ -14,6 +14,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"camqtt/internal/clientip"
 )
 
 const (
@@ -249,7 +251,7 @@ func answer(w http.ResponseWriter, status int, text string) {
 // often than once a minute.
 func (s *Server) tell(c credentials, r *refusal) {
 	id := s.gate.known(c.id)
-	if s.refusals.count(subject{id, r.reason, group(c.from)}, c.at) {
+	if s.refusals.count(subject{id, r.reason, clientip.Group(c.from)}, c.at) {
 		s.opts.Log.Warn("pushed picture not taken", "cam", cmp.Or(id, "unknown"), "from", c.from.String(), "reason", r.reason, "err", r.text)
 	}
 }
