@@ -10,15 +10,15 @@ import (
 	"camqtt/internal/mqtt"
 )
 
-// Introduced is what a connection given to [Broker.Attach] implements beside net.Conn
+// Authenticated is what a connection given to [Broker.Attach] implements beside net.Conn
 // when it came by HTTP. Credentials in CONNECT count before it.
-type Introduced interface {
-	// Visitor is who has come, as far as HTTP has found out; false when it has not.
-	Visitor() (access.Principal, bool)
+type Authenticated interface {
+	// RequestUser gives the user of the HTTP request; false when it has none.
+	RequestUser() (access.Principal, bool)
 }
 
-// stranger gives the answer to somebody who was not let in.
-func stranger(err error) mqtt.Code {
+// refusalOf gives the reason code for a client that was not authenticated.
+func refusalOf(err error) mqtt.Code {
 	var slow *access.Slow
 	switch {
 	case errors.Is(err, access.ErrNone):
@@ -31,12 +31,13 @@ func stranger(err error) mqtt.Code {
 	return mqtt.ServerBusy
 }
 
-// identified finds out who sent a CONNECT and whether he may have what it asks for.
-func (h *handshake) identified() (mqtt.Code, error) {
+// authenticate finds the account of the client and whether it may publish its will and use
+// its identifier.
+func (h *handshake) authenticate() (mqtt.Code, error) {
 	b := h.b
 	p, err := b.identify(h.conn, h.pk.UserName, h.pk.Password)
 	if err != nil {
-		return stranger(err), err
+		return refusalOf(err), err
 	}
 	h.who, h.terms.who, h.quota = p, p, b.quotas.of(p)
 	h.in.quota = h.quota
@@ -47,16 +48,16 @@ func (h *handshake) identified() (mqtt.Code, error) {
 	if w := h.last; w != nil && !(b.rights.allowed(p, access.Will, w.m.topic) && (!w.m.retain || b.rights.allowed(p, access.Retain, w.m.topic))) {
 		return mqtt.NotAuthorized, fmt.Errorf("its will may not be published to %q", w.m.topic)
 	}
-	if b.rights.squats(p, h.id) {
+	if b.rights.isOtherAccountsName(p, h.id) {
 		return mqtt.InvalidClientID, fmt.Errorf("its identifier is the name of another account")
 	}
 	return mqtt.Success, nil
 }
 
-// vouch takes the name that the client's TLS certificate was verified for, on plain
+// checkCertificate takes the name that the client's TLS certificate was verified for, on plain
 // connections and on WebSockets alike. A client may not give itself another: its
 // certificate is its account.
-func (h *handshake) vouch(user string) error {
+func (h *handshake) checkCertificate(user string) error {
 	t, ok := h.line.(*tls.Conn)
 	if !ok {
 		return nil
@@ -65,14 +66,14 @@ func (h *handshake) vouch(user string) error {
 	if len(s.VerifiedChains) == 0 {
 		return nil
 	}
-	h.vouched = s.PeerCertificates[0].Subject.CommonName
-	if user != "" && user != h.vouched {
-		return fmt.Errorf("its certificate is of %q, but it says it is %q", h.vouched, user)
+	h.certificateName = s.PeerCertificates[0].Subject.CommonName
+	if user != "" && user != h.certificateName {
+		return fmt.Errorf("its certificate is of %q, but it says it is %q", h.certificateName, user)
 	}
 	return nil
 }
 
-// connAccount says as what a connection counts that has been identified.
+// connAccount says as what the connection of an authenticated client counts.
 func (h *handshake) connAccount() connAccount {
 	p, l := h.who, &h.b.limits
 	ip, remote := clientip.Of(h.RemoteAddr())
@@ -94,5 +95,5 @@ func (h *handshake) connAccount() connAccount {
 	return a
 }
 
-// errTaken is how a connection ends whose identifier belongs to somebody else.
+// errTaken refuses a client whose identifier belongs to another account.
 var errTaken = errors.New("its identifier is somebody else's")

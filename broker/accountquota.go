@@ -9,8 +9,8 @@ import (
 	"camqtt/internal/access"
 )
 
-// How much more one account may have than one of its clients, so that whoever has taken
-// over a single account cannot use up what all others need by coming often.
+// How much more one account may have than one of its clients, so that the connections of
+// one account together cannot use up what others need.
 const (
 	accountQueues = 4 // times Limits.QueueBytes and Limits.Subscriptions
 	accountPart   = 4 // of Limits.InboundBytes and Limits.Sessions, this part
@@ -23,8 +23,8 @@ const (
 	smallMessage = 64 << 10
 )
 
-// quota is what all clients of one account have together. A nil quota is that of who
-// may have everything there is.
+// accountQuota is what all clients of one account share. A nil quota is that of a client
+// without a limit.
 type accountQuota struct {
 	inbound atomic.Int64 // of Broker.inbound
 	waiting atomic.Int64 // bytes of messages at QoS 1 and 2, on their way and waiting
@@ -51,8 +51,8 @@ func (q *accountQuota) wait(n int) {
 // share is how many bytes of large packets may be received from one account.
 func (l *Limits) share() int { return max(l.InboundBytes/accountPart, l.Packet) }
 
-// spent reports whether n more bytes are too much for the account. The caller holds mu.
-func (s *session) spent(n int) bool {
+// overQuota reports whether n more bytes are too much for the account. The caller holds mu.
+func (s *session) overQuota(n int) bool {
 	if s.quota == nil || s.quota.waiting.Load()+int64(n) <= accountQueues*int64(s.b.limits.QueueBytes) {
 		return false
 	}

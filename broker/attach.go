@@ -23,7 +23,7 @@ import (
 //     hands each whole frame, its own head included, to the function that Bind gave
 //     it. They leave in the order they were handed over, between packets, never
 //     inside one.
-//   - After Attach was called nobody but the broker may write to Line or set its
+//   - After Attach was called only the broker may write to Line or set its
 //     write deadline.
 //
 // Close, RemoteAddr and SetReadDeadline of the connection itself are used, and must

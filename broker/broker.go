@@ -19,7 +19,7 @@ import (
 	"camqtt/internal/wire"
 )
 
-// Options says what a broker is made of. Only Log is needed.
+// Options configure a broker. Only Log is needed.
 type Options struct {
 	// Listeners were bound by the caller: plain TCP, TLS by [NewTLSListener], Unix.
 	// They are the caller's until Serve, which closes them on its way out. None is
@@ -31,8 +31,8 @@ type Options struct {
 	// Data is the folder for retained messages, made when it does not exist. Empty
 	// keeps nothing across restarts.
 	Data string
-	// Access decides who clients are; nil has no accounts, and lets in whom the zero
-	// [access.Options] let in.
+	// Access decides who clients are; nil has no accounts and
+	// accepts the clients that the zero [access.Options] accept.
 	Access *access.Accounts
 	// Discovery is Home Assistant's topic prefix, for rights. Empty is "homeassistant".
 	Discovery string
@@ -229,12 +229,12 @@ func (b *Broker) keepHouse(ctx context.Context) {
 	}
 }
 
-// revoke ends what has lapsed: connections, sessions and what waits in them. Wills that
-// may still be said are, because who wanted them has gone.
+// revoke ends connections and sessions whose account has gone or changed, with what waits
+// in them. Their wills are published where that is still allowed.
 func (b *Broker) revoke() {
 	for _, c := range b.conns.list() {
-		if c.established.Load() && b.rights.lapsed(c.who, c.id) {
-			c.revoked()
+		if c.established.Load() && b.rights.revoked(c.who, c.id) {
+			c.closeRevoked()
 		}
 	}
 	b.sessions.revoke()

@@ -68,7 +68,7 @@ type commandLine struct {
 	over   chan struct{} // closed when the goroutine that delivers has ended; nil: there is none
 }
 
-// newCommandLine makes the line of a client that has been identified; nil for a part of
+// newCommandLine makes the line of an authenticated client; nil for a part of
 // this program, which is not limited.
 func newCommandLine(h *handler) *commandLine {
 	if h.who.Role == access.Hub {
@@ -161,7 +161,7 @@ func (l *commandLine) await(in incoming) {
 // others send it again when they connect anew.
 func (h *handler) rejectCommand(in incoming) {
 	h.b.count.dropped.Add(1)
-	h.b.log.client(h.conn, "command given up, the camera takes none", "topic", in.m.topic)
+	h.b.log.warnClient(h.conn, "command given up, the camera takes none", "topic", in.m.topic)
 	if h.version == 5 {
 		h.refusePublish(in.m.qos, in.id, mqtt.QuotaExceeded)
 	}

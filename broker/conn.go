@@ -23,7 +23,7 @@ type conn struct {
 	in       packetReader
 	send     sendqueue.Sender
 	throttle throttle
-	counts   sendCounts
+	counts   sendStats
 	read     readDeadline
 	replay   retainedReplay
 	handler  handler
@@ -31,25 +31,25 @@ type conn struct {
 	opened   time.Time
 
 	// Set while CONNECT is handled and constant from then on.
-	who        access.Principal
-	account    string        // by which clients are told apart where they share fairly
-	quota      *accountQuota // of its account; nil before CONNECT
-	vouched    string        // name in the client's verified TLS certificate; "" for none
-	id         string
-	counted    connAccount // as what it counts while it has a session
-	version    byte
-	terms      terms
-	session    *session
-	commands   *commandLine // nil: commands are not slowed
-	connecting atomic.Bool  // CONNECT has come
-	lingers    atomic.Bool  // it is read on after its end, see linger
+	who             access.Principal
+	account         string        // by which clients are told apart where they share fairly
+	quota           *accountQuota // of its account; nil before CONNECT
+	certificateName string        // name in the client's verified TLS certificate; "" for none
+	id              string
+	counted         connAccount // as what it counts while it has a session
+	version         byte
+	terms           terms
+	session         *session
+	commands        *commandLine // nil: commands are not slowed
+	connecting      atomic.Bool  // CONNECT has come
+	lingers         atomic.Bool  // it is read on after its end, see linger
 	// Read by publishers once the session is established.
 	established atomic.Bool
 
 	// Used by the connection's reader only.
-	entering bool // holds sessions.sessionMu
-	last     *will
-	imposed  uint16 // seconds of keepalive in the place of the client's own; 0: its own
+	entering        bool // holds sessions.sessionMu
+	last            *will
+	serverKeepAlive uint16 // seconds of keepalive in the place of the client's own; 0: its own
 
 	kicked atomic.Pointer[mqtt.Code] // why the broker ended the connection
 }
@@ -106,10 +106,10 @@ func (c *conn) kick(why mqtt.Code) {
 	c.close()
 }
 
-// retire ends a connection whose client has opened another one. What the client sent
+// closeForTakeover ends a connection whose client has opened another one. What the client sent
 // before counts, above all a DISCONNECT, after which its will must not be published;
 // so, if there is something to read, the reader gets a moment for it.
-func (c *conn) retire() {
+func (c *conn) closeForTakeover() {
 	if s, _ := socket(c.line); s != nil && unread(s) {
 		c.awaitEnd()
 	}
@@ -153,7 +153,7 @@ func (c *conn) RemoteAddr() net.Addr {
 	if a := c.raw.RemoteAddr(); a != nil {
 		return a
 	}
-	return nowhere{}
+	return noAddr{}
 }
 
 // insideIDs is before the identifiers of clients that are parts of this program. No other
@@ -186,23 +186,23 @@ func (c *conn) run() error {
 func (c *conn) broken(err error) error {
 	var v *mqtt.Violation
 	if c.established.Load() && errors.As(err, &v) {
-		c.b.log.client(c, "client broke the protocol, its connection is closed", "why", v.Reason)
+		c.b.log.warnClient(c, "client broke the protocol, its connection is closed", "why", v.Reason)
 		c.kick(v.Code)
 	}
 	return err
 }
 
-// revoked ends a connection that has lapsed.
-func (c *conn) revoked() {
-	c.b.log.client(c, "connection closed, its account or that of its identifier has changed", "user", c.who.Name)
+// closeRevoked ends a connection whose account or identifier was revoked.
+func (c *conn) closeRevoked() {
+	c.b.log.warnClient(c, "connection closed, its account or that of its identifier has changed", "user", c.who.Name)
 	c.kick(mqtt.NotAuthorized)
 }
 
-// nowhere is the address of a connection that has none.
-type nowhere struct{}
+// noAddr is the address of a connection that has none.
+type noAddr struct{}
 
-func (nowhere) Network() string { return "none" }
-func (nowhere) String() string  { return "none" }
+func (noAddr) Network() string { return "none" }
+func (noAddr) String() string  { return "none" }
 
 // readDeadline is the deadline of a connection's reader.
 type readDeadline struct {
@@ -230,14 +230,14 @@ func (d *readDeadline) stop() {
 	}
 }
 
-// sendCounts counts what a connection is sent, and ends it when it takes no more.
-type sendCounts struct {
+// sendStats counts what a connection is sent, and ends it when it takes no more.
+type sendStats struct {
 	c                                      *conn
 	delivered, replaced, dropped, bytesOut atomic.Int64
 }
 
 // Sent counts a packet that was written.
-func (s *sendCounts) Sent(picture bool, bytes int) {
+func (s *sendStats) Sent(picture bool, bytes int) {
 	count := &s.c.b.count
 	s.bytesOut.Add(int64(bytes))
 	count.bytesOut.Add(int64(bytes))
@@ -248,26 +248,26 @@ func (s *sendCounts) Sent(picture bool, bytes int) {
 }
 
 // Replaced counts a picture that a newer one has replaced.
-func (s *sendCounts) Replaced() {
+func (s *sendStats) Replaced() {
 	s.replaced.Add(1)
 	s.c.b.count.replaced.Add(1)
 }
 
 // Dropped counts a message that found no room.
-func (s *sendCounts) Dropped() {
+func (s *sendStats) Dropped() {
 	s.dropped.Add(1)
 	s.c.b.count.dropped.Add(1)
 }
 
 // Failed logs why the line takes no more.
-func (s *sendCounts) Failed(err error) {
+func (s *sendStats) Failed(err error) {
 	if !wentAway(err) {
-		s.c.b.log.client(s.c, "connection does not take what it is sent", "err", err)
+		s.c.b.log.warnClient(s.c, "connection does not take what it is sent", "err", err)
 	}
 }
 
 // HangUp ends the connection after its last byte.
-func (s *sendCounts) HangUp() {
+func (s *sendStats) HangUp() {
 	s.c.read.stop()
 	if !s.c.halfClose() {
 		_ = s.c.raw.Close()

@@ -23,7 +23,7 @@ type handshake struct {
 // run reads CONNECT, decides who the client is and whether it may have what it
 // asks for, gives it its session and answers. Afterwards the connection is established.
 func (h *handshake) run(first byte, hl, n int) error {
-	body, err := h.in.whole(hl, n)
+	body, err := h.in.body(hl, n)
 	if err != nil {
 		return err
 	}
@@ -36,13 +36,13 @@ func (h *handshake) run(first byte, hl, n int) error {
 	if code, err := h.admissible(); err != nil {
 		return h.refuse(code, err)
 	}
-	if code, err := h.identified(); err != nil {
+	if code, err := h.authenticate(); err != nil {
 		return h.refuse(code, err)
 	}
 	h.counted = h.connAccount()
 	present, err := h.b.sessions.enter(h.conn, h.pk.Clean)
 	if err != nil {
-		return h.refuse(noEntry(err), err)
+		return h.refuse(sessionRefusal(err), err)
 	}
 	h.b.count.joined() // before the answer: a client that has it is one of those connected
 	ack := h.connack(present, assigned)
@@ -56,8 +56,8 @@ func (h *handshake) run(first byte, hl, n int) error {
 	if !answered {
 		return fmt.Errorf("answer CONNECT: %w", net.ErrClosed)
 	}
-	if h.b.rights.lapsed(h.who, h.id) { // since it came in
-		h.revoked()
+	if h.b.rights.revoked(h.who, h.id) { // since it came in
+		h.closeRevoked()
 		return errDone
 	}
 	h.in.connected, h.in.limit = true, true
@@ -66,8 +66,8 @@ func (h *handshake) run(first byte, hl, n int) error {
 	return nil
 }
 
-// noEntry gives the answer to a client that got no session.
-func noEntry(err error) mqtt.Code {
+// sessionRefusal gives the answer to a client that got no session.
+func sessionRefusal(err error) mqtt.Code {
 	switch {
 	case errors.Is(err, errTaken):
 		return mqtt.InvalidClientID
@@ -80,7 +80,7 @@ func noEntry(err error) mqtt.Code {
 // refuse answers CONNECT with a reason.
 func (h *handshake) refuse(code mqtt.Code, why error) error {
 	h.explains(code)
-	h.b.log.client(h.conn, "connection refused", "why", why)
+	h.b.log.warnClient(h.conn, "connection refused", "why", why)
 	ack := mqtt.ConnackPacket{Code: code, Reason: code.String()}
 	if p := &h.pk.Props; p.NoProblemInformation || p.MaximumPacketSize > 0 && p.MaximumPacketSize < uint32(len(ack.Encode(5))) {
 		ack.Reason = "" // [MQTT-3.1.2-29], [MQTT-3.2.2-19]
@@ -133,10 +133,10 @@ func (h *handshake) admissible() (mqtt.Code, error) {
 	}
 	h.terms = termsOf(l, &h.pk)
 	h.keepAlive(time.Duration(h.pk.KeepAlive) * time.Second)
-	if err := h.takeWill(h.pk.Will); err != nil {
+	if err := h.setWill(h.pk.Will); err != nil {
 		return mqtt.InvalidTopicName, fmt.Errorf("will: %w", err)
 	}
-	if err := h.vouch(h.pk.UserName); err != nil {
+	if err := h.checkCertificate(h.pk.UserName); err != nil {
 		return mqtt.BadUserNameOrPassword, err
 	}
 	return mqtt.Success, nil
@@ -146,7 +146,7 @@ func (h *handshake) admissible() (mqtt.Code, error) {
 func (h *handshake) keepAlive(d time.Duration) {
 	if most := h.b.limits.Keepalive; h.version == 5 && (d == 0 || d > most) {
 		d = most
-		h.imposed = uint16(d / time.Second)
+		h.serverKeepAlive = uint16(d / time.Second)
 	}
 	h.in.idle = d * 3 / 2
 }
@@ -170,8 +170,8 @@ func termsOf(l *Limits, pk *mqtt.ConnectPacket) terms {
 	return t
 }
 
-// takeWill takes the will out of a CONNECT.
-func (h *handshake) takeWill(w *mqtt.Will) error {
+// setWill takes the will out of a CONNECT.
+func (h *handshake) setWill(w *mqtt.Will) error {
 	if w == nil {
 		return nil
 	}
@@ -188,7 +188,7 @@ func (h *handshake) takeWill(w *mqtt.Will) error {
 // connack is the answer to a CONNECT that is accepted. [MQTT-3.2.2]
 func (h *handshake) connack(present bool, assigned string) mqtt.ConnackPacket {
 	ack := mqtt.ConnackPacket{
-		SessionPresent: present, AssignedClientID: assigned, ServerKeepAlive: h.imposed,
+		SessionPresent: present, AssignedClientID: assigned, ServerKeepAlive: h.serverKeepAlive,
 		ReceiveMaximum: receiveMaximum, TopicAliasMaximum: topicAliases, MaximumPacketSize: uint32(h.b.limits.Packet),
 	}
 	if got := uint32(h.terms.expiry / time.Second); got != h.terms.asked { // [MQTT-3.2.2-21]

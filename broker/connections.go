@@ -55,10 +55,10 @@ func (cs *connections) admit(from net.Addr) (admission, error) {
 	case cs.closing:
 		return a, ErrClosed
 	case full:
-		cs.log.trouble("connection refused, too many are open", "open", cs.open, "remote", from.String())
+		cs.log.warn("connection refused, too many are open", "open", cs.open, "remote", from.String())
 		return a, fmt.Errorf("refuse connection: %d are open", cs.open)
 	case a.key.IsValid() && cs.connsPerIP[a.key] >= cs.limits.PerAddress:
-		cs.log.trouble("connection refused, too many from one address", "remote", a.key.String())
+		cs.log.warn("connection refused, too many from one address", "remote", a.key.String())
 		return a, fmt.Errorf("refuse connection: %d are open from %s", cs.connsPerIP[a.key], a.key)
 	}
 	if !a.inside {
@@ -141,7 +141,7 @@ func (cs *connections) evictPending() bool {
 	if oldest == nil {
 		return false
 	}
-	cs.log.client(oldest, "connection closed, it has sent no CONNECT and all connections are open")
+	cs.log.warnClient(oldest, "connection closed, it has sent no CONNECT and all connections are open")
 	oldest.kick(mqtt.ServerBusy)
 	return true
 }

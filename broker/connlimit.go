@@ -12,7 +12,7 @@ const (
 	reservedPart = 10
 )
 
-// connLimit counts the connections of clients that have been identified, so that no
+// connLimit counts the connections of authenticated clients, so that no
 // account can take those that others need. It is guarded by Broker.sessions.sessionMu.
 type connLimit struct {
 	byAccount map[string]int

@@ -38,7 +38,7 @@
 //     them, and no-local holds if any of them asks for it. It gets the message once.
 //   - A client identifier belongs to the account that uses it. Another account that
 //     comes with it is refused, in the place of taking over its session
-//     [MQTT-3.1.4-3], and so is one that comes with the name of another account.
+//     [MQTT-3.1.4-3]. So is a client identifier that is the name of another account.
 //   - A client identifier that begins with "$hub/" is refused: it belongs to a part of
 //     this program.
 //   - Commands to cameras above a rate are delivered later, and acknowledged only then;
@@ -49,10 +49,10 @@
 //   - After the broker has ended a connection it reads on for two seconds, so that a
 //     client that is still writing can read why.
 //   - A group of shared subscriptions is one for each account.
-//   - The retain flag of who may not retain is ignored.
+//   - The retain flag of a client that may not retain is ignored.
 //   - When an account goes or changes, its connections are closed, its sessions end
 //     with what waits in them, and its wills are published.
-//   - Who publishes without the right to is not disconnected: MQTT 5 clients are told
+//   - A client that publishes without the right to is not disconnected: MQTT 5 clients are told
 //     in the acknowledgement, others are acknowledged as if nothing were wrong, because
 //     they would send it again for ever. The log says so.
 //   - Topic aliases are taken, ten per client, and never used.

@@ -74,7 +74,7 @@ func TestReceiveMaximum(t *testing.T) {
 		}
 		n += len(open)
 		if n < 100*quota { // nothing more may come, though more waits
-			testkit.Until(t, "more waits", b.sessions.get("sub").crowded)
+			testkit.Until(t, "more waits", b.sessions.get("sub").hasWaiting)
 			_ = sub.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Pingreq}})
 			if pk, err := sub.recv(testkit.Patience); err != nil || pk.FixedHeader.Type != packets.Pingresp {
 				t.Fatalf("got %s, %v with %d unacknowledged, Receive Maximum is %d", packets.PacketNames[pk.FixedHeader.Type], err, len(open), quota)

@@ -33,7 +33,7 @@ type Limits struct {
 	InboundBytes  int           // packets over 64 KiB being received, over all connections; default 256 MiB, of Memory an eighth at most
 	PacketTime    time.Duration // from a packet's first byte to its last; default 60 s
 	// PacketRate is how many packets per second are taken from one connection, and from
-	// all of one account four times as many; who sends more is read more slowly. Packets
+	// all of one account four times as many; a client that sends more is read more slowly. Packets
 	// that are no PUBLISH count once more for each 16 bytes. Default 5000.
 	PacketRate int
 	// CommandRate is how many commands per second one account may send to cameras, after
@@ -71,8 +71,8 @@ type Limits struct {
 	// It is what a crash can lose, but for topics that change often.
 	StoreEvery time.Duration
 	// StoreSlow is the shortest pause between writes that one topic causes, and what a
-	// crash can lose of one that changes often, such as a camera's state while somebody
-	// watches. Removing a message, and a camera's status, never wait so long. With the
+	// crash can lose of one that changes often, such as a camera's state while it is
+	// watched. Removing a message, and a camera's status, never wait so long. With the
 	// default of 1 min a wall of streaming cameras costs an SD card one write a minute.
 	StoreSlow time.Duration
 

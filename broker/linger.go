@@ -9,7 +9,7 @@ import (
 )
 
 // lingerTime is how long the broker reads on, and throws away what it reads, after it has
-// ended a connection. The kernel answers bytes that nobody reads by a reset, and a client
+// ended a connection. The kernel answers unread bytes by a reset, and a client
 // that is still writing would then never see why its connection has ended.
 const lingerTime = 2 * time.Second
 

@@ -25,7 +25,7 @@ func (b *Broker) accept(ctx context.Context, l net.Listener) error {
 		c, err := l.Accept()
 		switch {
 		case err == nil && b.limits.PerListener < b.limits.Connections && open.Load() >= int64(b.limits.PerListener):
-			b.log.trouble("connection refused, too many are open on one listener", "listener", l.Addr().String(), "remote", c.RemoteAddr().String())
+			b.log.warn("connection refused, too many are open on one listener", "listener", l.Addr().String(), "remote", c.RemoteAddr().String())
 			b.count.refused.Add(1)
 			_ = c.Close()
 			continue
@@ -42,7 +42,7 @@ func (b *Broker) accept(ctx context.Context, l net.Listener) error {
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("accept on %s: %w", l.Addr(), err)
 		}
-		b.log.trouble("accept failed, trying again", "listener", l.Addr().String(), "err", err)
+		b.log.warn("accept failed, trying again", "listener", l.Addr().String(), "err", err)
 		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 		select {
 		case <-ctx.Done():
@@ -84,9 +84,9 @@ func (b *Broker) serve(ctx context.Context, raw net.Conn, from net.Addr) error {
 	})
 	err = b.establish(c)
 	c.close()
-	c.in.giveBack()
+	c.in.releaseReservation()
 	b.sessions.leave(c)
-	b.wills.speak(c)
+	b.wills.connectionEnded(c)
 	if c.established.Load() { // only now has it gone: its will has been said
 		b.count.clients.Add(-1)
 	}
@@ -106,7 +106,7 @@ func (b *Broker) establish(c *conn) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			b.count.recovered.Add(1)
-			b.log.client(c, "panic while handling packet, connection closed", "why", fmt.Sprint(r))
+			b.log.warnClient(c, "panic while handling packet, connection closed", "why", fmt.Sprint(r))
 			b.log.out.Debug("panic while handling packet", "stack", string(debug.Stack()))
 			err = fmt.Errorf("serve client %q: panic: %v", c.id, r)
 		}
@@ -134,14 +134,14 @@ func (b *Broker) ending(c *conn, err error) error {
 	case c.session == nil && errors.Is(err, os.ErrDeadlineExceeded):
 		err = fmt.Errorf("no CONNECT within %s: %w", b.limits.ConnectTime, err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		b.log.client(c, "client fell silent, its connection is closed")
+		b.log.warnClient(c, "client fell silent, its connection is closed")
 		return nil
 	}
 	var plain tls.RecordHeaderError
 	if errors.As(err, &plain) {
 		err = errors.New("no TLS was spoken to a TLS port: use mqtts://, or the port of broker.listen")
 	}
-	b.log.client(c, "connection ended", "err", err)
+	b.log.warnClient(c, "connection ended", "err", err)
 	return fmt.Errorf("serve client %q: %w", c.id, err)
 }
 
@@ -155,7 +155,7 @@ func wentAway(err error) bool {
 	return false
 }
 
-// Attach serves one client on a connection that somebody else accepted: one end of
+// Attach serves one client on a connection that the caller accepted: one end of
 // a net.Pipe, or a WebSocket adapter that implements [Framed]. It returns when the
 // client has gone, ctx is done or Serve ends, and has then closed c; a client that
 // goes away in any ordinary manner is no error. A client on a pipe is part of this

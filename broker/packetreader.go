@@ -45,16 +45,16 @@ type packetReader struct {
 // head waits for a packet's fixed header and checks what it says: hl is its length, n
 // that of what follows.
 func (in *packetReader) head() (first byte, hl, n int, err error) {
-	in.giveBack()
-	in.await()
-	if err := in.need(1); err != nil {
+	in.releaseReservation()
+	in.setIdleDeadline()
+	if err := in.fill(1); err != nil {
 		return 0, 0, 0, err
 	}
-	in.begun()
+	in.setPacketDeadline()
 	first = in.buf[in.r]
 	switch joined := in.connected; {
 	case !joined && (first>>4 != mqtt.Connect || first == tlsRecord):
-		return 0, 0, 0, in.foreign()
+		return 0, 0, 0, in.notMQTT()
 	case joined:
 		if bad := mqtt.CheckFirstByte(in.version, first); bad != nil {
 			return 0, 0, 0, bad
@@ -66,17 +66,17 @@ func (in *packetReader) head() (first byte, hl, n int, err error) {
 	if err := in.checkSize(first>>4, n); err != nil {
 		return 0, 0, 0, err
 	}
-	return first, hl, n, in.take(n)
+	return first, hl, n, in.reserve(n)
 }
 
 // tlsRecord is the first byte of a TLS handshake, which as MQTT would be a CONNECT with
 // wrong flags. RFC 8446 section 5.1.
 const tlsRecord = 22
 
-// foreign says what was sent in place of CONNECT.
-func (in *packetReader) foreign() error {
+// notMQTT says what was sent in place of CONNECT.
+func (in *packetReader) notMQTT() error {
 	if in.buf[in.r] == tlsRecord {
-		if err := in.need(2); err != nil {
+		if err := in.fill(2); err != nil {
 			return err
 		}
 	}
@@ -96,7 +96,7 @@ func (in *packetReader) foreign() error {
 // header reads the length of the next packet; hl is the length of its fixed header.
 func (in *packetReader) header() (hl, n int, err error) {
 	for want := 2; ; want++ {
-		if err := in.need(want); err != nil {
+		if err := in.fill(want); err != nil {
 			return 0, 0, err
 		}
 		switch hl, n = mqtt.FixedHeader(in.buf[in.r:in.w]); {
@@ -125,8 +125,8 @@ func (in *packetReader) checkSize(typ byte, n int) error {
 	return &mqtt.Violation{Code: mqtt.PacketTooLarge, Reason: reason}
 }
 
-// take reserves room for a large packet, whose sender may take a minute to deliver it.
-func (in *packetReader) take(n int) error {
+// reserve reserves room for a large packet, whose sender may take a minute to deliver it.
+func (in *packetReader) reserve(n int) error {
 	if n <= 64<<10 {
 		return nil
 	}
@@ -137,7 +137,7 @@ func (in *packetReader) take(n int) error {
 	return nil
 }
 
-func (in *packetReader) giveBack() {
+func (in *packetReader) releaseReservation() {
 	if in.taken > 0 {
 		in.total.Add(-int64(in.taken))
 		in.quota.receive(-in.taken)
@@ -145,9 +145,9 @@ func (in *packetReader) giveBack() {
 	}
 }
 
-// need reads until at least n bytes are buffered. The buffer grows with what has come,
+// fill reads until at least n bytes are buffered. The buffer grows with what has come,
 // not with what was announced.
-func (in *packetReader) need(n int) error {
+func (in *packetReader) fill(n int) error {
 	if in.r == in.w {
 		in.r, in.w = 0, 0
 		size := bufferSize // a connection that is silent shall cost little
@@ -183,9 +183,9 @@ func (in *packetReader) need(n int) error {
 	return nil
 }
 
-// await sets the deadline for the first byte of a packet: one and a half keepalives
+// setIdleDeadline sets the deadline for the first byte of a packet: one and a half keepalives
 // [MQTT-3.1.2-22]. Before CONNECT the deadline of newConn stands.
-func (in *packetReader) await() {
+func (in *packetReader) setIdleDeadline() {
 	if !in.connected {
 		return
 	}
@@ -200,8 +200,8 @@ func (in *packetReader) await() {
 	}
 }
 
-// begun sets the deadline for the rest of a packet, once.
-func (in *packetReader) begun() {
+// setPacketDeadline sets the deadline for the rest of a packet, once.
+func (in *packetReader) setPacketDeadline() {
 	if !in.connected || !in.by.IsZero() {
 		return
 	}
@@ -210,9 +210,9 @@ func (in *packetReader) begun() {
 	in.limit = true
 }
 
-// whole takes a packet off the stream and gives what follows its fixed header, which
-// nobody else will write to.
-func (in *packetReader) whole(hl, n int) ([]byte, error) {
+// body takes a packet off the stream and gives what follows its fixed header, which
+// is not written to again.
+func (in *packetReader) body(hl, n int) ([]byte, error) {
 	body := make([]byte, 0, min(n, 64<<10)) // grows with what has come, not with what was announced
 	in.r += hl
 	for len(body) < n {
@@ -252,7 +252,7 @@ func (in *packetReader) payload(into []byte) error {
 // publishHead buffers what comes before the payload of a PUBLISH and gives its length.
 func (in *packetReader) publishHead(first byte, hl, n int) (int, error) {
 	for k := min(n, 4); ; {
-		if err := in.need(hl + k); err != nil {
+		if err := in.fill(hl + k); err != nil {
 			return 0, err
 		}
 		want, bad := mqtt.PublishHeadSize(in.version, first, in.buf[in.r+hl:in.r+hl+k], n)
@@ -272,7 +272,7 @@ func (in *packetReader) publishHead(first byte, hl, n int) (int, error) {
 func (in *packetReader) discard(n int) error {
 	in.count.packet(n)
 	for n > 0 {
-		if err := in.need(1); err != nil {
+		if err := in.fill(1); err != nil {
 			return err
 		}
 		k := min(n, in.w-in.r)

@@ -26,7 +26,7 @@ func (h *handler) handle(first byte, hl, n int) error {
 	case first>>4 == mqtt.Publish:
 		return h.publish(first, hl, n)
 	}
-	body, err := h.in.whole(hl, n)
+	body, err := h.in.body(hl, n)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (h *handler) publish(first byte, hl, n int) error {
 	if _, kind := picture(h.b.base, p.Topic); kind != ordinary && p.QoS == 0 && n-k >= bypassFrom {
 		return h.publishPicture(&p, hl+k, n-k)
 	}
-	body, err := in.whole(hl+k, n-k)
+	body, err := in.body(hl+k, n-k)
 	if err != nil {
 		return err
 	}
@@ -142,11 +142,11 @@ func (h *handler) publishPicture(p *mqtt.PublishPacket, head, payload int) error
 // refuses reports whether a message may not be published, and why.
 func (h *handler) refuses(topic string, payload int) (mqtt.Code, bool) {
 	if !h.b.rights.allowed(h.who, access.Publish, topic) {
-		h.b.log.client(h.conn, "publish refused, the client may not", "topic", topic)
+		h.b.log.warnClient(h.conn, "publish refused, the client may not", "topic", topic)
 		return mqtt.NotAuthorized, true
 	}
 	if _, text := cameraTopic(h.b.base, topic); text && payload > maxCameraText {
-		h.b.log.client(h.conn, "publish refused, the payload is too large for a topic of a camera that is no picture",
+		h.b.log.warnClient(h.conn, "publish refused, the payload is too large for a topic of a camera that is no picture",
 			"topic", topic, "bytes", payload, "most", maxCameraText)
 		return mqtt.QuotaExceeded, true
 	}
@@ -208,7 +208,7 @@ func (h *handler) resolveAlias(p *mqtt.PublishPacket) *mqtt.Violation {
 	return nil
 }
 
-// refusePublish acknowledges a PUBLISH that goes nowhere.
+// refusePublish acknowledges a PUBLISH that is not delivered.
 func (h *handler) refusePublish(qos byte, id uint16, why mqtt.Code) {
 	ack := mqtt.AckPacket{Type: mqtt.Puback, ID: id, Code: why}
 	switch qos {
@@ -224,7 +224,7 @@ func (h *handler) refusePublish(qos byte, id uint16, why mqtt.Code) {
 // it is something else.
 func (h *handler) publishPlainPicture(retain bool, hl, n int) (bool, error) {
 	in := &h.in
-	if err := in.need(hl + 2); err != nil {
+	if err := in.fill(hl + 2); err != nil {
 		return false, err
 	}
 	tl := int(in.buf[in.r+hl])<<8 | int(in.buf[in.r+hl+1])
@@ -232,7 +232,7 @@ func (h *handler) publishPlainPicture(retain bool, hl, n int) (bool, error) {
 	if 2+tl > n || head > len(in.buf) {
 		return false, nil
 	}
-	if err := in.need(head); err != nil {
+	if err := in.fill(head); err != nil {
 		return false, err
 	}
 	if name := in.buf[in.r+hl+2 : in.r+head]; string(name) != h.topic {
@@ -263,7 +263,7 @@ func (h *handler) publishPlainPicture(retain bool, hl, n int) (bool, error) {
 func (h *handler) mayRetain(topic string) bool {
 	ok := h.b.rights.allowed(h.who, access.Retain, topic)
 	if !ok {
-		h.b.log.client(h.conn, "message not retained, the client may not", "topic", topic)
+		h.b.log.warnClient(h.conn, "message not retained, the client may not", "topic", topic)
 	}
 	return ok
 }

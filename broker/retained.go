@@ -47,7 +47,7 @@ func (r *retained) set(m *message) {
 		old == nil && len(r.m) >= l.RetainedMessages,
 		r.bytes-before+n > l.RetainedBytes:
 		r.b.count.retainedRefused.Add(1)
-		r.b.log.trouble("retained message not kept, there is no room", "topic", m.topic, "bytes", n)
+		r.b.log.warn("retained message not kept, there is no room", "topic", m.topic, "bytes", n)
 		if old != nil { // an old state is worse than none
 			r.forget(m.topic)
 		}
@@ -105,7 +105,7 @@ func (r *retained) send(c *conn, a retainedAsk, topic string) {
 		return
 	}
 	qos := min(a.qos, m.qos, 2)
-	if qos > 0 && !c.session.crowded() {
+	if qos > 0 && !c.session.hasWaiting() {
 		c.session.send(m, delivery{version: c.version, qos: qos, retain: true, ids: a.ids})
 		return
 	}

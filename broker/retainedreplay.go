@@ -13,7 +13,7 @@ import (
 // retainedReplay sends a connection the retained messages of the filters it has subscribed to:
 // at once while they find room, the rest in a goroutine that waits for room. The
 // connection's reader must not wait for it: a client may be unable to read while
-// nobody reads what it writes.
+// the broker does not read what it writes.
 type retainedReplay struct {
 	c       *conn
 	senders sync.WaitGroup
@@ -35,7 +35,7 @@ func (d *retainedReplay) start(asked []retainedAsk) {
 	d.mu.Unlock()
 	switch {
 	case tooMany:
-		d.c.b.log.client(d.c, "client subscribes faster than it takes what is retained")
+		d.c.b.log.warnClient(d.c, "client subscribes faster than it takes what is retained")
 		d.c.kick(mqtt.QuotaExceeded)
 	case begin && !d.send(false):
 		d.senders.Go(func() { d.send(true) }) // ends when all is sent or the connection is closed; serve waits

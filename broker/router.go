@@ -15,8 +15,8 @@ import (
 	"camqtt/internal/mqtt"
 )
 
-// target is one receiver of a topic.
-type target struct {
+// receiver is one receiver of a topic.
+type receiver struct {
 	session *session
 	conn    *conn // nil while the client is away
 	id      string
@@ -29,10 +29,10 @@ type target struct {
 	ids     []int
 }
 
-// fanout is everybody who receives a topic.
+// fanout is the receivers of a topic.
 type fanout struct {
-	each   []target
-	shared [][]target // one of each group gets it
+	each   []receiver
+	shared [][]receiver // one of each group gets it
 	turn   atomic.Int64
 }
 
@@ -48,9 +48,9 @@ type router struct {
 	count    *counters
 }
 
-// publish keeps a message if it is to be retained and hands it to everybody who
-// receives its topic, in this goroutine and without waiting for any of them. false:
-// nobody does.
+// publish keeps a message if it is to be retained and hands it to the
+// receivers of its topic, in this goroutine and without waiting for any of them. false:
+// there are none.
 func (r *router) publish(m *message) bool {
 	if m.kind == frame {
 		m.retain = false // topics.md: frame is never retained
@@ -64,26 +64,26 @@ func (r *router) publish(m *message) bool {
 	return r.deliver(m)
 }
 
-// deliver hands a message to everybody who receives its topic.
+// deliver hands a message to the receivers of its topic.
 func (r *router) deliver(m *message) bool {
 	f := r.fanouts.get(m.topic)
 	h := heads{m: m}
 	for i := range f.each {
-		r.give(&f.each[i], &h)
+		r.deliverTo(&f.each[i], &h)
 	}
 	if len(f.shared) > 0 {
 		turn := int(f.turn.Add(1)-1) & math.MaxInt32
 		for _, group := range f.shared {
 			if t := choose(group, turn, m); t != nil {
-				r.give(t, &h)
+				r.deliverTo(t, &h)
 			}
 		}
 	}
 	return len(f.each)+len(f.shared) > 0
 }
 
-// give hands a message to one receiver.
-func (r *router) give(t *target, h *heads) {
+// deliverTo hands a message to one receiver.
+func (r *router) deliverTo(t *receiver, h *heads) {
 	m := h.m
 	if t.noLocal && t.id == m.from { // [MQTT-3.8.3-3]
 		return
@@ -102,7 +102,7 @@ func (r *router) give(t *target, h *heads) {
 	}
 	// While announcements of snapshots wait for acknowledgements, a snapshot must not
 	// overtake its own.
-	if m.kind == snapshot && t.session.follow(m, delivery{version: t.version, retain: retain, ids: t.ids}) {
+	if m.kind == snapshot && t.session.queueBehind(m, delivery{version: t.version, retain: retain, ids: t.ids}) {
 		return
 	}
 	r.count.messagesOut.Add(1)
@@ -121,9 +121,9 @@ func pushMessage(c *conn, m *message, head []byte) {
 
 // choose picks one member of a share group: the next one that is connected, else,
 // for QoS 1 and 2, one whose session will keep the message. [MQTT-4.8.2-4]
-func choose(group []target, turn int, m *message) *target {
+func choose(group []receiver, turn int, m *message) *receiver {
 	start := turn % len(group)
-	var away *target
+	var away *receiver
 	for i := range group {
 		t := &group[(start+i)%len(group)]
 		if t.conn != nil && !t.conn.send.Closed() {
@@ -141,39 +141,39 @@ func choose(group []target, turn int, m *message) *target {
 // or the connection behind them [fanoutCache.forget].
 func (r *router) newFanout(topic string) *fanout {
 	each, shared := r.subs.matching(topic)
-	f := &fanout{each: make([]target, 0, len(each))}
+	f := &fanout{each: make([]receiver, 0, len(each))}
 	for id, s := range each {
-		if t, ok := r.target(id, topic, s); ok {
+		if t, ok := r.receiver(id, topic, s); ok {
 			f.each = append(f.each, t)
 		}
 	}
 	for _, members := range shared {
-		// Nobody takes what is another account's by joining its group.
-		groups := make(map[string][]target, 1)
+		// A client cannot take another account's messages by joining its group.
+		groups := make(map[string][]receiver, 1)
 		for id, s := range members {
-			if t, ok := r.target(id, topic, s); ok {
+			if t, ok := r.receiver(id, topic, s); ok {
 				groups[t.account] = append(groups[t.account], t)
 			}
 		}
 		for _, group := range groups {
-			slices.SortFunc(group, func(x, y target) int { return strings.Compare(x.id, y.id) })
+			slices.SortFunc(group, func(x, y receiver) int { return strings.Compare(x.id, y.id) })
 			f.shared = append(f.shared, group)
 		}
 	}
 	return f
 }
 
-// target turns a subscription into a receiver.
-func (r *router) target(id, topic string, s packets.Subscription) (target, bool) {
+// receiver turns a subscription into a receiver.
+func (r *router) receiver(id, topic string, s packets.Subscription) (receiver, bool) {
 	ss := r.sessions.get(id)
 	if ss == nil {
-		return target{}, false
+		return receiver{}, false
 	}
 	c, as := ss.peer()
 	if !r.rights.allowed(as.who, access.Receive, topic) {
-		return target{}, false
+		return receiver{}, false
 	}
-	return target{
+	return receiver{
 		session: ss, conn: c, id: id, account: as.who.Name,
 		version: as.version, max: as.max,
 		qos: min(s.Qos, 2), noLocal: s.NoLocal, retain: s.RetainAsPublished, ids: identifiers(s),

@@ -66,14 +66,14 @@ func (s *session) send(m *message, d delivery) {
 	}
 	if !s.makeRoom(m) {
 		s.b.count.dropped.Add(1)
-		s.b.log.trouble("messages for a client are dropped, too many wait", "client", s.id)
+		s.b.log.warn("messages for a client are dropped, too many wait", "client", s.id)
 		return
 	}
-	s.line(m, d)
+	s.enqueue(m, d)
 }
 
-// line puts a message in line. The caller holds mu.
-func (s *session) line(m *message, d delivery) {
+// enqueue lets a message wait for its turn. The caller holds mu.
+func (s *session) enqueue(m *message, d delivery) {
 	m.payload.Hold()
 	s.waiting.push(&inflight{m: m, d: d})
 	s.quota.wait(m.size())
@@ -85,7 +85,7 @@ func (s *session) line(m *message, d delivery) {
 // mu.
 func (s *session) makeRoom(m *message) bool {
 	l := &s.b.limits
-	for s.waiting.n >= l.Queue || s.waiting.n > 0 && s.waiting.bytes+m.size() > l.QueueBytes || s.spent(m.size()) {
+	for s.waiting.n >= l.Queue || s.waiting.n > 0 && s.waiting.bytes+m.size() > l.QueueBytes || s.overQuota(m.size()) {
 		if m.command && s.waiting.takesCommand(m.account) {
 			return true // its sender is held back before it comes to more
 		}
@@ -99,9 +99,9 @@ func (s *session) makeRoom(m *message) bool {
 	return true
 }
 
-// follow lets a QoS 0 message wait behind those at QoS 1 and 2 that wait already,
+// queueBehind lets a QoS 0 message wait behind those at QoS 1 and 2 that wait already,
 // replacing one of its topic. false: none waits.
-func (s *session) follow(m *message, d delivery) bool {
+func (s *session) queueBehind(m *message, d delivery) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.waiting.n == 0 || s.conn == nil {
@@ -112,7 +112,7 @@ func (s *session) follow(m *message, d delivery) bool {
 		s.b.count.dropped.Add(1)
 		return true
 	}
-	s.line(m, d)
+	s.enqueue(m, d)
 	return true
 }
 
@@ -134,8 +134,8 @@ func (s *session) drop(f *inflight) {
 // forget lets go of waiting messages. The caller holds mu.
 func (s *session) forget(which func(*inflight) bool) { s.waiting.remove(which, s.drop) }
 
-// crowded reports whether another message would have to wait.
-func (s *session) crowded() bool {
+// hasWaiting reports whether another message would have to wait.
+func (s *session) hasWaiting() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.waiting.n > 0
@@ -146,7 +146,7 @@ func (s *session) pump() {
 	now := time.Now()
 	for s.conn != nil {
 		f := s.waiting.pop(func(f *inflight) bool {
-			return (f.d.qos == 0 || !s.windowFull()) && (!f.m.command || s.paced(now))
+			return (f.d.qos == 0 || !s.windowFull()) && (!f.m.command || s.mayTakeCommand(now))
 		})
 		if f == nil {
 			return // the next acknowledgement or the pace pumps again
@@ -171,9 +171,9 @@ func (s *session) pump() {
 	}
 }
 
-// paced reports whether a command may go now, and counts it. Else pump is called when
+// mayTakeCommand reports whether a command may go now, and counts it. Else pump is called when
 // the next one may. Only cameras have a pace. The caller holds mu.
-func (s *session) paced(now time.Time) bool {
+func (s *session) mayTakeCommand(now time.Time) bool {
 	if !s.conn.counted.camera {
 		return true
 	}
@@ -195,8 +195,8 @@ func (s *session) paced(now time.Time) bool {
 	return false
 }
 
-// park takes the connection away.
-func (s *session) park() {
+// detach takes the connection away.
+func (s *session) detach() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conn = nil

@@ -64,7 +64,7 @@ func (ss *sessions) enter(c *conn, clean bool) (present bool, err error) {
 		}
 		rival := old.owner
 		ss.sessionMu.Unlock()
-		rival.retire()
+		rival.closeForTakeover()
 		<-rival.over
 	}
 	c.entering = true
@@ -84,7 +84,7 @@ func (ss *sessions) enter(c *conn, clean bool) (present bool, err error) {
 	}
 	old.owner, old.who, c.session = c, c.who, old
 	if ss.taken.nearly(c.counted) {
-		ss.log.trouble("account uses nearly all of its connections", "user", c.who.Name, "open", ss.taken.byAccount[c.counted.key], "most", c.counted.most)
+		ss.log.warn("account uses nearly all of its connections", "user", c.who.Name, "open", ss.taken.byAccount[c.counted.key], "most", c.counted.most)
 	}
 	return present, nil
 }
@@ -105,7 +105,7 @@ func (ss *sessions) leave(c *conn) {
 	if s == nil {
 		return
 	}
-	s.park()
+	s.detach()
 	ss.sessionMu.Lock()
 	defer ss.sessionMu.Unlock()
 	ss.taken.leave(c.counted)
@@ -113,7 +113,7 @@ func (ss *sessions) leave(c *conn) {
 	if s.owner == c {
 		s.owner, s.since = nil, time.Now()
 		ss.away++
-		if c.terms.expiry == 0 || ss.rights.lapsed(s.who, s.id) {
+		if c.terms.expiry == 0 || ss.rights.revoked(s.who, s.id) {
 			ss.remove(s)
 		}
 		ss.makeRoom()
@@ -207,12 +207,12 @@ func (ss *sessions) mostFilters(c *conn, want int) int {
 	return max(min(most, left), most/fewFilters)
 }
 
-// revoke takes the rights of sessions that have lapsed and ends those without a client.
+// revoke takes the rights of sessions that have revoked and ends those without a client.
 func (ss *sessions) revoke() {
 	ss.sessionMu.Lock()
 	defer ss.sessionMu.Unlock()
 	for _, s := range ss.all() {
-		if !ss.rights.lapsed(s.who, s.id) {
+		if !ss.rights.revoked(s.who, s.id) {
 			continue
 		}
 		s.mu.Lock()

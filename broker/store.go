@@ -32,7 +32,7 @@ func openStore(b *Broker) (*store, error) {
 			b.count.storeErrors.Add(1)
 			b.log.out.Error("retained file damaged, set aside", "file", file, "why", ratelog.Short(why))
 		},
-		Foreign: func(file string, why error) { b.log.trouble("retained picture left alone", "file", file, "err", why) },
+		Foreign: func(file string, why error) { b.log.warn("retained picture left alone", "file", file, "err", why) },
 	})
 	if err != nil {
 		return nil, err
@@ -143,7 +143,7 @@ func (s *store) done(err error) bool {
 		return true
 	}
 	s.b.count.storeErrors.Add(1)
-	s.b.log.trouble("retained messages cannot be written", "err", err)
+	s.b.log.warn("retained messages cannot be written", "err", err)
 	return false
 }
 

@@ -64,7 +64,7 @@ func (h *handler) permits(filter string, room bool) mqtt.Code {
 		return mqtt.Success
 	}
 	h.b.count.refusedFilters.Add(1)
-	h.b.log.trouble("subscription refused", "client", h.id, "why", why)
+	h.b.log.warn("subscription refused", "client", h.id, "why", why)
 	return code
 }
 

@@ -56,7 +56,7 @@ func checkText(s string, limit int) error {
 	return nil
 }
 
-// checkTopic refuses a topic that nobody may publish to.
+// checkTopic refuses a topic to which no client may publish.
 func checkTopic(s string, l *Limits) error {
 	if err := checkText(s, l.TopicBytes); err != nil {
 		return fmt.Errorf("topic: %w", err)
@@ -74,7 +74,7 @@ func checkTopic(s string, l *Limits) error {
 	return nil
 }
 
-// checkFilter refuses a filter that nobody may subscribe to. [MQTT-4.7.1-1],
+// checkFilter refuses a filter to which no client may subscribe. [MQTT-4.7.1-1],
 // [MQTT-4.7.1-2], [MQTT-4.8.2-1], [MQTT-4.8.2-2]
 func checkFilter(s string, l *Limits) error {
 	if err := checkText(s, l.TopicBytes); err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // ListenUnix listens on a Unix socket that its owner and group may connect to, with
-// mode 0660. A socket that a dead process left behind is removed; one that somebody
+// mode 0660. A socket that a dead process left behind is removed; one that a program
 // answers on, or a file that is no socket, is an error. Closing the listener removes
 // the socket. Clients that come this way are of this machine, see [Options].Anonymous.
 func ListenUnix(path string) (net.Listener, error) {

@@ -4,7 +4,7 @@ package broker
 
 import "syscall"
 
-// unread reports whether a socket has bytes, or its end, that nobody has read yet.
+// unread reports whether a socket has bytes, or its end, that were not read yet.
 func unread(s syscall.Conn) bool {
 	raw, err := s.SyscallConn()
 	if err != nil {

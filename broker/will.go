@@ -7,7 +7,7 @@ import (
 	"camqtt/internal/access"
 )
 
-// will is what a client wants to be said when it goes without a word.
+// will is the message to publish when a client has gone without DISCONNECT.
 type will struct {
 	m     *message
 	delay time.Duration // [MQTT-3.1.3-9]
@@ -28,17 +28,17 @@ type pendingWill struct {
 	due time.Time
 }
 
-// say publishes a will whose time has come.
-func (w *wills) say(p *pendingWill) {
-	if w.rights.sayable(p.who, p.m.topic) {
+// publish publishes a will whose time has come.
+func (w *wills) publish(p *pendingWill) {
+	if w.rights.mayPublishWill(p.who, p.m.topic) {
 		w.router.publish(p.m)
 	}
 }
 
-// speak publishes the will of a connection that has ended, now or after its delay. The
-// right to publish it was checked when the client connected; that the account has gone
-// since is one more way to go, see [rights.sayable].
-func (ws *wills) speak(c *conn) {
+// connectionEnded publishes the will of a connection that has ended, now or after its delay. The
+// right to publish it was checked when the client connected; see
+// [rights.mayPublishWill] for accounts that have gone since.
+func (ws *wills) connectionEnded(c *conn) {
 	w := c.last
 	c.last = nil
 	if w == nil || c.session == nil {
@@ -54,7 +54,7 @@ func (ws *wills) speak(c *conn) {
 	}
 	p := &pendingWill{m: w.m, who: c.who, due: time.Now().Add(delay)}
 	if delay <= 0 {
-		ws.say(p)
+		ws.publish(p)
 		return
 	}
 	ws.mu.Lock()
@@ -76,7 +76,7 @@ func (w *wills) now(id string) {
 	delete(w.m, id)
 	w.mu.Unlock()
 	if p != nil {
-		w.say(p)
+		w.publish(p)
 	}
 }
 
@@ -92,6 +92,6 @@ func (w *wills) due(now time.Time) {
 	}
 	w.mu.Unlock()
 	for _, p := range out {
-		w.say(p)
+		w.publish(p)
 	}
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // writeDebounce decides when a changed topic is written. A memory card wears out by being written
-// to, and a camera's state changes every second while somebody watches; so a topic that
+// to, and a camera's state changes every second while it is watched; so a topic that
 // was written a short while ago waits, and those that wait are written together. It is
 // used under the lock of retained.
 type writeDebounce struct {
@@ -46,7 +46,7 @@ func (p *writeDebounce) urgent(topic string) {
 	p.soon[topic] = true
 }
 
-// removed notes that a topic is gone. Whoever removes something wants it gone.
+// removed notes that a topic is gone. A removal is urgent.
 func (p *writeDebounce) removed(topic string) {
 	p.urgent(topic)
 	delete(p.last, topic)

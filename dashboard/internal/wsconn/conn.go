@@ -277,9 +277,9 @@ func (s *Conn) SetWriteDeadline(t time.Time) error {
 // Line returns the connection beneath, for a broker that frames.
 func (s *Conn) Line() net.Conn { return s.line }
 
-// Visitor returns the user whom HTTP has identified. A CONNECT without credentials is
+// RequestUser returns the user whom HTTP has identified. A CONNECT without credentials is
 // then that user's.
-func (s *Conn) Visitor() (access.Principal, bool) { return s.user, s.known }
+func (s *Conn) RequestUser() (access.Principal, bool) { return s.user, s.known }
 
 // AppendHead appends the head of a final, unmasked binary frame of n bytes.
 // RFC 6455 section 5.2.
