@@ -25,7 +25,7 @@ import (
 // same way and unframed here; an inbound frame 0x89 is answered with 0x8a.
 type framing struct {
 	net.Conn
-	line    net.Conn // hides the socket when the lane shall not find it
+	line    net.Conn // hides the socket when the broker shall not find it
 	r       *bufio.Reader
 	left    int
 	control func([]byte) error

@@ -69,7 +69,7 @@ func (open) Provides(b byte) bool                                     { return b
 func (open) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool { return true }
 func (open) OnACLCheck(*mochi.Client, string, bool) bool              { return true }
 
-// serveLibrary is the engine as it comes, with its own listeners and defaults.
+// serveLibrary runs the library's own server, with its own listeners and defaults.
 func serveLibrary(args []string, secure *tls.Config) error {
 	s := mochi.New(&mochi.Options{Logger: quiet()})
 	err := errors.Join(s.AddHook(open{new(mochi.HookBase)}, nil),

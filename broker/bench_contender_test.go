@@ -29,7 +29,7 @@ import (
 const (
 	ours      = "ours"      // the whole program, as camqtt run
 	mosquitto = "mosquitto" // Debian's
-	library   = "library"   // the engine as it comes
+	library   = "library"   // the library's own server
 	floor     = "floor"     // a bare loop of writev
 )
 

@@ -195,7 +195,7 @@ func TestChaos(t *testing.T) {
 }
 
 // FuzzBroker throws packets at a broker that listens: after a CONNECT or in its place.
-// It must go on serving, and nothing may get as far as to break the engine.
+// It must go on serving, and nothing may cause a panic.
 func FuzzBroker(f *testing.F) {
 	b := start(f, Options{Limits: Limits{Packet: 1 << 16}})
 	for _, v := range []byte{4, 5} {
@@ -237,7 +237,7 @@ func FuzzBroker(f *testing.F) {
 		_ = c.c.Close()
 		healthy.sync(t)
 		if n := b.Stats().Recovered; n != 0 {
-			t.Fatalf("% x broke the engine", p)
+			t.Fatalf("% x caused a panic", p)
 		}
 	})
 }

@@ -47,8 +47,7 @@ func pipe(t testing.TB, b *Broker) *client {
 	return newClient(near)
 }
 
-// F11. With the engine's own expiry the subscriptions stay, and the next client with
-// that identifier gets what it never asked for.
+// An expired session leaves no subscriptions to the next client with its identifier.
 func TestExpiredSessionLeavesNothing(t *testing.T) {
 	bubble(t, Options{}, func(b *Broker, dial func() *client) {
 		c := dial()
@@ -78,8 +77,7 @@ func TestExpiredSessionLeavesNothing(t *testing.T) {
 	})
 }
 
-// C1. Retained by the engine with its defaults, the message is gone after a day, and
-// every delivery says that it expires in one.
+// A retained message without an expiry stays, and no delivery names one.
 func TestRetainedOutlivesTheDay(t *testing.T) {
 	bubble(t, Options{}, func(b *Broker, dial func() *client) {
 		pub := dial()
@@ -116,8 +114,7 @@ func TestRetainedOutlivesTheDay(t *testing.T) {
 	})
 }
 
-// C2. The engine computes one and a half keepalives in 16 bits: 43691 is over at once,
-// 65535 after nine hours.
+// One and a half keepalives may be more than 16 bits can hold.
 func TestLongKeepalives(t *testing.T) {
 	for k, open := range map[uint16]time.Duration{10: 14 * time.Second, 43691: time.Minute, 43692: time.Minute, 65535: 9*time.Hour + 10*time.Minute} {
 		bubble(t, Options{}, func(b *Broker, dial func() *client) {
@@ -139,7 +136,7 @@ func TestLongKeepalives(t *testing.T) {
 	}
 }
 
-// C3. The engine sends what waited in the order of a map.
+// Messages that waited are sent in their order.
 func TestQueuedMessagesKeepTheirOrder(t *testing.T) {
 	b := start(t, Options{})
 	c := join(t, b.addr, "c", 4, persistent(100))
@@ -176,8 +173,8 @@ func TestQueuedMessagesKeepTheirOrder(t *testing.T) {
 	}
 }
 
-// C4. Sent by the engine, small packets stay in its buffer when the next one is too
-// large for the client. [MQTT-3.1.2-24]
+// A packet that is too large for the client does not hold up smaller ones.
+// [MQTT-3.1.2-24]
 func TestSmallPacketsBeforeOneTooLarge(t *testing.T) {
 	b := start(t, Options{})
 	c := join(t, b.addr, "c", 5, func(p *packets.Packet) { p.Properties.MaximumPacketSize = 1000 })
@@ -201,8 +198,7 @@ func TestSmallPacketsBeforeOneTooLarge(t *testing.T) {
 	}
 }
 
-// C5. Each line fails with the engine's own matching of retained messages, or with
-// $SYS messages given to share groups.
+// Retained messages match filters as live ones do, and share groups get none under $SYS.
 func TestMatching(t *testing.T) {
 	b := start(t, Options{Limits: Limits{SystemEvery: time.Hour}}) // what is live under $SYS is not asked for here
 	pub := join(t, b.addr, "pub", 4)

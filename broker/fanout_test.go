@@ -52,8 +52,7 @@ func swallow(c *client) {
 }
 
 // A viewer that keeps up gets one publisher's messages in the order they were
-// published, whatever their QoS. It fails when ordinary messages go through the
-// engine's own fan-out (a goroutine per client, which the lane overtakes) or when a
+// published, whatever their QoS. It fails when a
 // connection writes ordinary packets before pictures.
 func TestOrder(t *testing.T) {
 	each := []published{
@@ -138,7 +137,7 @@ func TestSnapshotFollowsItsMeta(t *testing.T) {
 	testkit.Until(t, "all buffers are back", func() bool { return b.buffers.Out() == 0 })
 }
 
-// What MQTT 5 says of delivery holds on the lane too.
+// What MQTT 5 says of delivery holds for pictures too.
 func TestLaneSemantics(t *testing.T) {
 	b := start(t, Options{})
 	c := join(t, b.addr, "c5", 5)

@@ -21,9 +21,7 @@ import (
 	"camqtt/internal/testkit"
 )
 
-// F1. The engine's decoder breaks on this packet, and without vet and the recover in
-// establish it takes the process with it. A connection that ends so leaves nothing
-// behind but its will.
+// A broken SUBSCRIBE ends its own connection, which leaves nothing behind but its will.
 func TestBrokenSubscribeCostsOneConnection(t *testing.T) {
 	b := start(t, Options{})
 	watch := join(t, b.addr, "watch", 4)
@@ -40,14 +38,13 @@ func TestBrokenSubscribeCostsOneConnection(t *testing.T) {
 		t.Errorf("%d subscriptions left, wanted 0", n)
 	}
 	if n := b.Stats().Recovered; n != 0 {
-		t.Errorf("Recovered %d, wanted 0: vet comes before the engine", n)
+		t.Errorf("Recovered %d, wanted 0: the packet is checked first", n)
 	}
 	join(t, b.addr, "next", 5).sync(t)
 }
 
-// F2. With the engine's own send quota (no ResetSendQuota(0) in OnConnect and its own
-// fan-out) the broker deadlocks after about 950 messages. The second half fails when
-// Receive Maximum is not honoured.
+// Receive Maximum bounds what is unacknowledged, and a slow client does not stop the
+// broker.
 func TestReceiveMaximum(t *testing.T) {
 	const quota, publishers, each = 7, 4, 1000
 	b := start(t, Options{Limits: Limits{Queue: publishers * each}})
@@ -100,7 +97,7 @@ func (f *flaky) Accept() (net.Conn, error) {
 	return f.Listener.Accept()
 }
 
-// F3. The engine's listener gives up at the first error.
+// A listener goes on after an error of Accept.
 func TestAcceptGoesOnAfterErrors(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -140,7 +137,7 @@ func TestServeEndsWhenListenerIsClosed(t *testing.T) {
 	}
 }
 
-// F4. Fails without the deadline of newConn, or when a byte now and then renews it.
+// Fails without the deadline of newConn, or when a byte now and then renews it.
 func TestConnectDeadline(t *testing.T) {
 	b := start(t, Options{Limits: Limits{ConnectTime: 300 * time.Millisecond}})
 	begun := time.Now() // before the broker begins to wait
@@ -161,7 +158,7 @@ func TestConnectDeadline(t *testing.T) {
 	testkit.Until(t, "both counted as refused", func() bool { return b.Stats().Refused == 2 })
 }
 
-// F5. Fails when the engine sees the header: it allocates what is announced.
+// What a header announces is not allocated before it has come.
 func TestAnnouncedSizes(t *testing.T) {
 	b := start(t, Options{Limits: Limits{ConnectTime: time.Hour, PacketTime: time.Hour}})
 	for name, tc := range map[string]struct {
@@ -186,7 +183,7 @@ func TestAnnouncedSizes(t *testing.T) {
 	}
 }
 
-// F7. Fails when a will is not checked like a publish.
+// Fails when a will is not checked like a publish.
 func TestWillsAreChecked(t *testing.T) {
 	b := start(t, Options{})
 	for _, topic := range []string{"a/#", "a/+/b", "$SYS/fake", "$x", ""} {
@@ -209,7 +206,7 @@ func TestWillsAreChecked(t *testing.T) {
 	}
 }
 
-// F8. Each third fails without its quota.
+// Each third fails without its quota.
 func TestQuotas(t *testing.T) {
 	b := start(t, Options{Limits: Limits{Subscriptions: 3, RetainedMessages: 2, RetainedBytes: 150}})
 	c := join(t, b.addr, "c", 5)
@@ -230,8 +227,7 @@ func TestQuotas(t *testing.T) {
 	}
 }
 
-// F9. Fails when the engine's log is passed on as it is: it holds whole packets, as
-// text and as lists of bytes.
+// The log holds no passwords and no payloads, neither as text nor as lists of bytes.
 func TestLogKeepsSecrets(t *testing.T) {
 	log := &testkit.Output{}
 	b := start(t, Options{Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
@@ -262,8 +258,7 @@ func TestLogKeepsSecrets(t *testing.T) {
 	}
 }
 
-// F12. Fails when anything waits for a client that reads nothing: the engine takes 29 s
-// for this with a keepalive of 20 s, and for ever with none.
+// Nothing waits for a client that reads nothing.
 func TestTakeoverOfStalledClient(t *testing.T) {
 	for _, topic := range []string{"cam/front/frame", "other"} {
 		b := start(t, Options{Limits: Limits{WriteTimeout: time.Hour}}) // so whoever waits for it waits for longer than testkit.Patience
@@ -289,7 +284,7 @@ func stall(t *testing.T, b *running, topic string) {
 	})
 }
 
-// F14. Fails without the recover in establish.
+// Fails without the recover in establish.
 func TestPanicInHook(t *testing.T) {
 	b := start(t, Options{}, func(c *conn) access.Principal {
 		if c.id == "boom" {

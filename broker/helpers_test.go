@@ -253,7 +253,7 @@ func (c *client) recv(d time.Duration) (pk packets.Packet, err error) {
 	case packets.Pubcomp:
 		err = pk.PubcompDecode(p)
 	case packets.Disconnect:
-		if err = pk.DisconnectDecode(p); len(p) == 1 { // a form that the engine does not know
+		if err = pk.DisconnectDecode(p); len(p) == 1 { // a form that the library does not know
 			pk.ReasonCode = p[0]
 		}
 	}

@@ -138,8 +138,7 @@ func TestRetainedDump(t *testing.T) {
 	}
 }
 
-// A viewer that reads nothing at QoS 1 holds up neither the camera nor the others. The
-// engine takes a lock for it that a blocked write holds: one and a half keepalives.
+// A viewer that reads nothing at QoS 1 holds up neither the camera nor the others.
 func TestStalledAtQoS1(t *testing.T) {
 	b := start(t, Options{Limits: Limits{WriteTimeout: time.Hour}}) // so whoever waits for it waits for longer than testkit.Patience
 	stalled := join(t, b.addr, "stalled", 4, persistent(0))

@@ -12,7 +12,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
-// C6. The engine gives an absent member its turn.
+// An absent member of a share group does not get its turn.
 func TestSharedGroupChoosesConnected(t *testing.T) {
 	b := start(t, Options{})
 	off := join(t, b.addr, "off", 5, persistent(100))
@@ -52,7 +52,7 @@ func TestSharedGroupChoosesConnected(t *testing.T) {
 	}
 }
 
-// C7. The engine loses everything but the user properties; sent through it, this fails.
+// A will is published with all its properties.
 func TestWillProperties(t *testing.T) {
 	b := start(t, Options{})
 	watch := join(t, b.addr, "watch", 5)
@@ -113,7 +113,6 @@ func TestWillTimes(t *testing.T) {
 	})
 }
 
-// C8.
 func TestAnswers(t *testing.T) {
 	b := start(t, Options{Limits: Limits{Packet: 12345, SessionExpiry: time.Minute}})
 	old := join(t, b.addr, "same", 4)
@@ -148,7 +147,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// C9. Fails when a retained picture is copied, or keeps its buffer after it is replaced.
+// Fails when a retained picture is copied, or keeps its buffer after it is replaced.
 func TestRetainedPicturesAreShared(t *testing.T) {
 	b := start(t, Options{})
 	pub := join(t, b.addr, "pub", 4)
@@ -179,7 +178,7 @@ func TestRetainedPicturesAreShared(t *testing.T) {
 	testkit.Until(t, "buffers back", func() bool { return b.buffers.Out() == 0 })
 }
 
-// C11. Fails when the old connection's will can come after the newcomer's first word.
+// Fails when the old connection's will can come after the newcomer's first word.
 func TestTakeoverKeepsPresence(t *testing.T) {
 	b := start(t, Options{})
 	for i := range 200 {
@@ -243,7 +242,7 @@ func TestDisconnectAndBack(t *testing.T) {
 	}
 }
 
-// C12. The engine's default copies them, which breaks clients.
+// Copied user properties break clients.
 func TestAcknowledgementsCarryNoUserProperties(t *testing.T) {
 	b := start(t, Options{})
 	c := join(t, b.addr, "c", 5)

@@ -16,7 +16,7 @@ type Stats struct {
 	Sessions        int64 // of connected and absent clients, now
 	Accepted        int64 // connections admitted
 	Refused         int64 // connections turned away: a cap, CONNECT too late, rights
-	Recovered       int64 // panics of the engine, each of which cost one connection
+	Recovered       int64 // panics while a packet was handled, each of which cost one connection
 	BytesIn         int64
 	BytesOut        int64
 	MessagesIn      int64 // publishes, pictures included
