@@ -46,13 +46,13 @@ func lastPicture(s subject) *component {
 }
 
 func frameRate(s subject) *component {
-	c := s.reading("Frame rate", field("fps"))
+	c := reading(s, "Frame rate", field("fps"))
 	c.Icon, c.Unit, c.Precision = "mdi:speedometer", "fps", 1
 	return c
 }
 
 func bandwidth(s subject) *component {
-	c := s.reading("Bandwidth", "{{ (value_json.bytes_per_second | default(0, true)) / 1000 }}")
+	c := reading(s, "Bandwidth", "{{ (value_json.bytes_per_second | default(0, true)) / 1000 }}")
 	c.DeviceClass, c.Unit, c.Precision = "data_rate", "kB/s", 1
 	c.EnabledByDefault = off()
 	return c
@@ -62,7 +62,7 @@ func temperature(s subject) *component {
 	if !s.senses(wire.SensorTemperature) {
 		return nil
 	}
-	c := s.reading("Processor temperature", field("temperature"))
+	c := reading(s, "Processor temperature", field("temperature"))
 	c.DeviceClass, c.Unit, c.Precision = "temperature", "°C", 1
 	return c
 }
@@ -71,21 +71,21 @@ func signal(s subject) *component {
 	if !s.senses(wire.SensorSignal) {
 		return nil
 	}
-	c := s.reading("Wi-Fi signal", field("signal"))
+	c := reading(s, "Wi-Fi signal", field("signal"))
 	c.DeviceClass, c.Unit = "signal_strength", "dBm"
 	c.EnabledByDefault = off()
 	return c
 }
 
 func reconnects(s subject) *component {
-	c := s.reading("Reconnects", field("reconnects"))
+	c := reading(s, "Reconnects", field("reconnects"))
 	c.Icon, c.StateClass = "mdi:lan-disconnect", "total_increasing"
 	c.EnabledByDefault = off()
 	return c
 }
 
 // reading is a sensor of something in stats.
-func (s subject) reading(name, template string) *component {
+func reading(s subject, name, template string) *component {
 	return &component{
 		Name:           named(name),
 		EntityCategory: diagnostic,

@@ -47,7 +47,8 @@ type subject struct {
 	bridge  wire.ID // "" is none
 }
 
-func (o Options) subject(info wire.Info) (subject, error) {
+// newSubject reads what is known of a camera. It fails on a wrong id.
+func newSubject(o Options, info wire.Info) (subject, error) {
 	id, err := wire.ParseID(string(info.ID))
 	if err != nil {
 		return subject{}, err
@@ -115,7 +116,7 @@ func (s subject) device() (device, error) {
 	return d, nil
 }
 
-func (o Options) origin() origin { return origin{Name: vendor, SWVersion: clean(o.Version)} }
+func newOrigin(version string) origin { return origin{Name: vendor, SWVersion: clean(version)} }
 
 // reachable is the availability of what can be seen: a sleeping camera's last
 // picture and state are good. Other values than online and offline would leave

@@ -18,37 +18,27 @@ import (
 // line of 256 kbit/s.
 const unsentBytes = 16 << 10
 
-// Dial opens a connection of its own to the broker, on which MQTT can begin at
-// once: for whoever brings a client of his own.
-func (l *Link) Dial(ctx context.Context) (net.Conn, error) {
-	var errs []error
-	for turn := range max(1, len(l.opts.URLs)) {
-		conn, _, err := l.dial(ctx, turn)
-		if err == nil {
-			return conn, nil
-		}
-		errs = append(errs, err)
-	}
-	return nil, errors.Join(errs...)
-}
+// dialer opens connections to the brokers of a link's options, and knows the account at
+// each.
+type dialer struct{ opts *Options }
 
 // dial opens the socket for one attempt. where is the address without secrets.
-func (l *Link) dial(ctx context.Context, turn int) (conn net.Conn, where string, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, l.opts.Timeout, errors.New("no answer in time"))
+func (d *dialer) dial(ctx context.Context, turn int) (conn net.Conn, where string, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, d.opts.Timeout, errors.New("no answer in time"))
 	defer cancel()
-	if l.opts.Dial != nil {
-		conn, err = l.opts.Dial(ctx)
+	if d.opts.Dial != nil {
+		conn, err = d.opts.Dial(ctx)
 		if err != nil {
 			return nil, "", fmt.Errorf("connect to the broker in this process: %w", err)
 		}
-		return newPulse(conn, l.opts.Timeout, 0), "in-process", nil
+		return newPulse(conn, d.opts.Timeout, 0), "in-process", nil
 	}
-	u, err := brokerurl.Parse(l.opts.URLs[turn%len(l.opts.URLs)])
+	u, err := brokerurl.Parse(d.opts.URLs[turn%len(d.opts.URLs)])
 	if err != nil {
 		return nil, "", err
 	}
 	where = (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
-	conn, err = l.dialURL(ctx, u)
+	conn, err = d.dialURL(ctx, u)
 	if err != nil {
 		return nil, "", fmt.Errorf("connect to %s: %w", where, cert.Explain(explainDial(err, brokerurl.Secure(u))))
 	}
@@ -56,12 +46,12 @@ func (l *Link) dial(ctx context.Context, turn int) (conn net.Conn, where string,
 	return conn, where, nil
 }
 
-func (l *Link) dialURL(ctx context.Context, u *url.URL) (net.Conn, error) {
+func (d *dialer) dialURL(ctx context.Context, u *url.URL) (net.Conn, error) {
 	var conf *tls.Config
 	if brokerurl.Secure(u) {
 		conf = &tls.Config{MinVersion: tls.VersionTLS12}
-		if l.opts.TLS != nil {
-			conf = l.opts.TLS.Clone()
+		if d.opts.TLS != nil {
+			conf = d.opts.TLS.Clone()
 		}
 		if conf.ServerName == "" {
 			conf.ServerName = u.Hostname()
@@ -69,16 +59,16 @@ func (l *Link) dialURL(ctx context.Context, u *url.URL) (net.Conn, error) {
 	}
 	switch u.Scheme {
 	case "unix":
-		return l.pulse(new(net.Dialer).DialContext(ctx, "unix", u.Path))
+		return d.pulse(new(net.Dialer).DialContext(ctx, "unix", u.Path))
 	case "ws", "wss":
 		plain := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawQuery: u.RawQuery}
 		conn, err := dialWebSocket(ctx, plain.String(), conf)
 		if err != nil {
 			return nil, err
 		}
-		return newPulse(conn, l.opts.Timeout, webPiece), nil // [MQTT-6.0.0-2]: packets may be split
+		return newPulse(conn, d.opts.Timeout, webPiece), nil // [MQTT-6.0.0-2]: packets may be split
 	}
-	conn, err := l.pulse(mdns.Dial(ctx, new(net.Dialer), "tcp", u.Host))
+	conn, err := d.pulse(mdns.Dial(ctx, new(net.Dialer), "tcp", u.Host))
 	if err != nil || conf == nil {
 		return conn, err
 	}
@@ -95,38 +85,25 @@ func (l *Link) dialURL(ctx context.Context, u *url.URL) (net.Conn, error) {
 const webPiece = 16 << 10
 
 // pulse lets writes on a connection that was opened last as long as bytes leave.
-func (l *Link) pulse(conn net.Conn, err error) (net.Conn, error) {
+func (d *dialer) pulse(conn net.Conn, err error) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newPulse(conn, l.opts.Timeout, 0), nil
-}
-
-// Credentials returns the user name and password that this link gives to the
-// first of its brokers.
-func (l *Link) Credentials() (user, password string) {
-	if len(l.opts.URLs) == 0 {
-		return l.opts.Username, l.opts.Password
-	}
-	u, err := brokerurl.Parse(l.opts.URLs[0])
-	if err != nil {
-		return "", ""
-	}
-	return l.credentials((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String())
+	return newPulse(conn, d.opts.Timeout, 0), nil
 }
 
 // credentials are those of the URL in use, else of the options.
-func (l *Link) credentials(where string) (user, password string) {
-	for _, s := range l.opts.URLs {
+func (d *dialer) credentials(where string) (user, password string) {
+	for _, s := range d.opts.URLs {
 		u, err := brokerurl.Parse(s)
 		if err != nil || u.User == nil || (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String() != where {
 			continue
 		}
 		password, given := u.User.Password()
 		if !given {
-			password = l.opts.Password
+			password = d.opts.Password
 		}
 		return u.User.Username(), password
 	}
-	return l.opts.Username, l.opts.Password
+	return d.opts.Username, d.opts.Password
 }

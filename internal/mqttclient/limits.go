@@ -118,7 +118,7 @@ func (l *Link) askLimits(ctx context.Context, turn int) {
 
 // ask5 connects with MQTT 5, in which a broker says what it does not take, and leaves.
 func (l *Link) ask5(ctx context.Context, turn int) (Limits, error) {
-	conn, where, err := l.dial(ctx, turn)
+	conn, where, err := l.dialer.dial(ctx, turn)
 	if err != nil {
 		return Limits{}, err
 	}
@@ -126,7 +126,7 @@ func (l *Link) ask5(ctx context.Context, turn int) (Limits, error) {
 	_ = conn.SetDeadline(time.Now().Add(l.opts.Timeout)) // a connection without deadlines ends with ctx
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	user, password := l.credentials(where)
+	user, password := l.dialer.credentials(where)
 	x, err := exchange5(conn, &mqtt5.Connect{
 		ProtocolName: "MQTT", ProtocolVersion: 5, CleanStart: true, KeepAlive: 60, ClientID: l.opts.ClientID, Properties: &mqtt5.Properties{},
 		UsernameFlag: user != "", Username: user, PasswordFlag: password != "", Password: []byte(password),

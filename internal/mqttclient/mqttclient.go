@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -79,6 +80,7 @@ type Options struct {
 // Link is a connection that heals itself. Make one with [New].
 type Link struct {
 	opts    Options
+	dialer  dialer
 	limiter limiter
 
 	filters *filters
@@ -109,6 +111,7 @@ func New(o Options) (*Link, error) {
 	o.MinBackoff = orDefault(o.MinBackoff, time.Second)
 	o.MaxBackoff = orDefault(o.MaxBackoff, 30*time.Second)
 	l := &Link{opts: o, filters: newFilters(o.Subscriptions)}
+	l.dialer.opts = &l.opts
 	l.limiter.known.NoRetain = o.NoRetain
 	return l, nil
 }
@@ -152,7 +155,7 @@ func (l *Link) Serve(ctx context.Context) error {
 // connectOnce runs one connection from dial to end and says why it ended.
 func (l *Link) connectOnce(ctx context.Context, turn int) error {
 	l.askLimits(ctx, turn)
-	conn, where, err := l.dial(ctx, turn)
+	conn, where, err := l.dialer.dial(ctx, turn)
 	if err != nil {
 		return err
 	}
@@ -350,4 +353,31 @@ func (l *Link) Unsubscribe(filters ...string) {
 	if s := l.current(); s != nil {
 		s.unsubscribe(filters)
 	}
+}
+
+// Dial opens a connection of its own to the broker, on which MQTT can begin at
+// once: for whoever brings a client of his own.
+func (l *Link) Dial(ctx context.Context) (net.Conn, error) {
+	var errs []error
+	for turn := range max(1, len(l.opts.URLs)) {
+		conn, _, err := l.dialer.dial(ctx, turn)
+		if err == nil {
+			return conn, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, errors.Join(errs...)
+}
+
+// Credentials returns the user name and password that this link gives to the
+// first of its brokers.
+func (l *Link) Credentials() (user, password string) {
+	if len(l.opts.URLs) == 0 {
+		return l.opts.Username, l.opts.Password
+	}
+	u, err := brokerurl.Parse(l.opts.URLs[0])
+	if err != nil {
+		return "", ""
+	}
+	return l.dialer.credentials((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String())
 }

@@ -51,7 +51,7 @@ func (l *Link) open(ctx context.Context, conn net.Conn, where string) (*session,
 		conn: conn, lost: make(chan struct{}), limit: l.opts.Timeout, turn: make(chan struct{}, 1),
 		acks: make(chan mqtt.Message, maxAcks), acked: make(chan struct{}),
 	}
-	user, password := l.credentials(where)
+	user, password := l.dialer.credentials(where)
 	s.user = user != ""
 	if l.opts.Eager {
 		s.eager = newEager(conn)

@@ -18,9 +18,9 @@ type sum [sha256.Size]byte
 // Announcer publishes discovery. Make one with [New].
 type Announcer struct {
 	opts Options
-	ring chan struct{} // rung when there may be something to do
 
 	mu      sync.Mutex
+	when    schedule
 	up      bool
 	infos   map[wire.ID]wire.Info
 	status  map[wire.ID]string // of the cameras, for the hub
@@ -35,11 +35,22 @@ type Announcer struct {
 	forgotten map[wire.ID]bool                   // of which Home Assistant has still to be told
 	deleted   map[wire.ID]bool                   // in Home Assistant while offline: to be forgotten
 
-	due      time.Time // when to look at what is dirty; zero: nothing is
-	birth    time.Time // when Home Assistant is told everything again; zero: never
-	orphans  time.Time // when cameras that have not come are forgotten; zero: never
-	flushed  time.Time // when something was last published
 	overrode time.Time // when somebody else's was last overwritten
+}
+
+// Filters returns what must be subscribed to. A broker may refuse any of them:
+// then discovery is published once on every connection.
+func (a *Announcer) Filters() []string {
+	o := a.opts
+	f := []string{o.Hass.BirthTopic(), o.Hass.Base.Hub()}
+	if o.hub() {
+		return append(append(f, o.Hass.EveryFilter()...), o.Hass.Base.Every(wire.KindInfo), o.Hass.Base.Every(wire.KindStatus))
+	}
+	f = append(f, o.Hass.Filters(homeassistant.CameraObject(o.Camera))...)
+	if o.Bridge != nil {
+		f = append(f, o.Hass.Filters(homeassistant.BridgeObject(o.Bridge.id))...)
+	}
+	return f
 }
 
 // Info tells what the camera says of itself, whenever it says so; nil while
@@ -60,9 +71,9 @@ func (a *Announcer) LinkUp() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.up = true
-	a.birth, a.due = time.Time{}, time.Time{}
+	a.when.birth, a.when.due = time.Time{}, time.Time{}
 	if a.opts.hub() {
-		a.orphans = time.Now().Add(orphanGrace)
+		a.when.orphans = time.Now().Add(orphanGrace)
 	}
 	for id := range a.infos {
 		a.touch(id)
@@ -124,9 +135,9 @@ func (a *Announcer) sawHome(m wire.Message) {
 		return
 	}
 	a.home = string(m.Payload) == wire.Online
-	if a.home && a.birth.IsZero() {
-		a.birth = time.Now().Add(leastBirth + rand.N(birthSpread))
-		a.wake()
+	if a.home && a.when.birth.IsZero() {
+		a.when.birth = time.Now().Add(leastBirth + rand.N(birthSpread))
+		a.when.wake()
 	}
 }
 
@@ -174,9 +185,9 @@ func (a *Announcer) sawDiscovery(m wire.Message, x homeassistant.Object) {
 		return
 	}
 	if m.Retained || !a.opts.hub() {
-		a.soonAfter(settle)
+		a.when.soonAfter(settle)
 	} else {
-		a.soonAfter(max(settle, time.Until(a.overrode.Add(correction))))
+		a.when.soonAfter(max(settle, time.Until(a.overrode.Add(correction))))
 		a.overrode = time.Now()
 	}
 	if camera, is := x.Camera(); is && a.known(camera) && (a.opts.hub() || camera == a.opts.Camera) {
@@ -240,63 +251,31 @@ func (a *Announcer) soon() {
 	if a.opts.Bridge != nil && !a.opts.Bridge.hold(a) {
 		wait += afterBridge
 	}
-	a.soonAfter(wait)
-}
-
-func (a *Announcer) soonAfter(wait time.Duration) {
-	if at := time.Now().Add(wait); a.due.IsZero() || at.Before(a.due) {
-		a.due = at
-	}
-	a.wake()
-}
-
-func (a *Announcer) wake() {
-	select {
-	case a.ring <- struct{}{}:
-	default:
-	}
+	a.when.soonAfter(wait)
 }
 
 // Serve announces until ctx is done.
 func (a *Announcer) Serve(ctx context.Context) error {
-	timer := time.NewTimer(time.Hour)
+	timer := time.NewTimer(longest)
 	defer timer.Stop()
 	for {
-		timer.Reset(a.wait())
+		a.mu.Lock()
+		wait := longest
+		if a.up {
+			wait = a.when.wait(time.Now())
+		}
+		a.mu.Unlock()
+		timer.Reset(wait)
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-a.ring:
+		case <-a.when.ring:
 		case <-timer.C:
 		}
 		if msgs := a.plan(time.Now()); len(msgs) > 0 {
 			a.publish(ctx, msgs)
 		}
 	}
-}
-
-// wait returns how long nothing is to be done.
-func (a *Announcer) wait() time.Duration {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	wait := time.Hour
-	if !a.up {
-		return wait
-	}
-	for _, at := range []time.Time{a.due, a.birth, a.orphans} {
-		if !at.IsZero() {
-			wait = min(wait, time.Until(a.spaced(at)))
-		}
-	}
-	return wait
-}
-
-// spaced moves a time so that no two messages of one device come within settle.
-func (a *Announcer) spaced(at time.Time) time.Time {
-	if least := a.flushed.Add(settle); at.Before(least) {
-		return least
-	}
-	return at
 }
 
 // publish sends what was planned, as long as the connection carries it.
@@ -312,7 +291,7 @@ func (a *Announcer) publish(ctx context.Context, msgs []wire.Message) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.strikes, a.flushed = 0, time.Now()
+	a.strikes, a.when.flushed = 0, time.Now()
 }
 
 // failed counts the connections that ended over discovery: some brokers end
@@ -322,12 +301,12 @@ func (a *Announcer) failed(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.strikes++
-	a.flushed = time.Now()
+	a.when.flushed = time.Now()
 	clear(a.kept) // unknown now
 	for id := range a.infos {
 		a.touch(id)
 	}
-	a.due = time.Now().Add(again)
+	a.when.due = time.Now().Add(again)
 	if a.strikes == maxStrikes {
 		a.opts.Log.Error("not announced to Home Assistant any more: the broker ends the connection over it; allow this account to publish below the discovery prefix, or set homeassistant.discovery to off",
 			"prefix", a.opts.Hass.BirthTopic(), "err", err)

@@ -31,7 +31,7 @@ func (a *Announcer) sawDeleted(x homeassistant.Object) {
 		a.touch(camera)
 	}
 	a.hold[x] = time.Now().Add(restore)
-	a.soonAfter(restore)
+	a.when.soonAfter(restore)
 }
 
 // alive reports whether a camera can be expected to describe itself again.

@@ -103,7 +103,7 @@ func New(o Options) (*Announcer, error) {
 		}
 	}
 	return &Announcer{
-		opts: o, ring: make(chan struct{}, 1),
+		opts: o, when: schedule{ring: make(chan struct{}, 1)},
 		infos: map[wire.ID]wire.Info{}, status: map[wire.ID]string{}, dirty: map[wire.ID]bool{},
 		kept: map[string]sum{}, graves: map[string]bool{}, hold: map[homeassistant.Object]time.Time{},
 		forgotten: map[wire.ID]bool{}, deleted: map[wire.ID]bool{},
@@ -112,18 +112,3 @@ func New(o Options) (*Announcer, error) {
 
 // hub reports whether it speaks for every camera.
 func (o Options) hub() bool { return o.Camera == "" }
-
-// Filters returns what must be subscribed to. A broker may refuse any of them:
-// then discovery is published once on every connection.
-func (a *Announcer) Filters() []string {
-	o := a.opts
-	f := []string{o.Hass.BirthTopic(), o.Hass.Base.Hub()}
-	if o.hub() {
-		return append(append(f, o.Hass.EveryFilter()...), o.Hass.Base.Every(wire.KindInfo), o.Hass.Base.Every(wire.KindStatus))
-	}
-	f = append(f, o.Hass.Filters(homeassistant.CameraObject(o.Camera))...)
-	if o.Bridge != nil {
-		f = append(f, o.Hass.Filters(homeassistant.BridgeObject(o.Bridge.id))...)
-	}
-	return f
-}

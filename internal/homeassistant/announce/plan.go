@@ -16,20 +16,20 @@ import (
 func (a *Announcer) plan(now time.Time) []wire.Message {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	ripe := func(at time.Time) bool { return !at.IsZero() && !now.Before(a.spaced(at)) }
-	born, changed := ripe(a.birth), ripe(a.due)
-	if !a.up || !born && !changed && !ripe(a.orphans) {
+	ripe := func(at time.Time) bool { return a.when.ripe(at, now) }
+	born, changed := ripe(a.when.birth), ripe(a.when.due)
+	if !a.up || !born && !changed && !ripe(a.when.orphans) {
 		return nil
 	}
 	if born {
-		a.birth = time.Time{}
+		a.when.birth = time.Time{}
 	}
-	a.due = time.Time{}
+	a.when.due = time.Time{}
 	if a.foreign || a.strikes >= maxStrikes {
 		return nil // what is dirty stays so, should the hub ever leave
 	}
-	if ripe(a.orphans) {
-		a.orphans = time.Time{}
+	if ripe(a.when.orphans) {
+		a.when.orphans = time.Time{}
 		a.forgetOrphans()
 	}
 	p := proposal{a: a, now: now, all: born}
@@ -180,7 +180,7 @@ func (p *proposal) migrate(x homeassistant.Object) bool {
 func (p *proposal) released(x homeassistant.Object, early bool) bool {
 	until := p.a.hold[x]
 	if p.now.Before(until) && !(early && p.all) {
-		p.a.soonAfter(until.Sub(p.now))
+		p.a.when.soonAfter(until.Sub(p.now))
 		return false
 	}
 	delete(p.a.hold, x)
@@ -221,7 +221,7 @@ func (p *proposal) bridges() {
 		}
 		p.describe(homeassistant.BridgeObject(id), msgs, false)
 	}
-	if !a.opts.hub() || !a.orphans.IsZero() {
+	if !a.opts.hub() || !a.when.orphans.IsZero() {
 		return
 	}
 	for topic := range a.kept {

@@ -94,51 +94,54 @@ func (h *Home) Enable(id string) {
 	h.subscribe(qos, topics...)
 }
 
+// controls are what a person uses in Home Assistant.
+type controls struct{ home *Home }
+
 // Press presses a button; TurnOn, TurnOff, Set and Select do what their names
 // say. Each returns the command that was sent.
-func (h *Home) Press(id string) wire.Message {
-	h.t.Helper()
-	return h.command(id, "button", "payload_press", "PRESS")
+func (c controls) Press(id string) wire.Message {
+	c.home.t.Helper()
+	return c.command(id, "button", "payload_press", "PRESS")
 }
 
 // TurnOn turns a switch on.
-func (h *Home) TurnOn(id string) wire.Message {
-	h.t.Helper()
-	return h.command(id, "switch", "payload_on", "ON")
+func (c controls) TurnOn(id string) wire.Message {
+	c.home.t.Helper()
+	return c.command(id, "switch", "payload_on", "ON")
 }
 
 // TurnOff turns a switch off.
-func (h *Home) TurnOff(id string) wire.Message {
-	h.t.Helper()
-	return h.command(id, "switch", "payload_off", "OFF")
+func (c controls) TurnOff(id string) wire.Message {
+	c.home.t.Helper()
+	return c.command(id, "switch", "payload_off", "OFF")
 }
 
 // Set sets a number.
-func (h *Home) Set(id string, value float64) wire.Message {
-	h.t.Helper()
-	return h.command(id, "number", "", strconv.FormatFloat(value, 'f', -1, 64))
+func (c controls) Set(id string, value float64) wire.Message {
+	c.home.t.Helper()
+	return c.command(id, "number", "", strconv.FormatFloat(value, 'f', -1, 64))
 }
 
 // Select chooses an option.
-func (h *Home) Select(id, option string) wire.Message {
-	h.t.Helper()
-	return h.command(id, "select", "", option)
+func (c controls) Select(id, option string) wire.Message {
+	c.home.t.Helper()
+	return c.command(id, "select", "", option)
 }
 
-func (h *Home) command(id, platform, option, otherwise string) wire.Message {
-	h.t.Helper()
-	m, err := h.prepare(id, platform, option, otherwise)
+func (c controls) command(id, platform, option, otherwise string) wire.Message {
+	c.home.t.Helper()
+	m, err := c.prepare(id, platform, option, otherwise)
 	if err != nil {
-		h.t.Fatal(err)
+		c.home.t.Fatal(err)
 	}
-	h.say(m)
+	c.home.say(m)
 	return m
 }
 
-func (h *Home) prepare(id, platform, option, otherwise string) (wire.Message, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, e := range h.entities {
+func (c controls) prepare(id, platform, option, otherwise string) (wire.Message, error) {
+	c.home.mu.Lock()
+	defer c.home.mu.Unlock()
+	for _, e := range c.home.entities {
 		switch {
 		case e.ID != id:
 			continue

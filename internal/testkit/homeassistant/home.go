@@ -33,6 +33,8 @@ type Device struct {
 
 // Home is a running stand-in.
 type Home struct {
+	controls
+
 	t    testing.TB
 	opts Options
 	conn *testkit.MQTT
@@ -62,6 +64,7 @@ func Start(t testing.TB, o Options) *Home {
 		o.Prefix = "homeassistant"
 	}
 	h := &Home{t: t, opts: o, registry: map[string]string{}}
+	h.controls = controls{h}
 	h.start()
 	t.Cleanup(func() {
 		h.Stop()
