@@ -94,7 +94,7 @@ func (cs *captures) begin(k captureKey, c *capture) {
 	c.began = time.Now()
 	cs.wg.Go(func() { // ends with the capture, at the latest when no request waits for it
 		defer c.cancel()
-		ctx, cancel := context.WithTimeout(c.ctx, maxSnapTime)
+		ctx, cancel := context.WithTimeout(c.ctx, maxCaptureTime)
 		defer cancel()
 		c.picture, c.err = cs.take(ctx, k)
 		cs.follow(k)

@@ -136,8 +136,12 @@ type Options struct {
 	Limits  Limits
 }
 
-// maxSnapTime is the longest a request may wait for a picture.
-const maxSnapTime = 30 * time.Second
+const (
+	// maxSnapTime is the longest that a request may name to wait for a picture.
+	maxSnapTime = 30 * time.Second
+	// maxCaptureTime is the longest wait for a camera that says that it needs more time.
+	maxCaptureTime = 7 * time.Minute
+)
 
 func (l Limits) withDefaults() (Limits, error) {
 	for _, f := range []struct {

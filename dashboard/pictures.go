@@ -61,10 +61,15 @@ func (p *pictures) snapshot(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
+	if !r.URL.Query().Has("timeout") {
+		c, _ := p.cameras.viewer.Camera(id)
+		timeout = c.SnapTime(timeout)
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
 	picture, err := p.captures.join(ctx, captureKey{id, ask})
 	if err != nil {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(p.limits.WriteTimeout))
 		p.refuse(w, r, id, err)
 		return
 	}

@@ -147,6 +147,26 @@ func TestSnapshotWaitsForSlowCamera(t *testing.T) {
 	}
 }
 
+// A camera that says that it needs more time gets it.
+func TestSnapshotOfASlowCamera(t *testing.T) {
+	f := newFake()
+	c, _ := f.Camera("porch")
+	c.Info.SnapTimeout = 0.5
+	f.set(c)
+	f.snap = func(ctx context.Context, _ wire.ID, _ viewer.Ask) (viewer.Picture, error) {
+		select {
+		case <-ctx.Done():
+			return viewer.Picture{}, ctx.Err()
+		case <-time.After(200 * time.Millisecond): // longer than the limit of the dashboard
+			return viewer.Picture{JPEG: testkit.JPEG(t, 32, 32, 1, 0), At: time.Now()}, nil
+		}
+	}
+	s := serve(t, Options{Viewer: f, Limits: Limits{SnapTimeout: 20 * time.Millisecond}})
+	if resp, body := ask(t, "GET", s.url+"/cam/porch/snapshot.jpg"); resp.StatusCode != 200 {
+		t.Errorf("%d %s, want the picture", resp.StatusCode, body)
+	}
+}
+
 func TestSnapshotTimeout(t *testing.T) {
 	f := newFake()
 	ended := make(chan struct{})

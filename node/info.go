@@ -35,6 +35,9 @@ func (i *infoPublisher) info() wire.Info {
 		TopFPS: p.MaxFPS, StatsEvery: i.opts.StatsEvery.Seconds(), Sensors: i.sensors, Bridge: i.opts.Bridge,
 		Make: p.Make, Serial: p.Serial, Hardware: i.opts.Hardware, Labels: i.opts.Labels,
 	}
+	if longest := firstFrame(p) + snapGrace; longest > wire.UsualSnapTime && !p.Unasked {
+		info.SnapTimeout = longest.Seconds()
+	}
 	if p.MaxFPS > 0 {
 		info.MaxFPS = min(info.MaxFPS, p.MaxFPS)
 	}

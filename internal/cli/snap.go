@@ -88,7 +88,7 @@ func snapCommand(e *env) *cobra.Command {
 			return t.with(c.Context(), e, id, func(ctx context.Context, v *viewer.Viewer, _ *mqttclient.Link) error {
 				began := time.Now()
 				found, settle := present(ctx, e, v, id)
-				asking, cancel := context.WithTimeout(found, timeout)
+				asking, cancel := snapLimit(c, v)(found, id, timeout)
 				defer cancel()
 				pic, err := v.Snap(asking, id, viewer.Ask{MaxAge: maxAge, Size: want.Size, Quality: want.Quality})
 				if err = settle(err); err != nil {
@@ -113,6 +113,17 @@ func snapCommand(e *env) *cobra.Command {
 	c.Flags().DurationVar(&maxAge, "max-age", 0, "take a picture up to this old (default a fresh one)")
 	c.Flags().DurationVar(&timeout, "timeout", askTime, "how long to wait")
 	return c
+}
+
+// snapLimit limits how long a picture is waited for: by the time that was given, else as
+// long as the camera needs.
+func snapLimit(c *cobra.Command, v *viewer.Viewer) func(context.Context, wire.ID, time.Duration) (context.Context, context.CancelFunc) {
+	if !c.Flags().Changed("timeout") {
+		return v.WithSnapTime
+	}
+	return func(ctx context.Context, _ wire.ID, d time.Duration) (context.Context, context.CancelFunc) {
+		return context.WithTimeout(ctx, d)
+	}
 }
 
 // named is a file's name for people.

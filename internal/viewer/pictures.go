@@ -122,3 +122,24 @@ func (v *Viewer) Watch(ctx context.Context, id wire.ID, want Live, show func(Pic
 	w.failed = q.failed
 	return w.run(ctx, show)
 }
+
+// WithSnapTime returns a context whose time is over after d, or later for a camera that
+// says that it needs more time, also when it says so after the call.
+func (v *Viewer) WithSnapTime(ctx context.Context, id wire.ID, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	began := time.Now()
+	var timer *time.Timer
+	timer = time.AfterFunc(longestSnapTime, func() {
+		c, _ := v.Camera(id)
+		if more := c.SnapTime(d) - time.Since(began); more > 0 {
+			timer.Reset(more)
+			return
+		}
+		cancel(context.DeadlineExceeded)
+	})
+	timer.Reset(d)
+	return ctx, func() {
+		timer.Stop()
+		cancel(nil)
+	}
+}

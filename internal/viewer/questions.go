@@ -146,7 +146,7 @@ func (s *questions) topicsOf(id wire.ID, kinds ...wire.Kind) (subs []mqttclient.
 
 // noAnswer says what is known of a camera that does not answer.
 func (s *questions) noAnswer(ctx context.Context, id wire.ID) error {
-	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		return context.Cause(ctx)
 	}
 	c, known := s.directory.camera(id)

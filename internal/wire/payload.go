@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 )
 
 // Schema is the version of the JSON below; readers ignore keys they do not
@@ -29,12 +30,19 @@ type Info struct {
 	Sensors    []string `json:"sensors,omitempty"`     // which of temperature and signal its stats have
 	Bridge     ID       `json:"bridge,omitempty"`      // the machine that fetches its pictures from elsewhere
 	Standby    bool     `json:"standby,omitempty"`     // the node does not serve: another of its id does
+	// SnapTimeout is how long a request for a picture may take, in seconds, where that is
+	// more than UsualSnapTime.
+	SnapTimeout float64 `json:"snap_timeout,omitempty"`
 
 	Make     string            `json:"make,omitempty"`     // who made the camera, where known
 	Serial   string            `json:"serial,omitempty"`   // of the camera, where it tells
 	Hardware string            `json:"hardware,omitempty"` // the machine that the camera is part of, where known
 	Labels   map[string]string `json:"labels,omitempty"`   // as configured, such as room
 }
+
+// UsualSnapTime is how long a request for a picture takes at most, unless info says
+// otherwise.
+const UsualSnapTime = 30 * time.Second
 
 // What may be in [Info].Sensors.
 const (
