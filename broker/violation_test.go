@@ -45,6 +45,8 @@ func TestViolations(t *testing.T) {
 		"type 0":                               {"00 00", 0x82},
 		"PINGRESP":                             {"d0 00", 0x82},
 		"SUBACK with flags":                    {"91 03 0001 00", 0x81},
+		"PINGRESP with flags":                  {"d1 00", 0x82},
+		"PUBACK with an alias and a half":      {"40 08 0001 00 04 23000170", 0x81},
 		"second CONNECT":                       {"10 0d 0004 4d515454 05 02 003c 00 0000", 0x82},
 		"PINGREQ with a body":                  {"c0 01 00", 0x81},
 		"PINGREQ with flags":                   {"c1 00", 0x81},

@@ -49,7 +49,7 @@ func CheckFirstByte(version, first byte) *Violation {
 	case Auth:
 		return forbidden("AUTH without an authentication method [MQTT-4.12.0-1]")
 	}
-	if flags != 0 && typ > Connack {
+	if flags != 0 && typ > Connack && typ != Pingresp { // as other brokers answer
 		return malformed("flags of the first byte are wrong [MQTT-2.1.3-1]")
 	}
 	return forbidden("clients do not send packets of this type")

@@ -80,6 +80,7 @@ func placesOf(id int) place {
 func (p *parser) properties(in place) (out Properties) {
 	q := parser{rest: p.take(p.length())}
 	var seen [0x2b]bool
+	var wrong *Violation
 	for len(q.rest) > 0 && q.bad == nil {
 		id := q.length()
 		places := placesOf(id)
@@ -88,13 +89,13 @@ func (p *parser) properties(in place) (out Properties) {
 		}
 		q.property(id, &out)
 		switch {
-		case q.bad != nil:
+		case q.bad != nil || wrong != nil:
 		case places&in == 0 && in&(inSubscribe|inUnsubscribe) != 0: // as other brokers answer
-			q.fail(malformed("property does not belong into this packet"))
+			wrong = malformed("property does not belong into this packet")
 		case places&in == 0:
-			q.fail(forbidden("property does not belong into this packet"))
+			wrong = forbidden("property does not belong into this packet")
 		case id != 0x26 && seen[id] && (id != 0x0b || in != inBrokerPublish):
-			q.fail(forbidden("property comes twice"))
+			wrong = forbidden("property comes twice")
 		default:
 			seen[id] = true
 		}
@@ -102,6 +103,8 @@ func (p *parser) properties(in place) (out Properties) {
 	switch {
 	case q.bad != nil:
 		p.fail(q.bad)
+	case wrong != nil: // a malformed property counts before one that is not allowed
+		p.fail(wrong)
 	case seen[0x16] && !seen[0x15]: // [MQTT-3.1.2.11.10]
 		p.fail(forbidden("authentication data without a method"))
 	case seen[0x21] && out.ReceiveMaximum == 0, seen[0x27] && out.MaximumPacketSize == 0:
