@@ -282,6 +282,6 @@ func answered(e *env, err error) error {
 	return err
 }
 
-// askTime is how long a command waits for a camera unless told otherwise: a
-// cold camera may take 15 s to its first picture.
-const askTime = 25 * time.Second
+// askTime is how long a command waits for a camera by default. A node answers after the
+// timeout= of its source, 20 s by default, and a few seconds of its own.
+const askTime = 45 * time.Second

@@ -62,7 +62,7 @@ func lsCommand(e *env) *cobra.Command {
 	}
 	t.flags(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	c.Flags().DurationVar(&wait, "wait", time.Second, "how long to wait for answers")
+	c.Flags().DurationVar(&wait, "wait", time.Second, "how long to wait for answers; a camera whose retained messages were cleared appears after its next heartbeat (stats_every, 30 s)")
 	return c
 }
 

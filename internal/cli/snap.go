@@ -111,7 +111,7 @@ func snapCommand(e *env) *cobra.Command {
 	w.flags(c)
 	c.Flags().StringVarP(&out, "output", "o", "", "file to write, - for standard output (default ID.jpg)")
 	c.Flags().DurationVar(&maxAge, "max-age", 0, "take a picture up to this old (default a fresh one)")
-	c.Flags().DurationVar(&timeout, "timeout", askTime, "how long to wait")
+	c.Flags().DurationVar(&timeout, "timeout", askTime, "how long to wait; a source with a longer timeout= needs more")
 	return c
 }
 
