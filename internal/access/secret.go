@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -56,6 +57,15 @@ func NewToken() string {
 	b := make([]byte, 32)
 	_, _ = rand.Read(b) // never fails: crypto/rand
 	return tokenPrefix + base64.RawURLEncoding.EncodeToString(b)
+}
+
+// CheckToken refuses a text that is not of the form that [NewToken] makes.
+func CheckToken(token string) error {
+	b, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(token, tokenPrefix))
+	if err != nil || len(b) != 32 || !strings.HasPrefix(token, tokenPrefix) {
+		return errors.New("this is not a token of camqtt")
+	}
+	return nil
 }
 
 // secret is what is kept of a password or a token.

@@ -95,7 +95,7 @@ func (t *tlsPorts) dashboard(l net.Listener) (net.Listener, *cert.Source, error)
 
 // offer lets nodes join through a TLS port, if they can join at all.
 func (t *tlsPorts) offer(scheme string, l net.Listener, s *cert.Source, conf *tls.Config) *tls.Config {
-	return t.enrolment.offer(enrol.Door{Listen: l.Addr().String(), Scheme: scheme}, s, s == t.shared, conf)
+	return t.enrolment.offer(enrol.Endpoint{Listen: l.Addr().String(), Scheme: scheme}, s, s == t.shared, conf)
 }
 
 // push is the port's own certificate.

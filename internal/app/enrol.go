@@ -14,22 +14,22 @@ import (
 	"camqtt/internal/wire"
 )
 
-// joinDoor is a TLS port by which nodes can join, and the certificate it shows.
-type joinDoor struct {
-	enrol.Door
+// joinEndpoint is a TLS port by which nodes can join, and the certificate it shows.
+type joinEndpoint struct {
+	enrol.Endpoint
 	source *cert.Source
 }
 
 // enrolment is how nodes join.
 type enrolment struct {
-	cfg   *config.Config
-	hub   *enrol.Hub // nil: nodes cannot join, because there are no accounts here
-	doors []joinDoor // ports through which nodes can join
+	cfg       *config.Config
+	hub       *enrol.Hub     // nil: nodes cannot join, because there are no accounts here
+	endpoints []joinEndpoint // ports through which nodes can join
 }
 
 // Invitations is where a hub's invitations are, given its accounts file.
-func Invitations(accounts string) enrol.Book {
-	return enrol.Book(filepath.Join(filepath.Dir(accounts), enrol.FileName))
+func Invitations(accounts string) enrol.InviteStore {
+	return enrol.InviteStore(filepath.Join(filepath.Dir(accounts), enrol.FileName))
 }
 
 // addEnrolment lets nodes join if there is a broker with accounts for them.
@@ -39,8 +39,8 @@ func addEnrolment(p *process) error {
 	}
 	file := AccountsFile(p.cfg.Broker.Data)
 	hub, err := enrol.New(enrol.Options{
-		Book: Invitations(file), Accounts: file, Guard: p.accounts,
-		Base: p.cfg.Base, Prefix: p.cfg.HomeAssistant.Prefix, Door: p.enrolment.door, Log: p.log,
+		Invites: Invitations(file), Accounts: file, Guard: p.accounts,
+		Base: p.cfg.Base, Prefix: p.cfg.HomeAssistant.Prefix, Endpoint: p.enrolment.endpoint, Log: p.log,
 		InUse: func(id wire.ID) error { return p.hub.inUse().Check(id) },
 	})
 	if err != nil {
@@ -61,7 +61,7 @@ func (e *enrolment) protocols() map[string]func(*tls.Conn) {
 
 // offer lets nodes join through a TLS port. shared reports that it shows the broker's
 // certificate.
-func (e *enrolment) offer(d enrol.Door, s *cert.Source, shared bool, conf *tls.Config) *tls.Config {
+func (e *enrolment) offer(d enrol.Endpoint, s *cert.Source, shared bool, conf *tls.Config) *tls.Config {
 	if e.hub == nil {
 		return conf
 	}
@@ -73,24 +73,24 @@ func (e *enrolment) offer(d enrol.Door, s *cert.Source, shared bool, conf *tls.C
 			d.Names = t.ACME.Domains
 		}
 	}
-	e.doors = append(e.doors, joinDoor{d, s})
+	e.endpoints = append(e.endpoints, joinEndpoint{d, s})
 	return enrol.Offer(conf)
 }
 
 // door is the port by which nodes join: the first that others can reach, else the
 // first. false: there is none, or no certificate yet.
-func (e *enrolment) door() (enrol.Door, bool) {
-	var best *joinDoor
-	for i := range e.doors {
-		if d := &e.doors[i]; best == nil || best.Local() && !d.Local() {
+func (e *enrolment) endpoint() (enrol.Endpoint, bool) {
+	var best *joinEndpoint
+	for i := range e.endpoints {
+		if d := &e.endpoints[i]; best == nil || best.Local() && !d.Local() {
 			best = d
 		}
 	}
 	if best == nil {
-		return enrol.Door{}, false
+		return enrol.Endpoint{}, false
 	}
 	pin, ok := best.source.Pin()
-	d := best.Door
+	d := best.Endpoint
 	d.Pin = pin
 	return d, ok
 }

@@ -53,11 +53,11 @@ func addCamera(ctx context.Context, e *env, u *userFlags, f *inviteFlags) error 
 		}
 		return usage.Hint(err, fmt.Sprintf("%s user rm %s, and then again; its node is out from that moment", e.name, id))
 	}
-	book := app.Invitations(accounts)
+	invites := app.Invitations(accounts)
 	if u.token {
 		return tokenForCamera(e, u, accounts, id, f.addresses)
 	}
-	d, err := book.Door()
+	d, err := invites.Endpoint()
 	switch {
 	case errors.Is(err, enrol.ErrNoHub):
 		return usage.Hint(err, "start the hub first ("+e.name+" run), name its folder with --data or -c; or --token, which makes a token without it")
@@ -69,7 +69,7 @@ func addCamera(ctx context.Context, e *env, u *userFlags, f *inviteFlags) error 
 	if err := enrol.Probe(ctx, d); err != nil {
 		return usage.Hint(fmt.Errorf("the hub does not answer, so nobody could join: %w", err), "start the hub first ("+e.name+" run)")
 	}
-	in, err := book.Invite(id, f.addresses)
+	in, err := invites.Invite(id, f.addresses)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func tokenForCamera(e *env, u *userFlags, accounts string, id wire.ID, addresses
 		cred.Base, cred.Prefix = cfg.Base, cfg.HomeAssistant.Prefix
 		cred.URLs, cred.Pin = brokerOf(cfg, addresses)
 	}
-	if d, err := app.Invitations(accounts).Door(); err == nil {
+	if d, err := app.Invitations(accounts).Endpoint(); err == nil {
 		all, err := d.Addresses(addresses)
 		if err != nil {
 			return usage.Error(err, "")
@@ -159,7 +159,7 @@ func brokerOf(cfg *config.Config, addresses []string) (urls []string, pin *cert.
 			pin = &p
 		}
 	}
-	all, err := enrol.Door{Listen: listen}.Addresses(addresses)
+	all, err := enrol.Endpoint{Listen: listen}.Addresses(addresses)
 	if err != nil {
 		return nil, pin
 	}

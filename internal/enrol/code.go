@@ -40,7 +40,7 @@ type Code struct {
 }
 
 // newCode makes one with a secret of 128 random bits.
-func newCode(camera wire.ID, d Door, addresses []string) Code {
+func newCode(camera wire.ID, d Endpoint, addresses []string) Code {
 	c := Code{Camera: camera, Addresses: addresses, Pin: d.Pin}
 	_, _ = rand.Read(c.ID[:]) // never fails: crypto/rand
 	_, _ = rand.Read(c.Secret[:])

@@ -1,15 +1,14 @@
-// Package enrol lets a camera's machine come in with one line of text: an invitation
-// holds where the hub is, which key it has and a secret that is good once, and is
-// exchanged for the account of one camera. It owns the form of that text, the file in
-// which a hub's invitations are, and both sides of the exchange. It never gives away a
-// secret or a token before the other side has proven the key that the text names.
+// Package enrol lets the machine of a camera join a hub with one line of text, the join
+// string. It has the addresses of the hub, the hub's key and a secret that is good once, and
+// is exchanged for an account for one camera. The package owns the form of that string, the
+// file with a hub's invitations, and both sides of the exchange.
 //
 // # The exchange
 //
-// It goes over the hub's own TLS port, for clients that ask for [Protocol] by ALPN, in
-// lines of JSON. The node says which invitation it has and its secret; the hub uses the
-// invitation up and says the token that will be; the node keeps that where a power cut
-// does not reach it and says so; only then the hub makes the account, and confirms.
-// Whoever is interrupted needs no more than another invitation: there is no account
-// whose token nobody has.
+// It is HTTP/1.1 on the hub's own TLS port, for clients that ask for [Protocol] by ALPN. The
+// node checks that the hub has the key of the join string before it sends anything. GET /join
+// describes the hub. The node makes a token, writes it to durable storage, and sends it with
+// the secret by POST /join; the hub uses up the invitation, makes the account with that token
+// and confirms. So no account has a token that is lost: after an interruption the node has
+// joined, or needs another join string.
 package enrol

@@ -2,14 +2,17 @@ package enrol
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"reflect"
 	"slices"
 	"time"
@@ -31,20 +34,20 @@ type Guard interface {
 // Options says what a hub is made of. All but Timeout and Every are needed; Base may be
 // empty for "cam".
 type Options struct {
-	Book     Book
+	Invites  InviteStore
 	Accounts string // the accounts file, to which cameras are added
 	Guard    Guard
 	Base     wire.Base
 	Prefix   string // Home Assistant's, which nodes are told
-	// Door says how the hub is reached now; false while its certificate is not there
+	// Endpoint says how the hub is reached now; false while its certificate is not there
 	// yet, or where it speaks no TLS.
-	Door func() (Door, bool)
+	Endpoint func() (Endpoint, bool)
 	// InUse reports an id that no camera may join with, because another one has it; nil
 	// reports none.
 	InUse   func(wire.ID) error
 	Log     *slog.Logger
 	Timeout time.Duration // of one exchange; 0 is 20 s
-	Every   time.Duration // between looks at Door; 0 is 2 s
+	Every   time.Duration // between looks at Endpoint; 0 is 2 s
 }
 
 // Hub lets nodes in. Make one with [New].
@@ -56,8 +59,8 @@ type Hub struct {
 
 // New checks the options. It writes and starts nothing.
 func New(o Options) (*Hub, error) {
-	if o.Book == "" || o.Accounts == "" || o.Guard == nil || o.Door == nil || o.Log == nil {
-		return nil, errors.New("enrolment: Book, Accounts, Guard, Door and Log are needed")
+	if o.Invites == "" || o.Accounts == "" || o.Guard == nil || o.Endpoint == nil || o.Log == nil {
+		return nil, errors.New("enrolment: Invites, Accounts, Guard, Endpoint and Log are needed")
 	}
 	if o.Base == "" {
 		o.Base = wire.DefaultBase
@@ -78,17 +81,17 @@ func New(o Options) (*Hub, error) {
 // Serve keeps in the book how the hub is reached, until ctx is done. A book that cannot
 // be written is logged and tried again: cameras that have joined need none.
 func (h *Hub) Serve(ctx context.Context) error {
-	var last *Door
+	var last *Endpoint
 	known, trouble := false, ""
 	tick := time.NewTicker(h.o.Every)
 	defer tick.Stop()
 	for {
-		var now *Door
-		if d, ok := h.o.Door(); ok {
+		var now *Endpoint
+		if d, ok := h.o.Endpoint(); ok {
 			now = &d
 		}
 		if !known || !reflect.DeepEqual(now, last) {
-			err := h.o.Book.publish(now)
+			err := h.o.Invites.publish(now)
 			if known = err == nil; known {
 				last, trouble = now, ""
 			} else if err.Error() != trouble {
@@ -116,7 +119,7 @@ func (h *Hub) Invite(_ context.Context, who access.Principal, camera wire.ID) (I
 	if err := Vacant(h.o.Accounts, camera); err != nil {
 		return Invitation{}, fmt.Errorf("%w; camqtt user rm %s, or removing it here, makes room", err, camera)
 	}
-	in, err := h.o.Book.Invite(camera, nil)
+	in, err := h.o.Invites.Invite(camera, nil)
 	if errors.Is(err, ErrNoTLS) {
 		err = fmt.Errorf("%w: want broker.tls.listen: 0.0.0.0:8883 in its configuration", err)
 	}
@@ -158,62 +161,89 @@ func Offer(conf *tls.Config) *tls.Config {
 	return outer
 }
 
-// Handle serves one node on a connection whose TLS handshake is over. The caller closes
-// the connection.
-func (h *Hub) Handle(c *tls.Conn) {
+// Handle serves the requests of one node on a connection whose TLS handshake is over. The
+// caller closes the connection.
+func (h *Hub) Handle(c *tls.Conn) { h.serve(c) }
+
+func (h *Hub) serve(c net.Conn) {
 	_ = c.SetDeadline(time.Now().Add(h.o.Timeout))
-	camera, err := h.exchange(c)
-	from := c.RemoteAddr().String()
-	switch {
-	case err == nil:
-		h.log.Info("camera joined", "cam", string(camera), "from", from)
-	case errors.Is(err, errLooked):
-	default:
-		h.often.Warn("no camera joined", "from", from, "cam", string(camera), "why", err)
+	r := bufio.NewReader(io.LimitReader(c, 4*maxBody)) // of all requests
+	for {
+		req, err := http.ReadRequest(r)
+		if errors.Is(err, io.EOF) {
+			return // also after [Probe]
+		}
+		status, a := http.StatusBadRequest, answer{Error: "fault"}
+		if err == nil {
+			status, a = h.respond(c.RemoteAddr(), req)
+		} else {
+			h.often.Warn("join request not readable", "from", c.RemoteAddr().String())
+		}
+		if write(c, status, a) != nil || err != nil {
+			return
+		}
 	}
 }
 
-// errLooked is how [Probe] ends.
-var errLooked = errors.New("somebody has only looked whether the hub is here")
-
-// exchange does what package enrol's comment says.
-func (h *Hub) exchange(c net.Conn) (wire.ID, error) {
-	r := bufio.NewReaderSize(c, maxLine)
-	var q request
-	switch err := hear(r, &q); {
-	case errors.Is(err, io.EOF):
-		return "", errLooked
-	case err != nil:
-		return "", err
-	}
-	camera, err := h.redeem(c.RemoteAddr(), q)
+// write sends one answer.
+func write(w io.Writer, status int, a answer) error {
+	body, err := json.Marshal(a)
 	if err != nil {
-		_ = say(c, grant{Error: word(err)})
-		return camera, err
+		return err
 	}
-	token := access.NewToken()
-	d, _ := h.o.Door()
-	if err := say(c, grant{Camera: camera, Token: token, Scheme: d.Scheme, Base: string(h.o.Base), Prefix: h.o.Prefix}); err != nil {
-		return camera, err
+	resp := http.Response{
+		StatusCode: status, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
 	}
-	var s stored
-	if err := hear(r, &s); err != nil {
-		return camera, fmt.Errorf("the node did not say that it has kept its token, so it has no account, and another invitation is needed: %w", err)
-	}
-	if !s.Stored {
-		return camera, errors.New("the node could not keep its token, so it has no account, and another invitation is needed")
-	}
-	if err := h.admit(camera, token); err != nil {
-		_ = say(c, verdict{Error: word(err)})
-		return camera, err
-	}
-	if err := say(c, verdict{Joined: true}); err != nil {
-		return camera, fmt.Errorf("the account is made, but the node could not be told: %w", err)
-	}
-	return camera, nil
+	return resp.Write(w)
 }
 
-// redeem looks at an invitation, as often as the guard allows.
+// respond answers one request.
+func (h *Hub) respond(from net.Addr, req *http.Request) (status int, a answer) {
+	body, err := io.ReadAll(http.MaxBytesReader(nil, req.Body, maxBody))
+	switch {
+	case err != nil:
+		return http.StatusBadRequest, answer{Error: "fault"}
+	case req.URL.Path != path:
+		return http.StatusNotFound, answer{Error: "fault"}
+	case req.Method == http.MethodGet:
+		d, _ := h.o.Endpoint()
+		return http.StatusOK, answer{Scheme: d.Scheme, Base: string(h.o.Base), Prefix: h.o.Prefix}
+	case req.Method != http.MethodPost:
+		return http.StatusMethodNotAllowed, answer{Error: "fault"}
+	}
+	camera, err := h.join(from, body)
+	if err != nil {
+		h.often.Warn("no camera joined", "from", from.String(), "cam", string(camera), "why", err)
+		return http.StatusForbidden, answer{Error: word(err)}
+	}
+	h.log.Info("camera joined", "cam", string(camera), "from", from.String())
+	return http.StatusOK, answer{}
+}
+
+// join redeems an invitation and makes the account, with the token that the node has kept.
+func (h *Hub) join(from net.Addr, body []byte) (camera wire.ID, err error) {
+	var q request
+	if json.Unmarshal(body, &q) != nil { // its error repeats the body
+		return "", errors.New("the request is not JSON of the expected form")
+	}
+	if access.CheckToken(q.Token) != nil {
+		return "", errToken
+	}
+	if camera, err = h.redeem(from, q); err != nil {
+		return camera, err
+	}
+	err = access.AddToken(h.o.Accounts, access.Account{Name: string(camera), Role: access.Camera, Cameras: []wire.ID{camera}}, q.Token)
+	if errors.Is(err, access.ErrExists) {
+		return camera, fmt.Errorf("%w (%w)", ErrExists, err)
+	}
+	if err != nil {
+		return camera, err
+	}
+	return camera, h.o.Guard.Reload()
+}
+
+// redeem uses up an invitation, as often as the guard allows.
 func (h *Hub) redeem(from net.Addr, q request) (wire.ID, error) {
 	giveBack, err := h.o.Guard.Guess(from)
 	if err != nil {
@@ -222,7 +252,7 @@ func (h *Hub) redeem(from net.Addr, q request) (wire.ID, error) {
 	if id, err := hex.DecodeString(q.Invitation); err != nil || len(id) != len(Code{}.ID) {
 		return "", ErrUnknown
 	}
-	camera, right, err := h.o.Book.redeem(q.Invitation, q.Secret, time.Now())
+	camera, right, err := h.o.Invites.redeem(q.Invitation, q.Secret, time.Now())
 	if right {
 		giveBack()
 	}
@@ -233,16 +263,4 @@ func (h *Hub) redeem(from net.Addr, q request) (wire.ID, error) {
 		return camera, fmt.Errorf("%w (%w)", ErrInUse, err)
 	}
 	return camera, Vacant(h.o.Accounts, camera)
-}
-
-// admit makes the account of a node that has its token.
-func (h *Hub) admit(camera wire.ID, token string) error {
-	err := access.AddToken(h.o.Accounts, access.Account{Name: string(camera), Role: access.Camera, Cameras: []wire.ID{camera}}, token)
-	if errors.Is(err, access.ErrExists) {
-		return fmt.Errorf("%w (%w)", ErrExists, err)
-	}
-	if err != nil {
-		return err
-	}
-	return h.o.Guard.Reload()
 }

@@ -1,11 +1,11 @@
 package enrol
 
 import (
-	"bufio"
+	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -21,7 +21,7 @@ import (
 // entrance is a hub on a TLS port of loopback.
 type entrance struct {
 	*Hub
-	book     Book
+	invites  InviteStore
 	accounts *access.Accounts
 	file     string // of accounts
 	addr     string
@@ -78,7 +78,7 @@ func accept(t testing.TB, conf *tls.Config, serve func(*tls.Conn)) string {
 func open(t testing.TB) *entrance {
 	t.Helper()
 	dir := t.TempDir()
-	e := &entrance{book: Book(filepath.Join(dir, FileName)), file: filepath.Join(dir, access.FileName), log: &testkit.Output{}}
+	e := &entrance{invites: InviteStore(filepath.Join(dir, FileName)), file: filepath.Join(dir, access.FileName), log: &testkit.Output{}}
 	if _, err := access.Add(e.file, access.Account{Name: "boss", Role: access.Admin}, ""); err != nil {
 		t.Fatal(err)
 	}
@@ -89,8 +89,8 @@ func open(t testing.TB) *entrance {
 	conf, pin := certificate(t)
 	e.pin = pin
 	e.Hub, err = New(Options{
-		Book: e.book, Accounts: e.file, Guard: e.accounts, Base: "site/cam", Prefix: "ha", Log: logger(e.log),
-		Door: func() (Door, bool) { return Door{Pin: pin, Listen: e.addr, Scheme: "mqtts"}, true },
+		Invites: e.invites, Accounts: e.file, Guard: e.accounts, Base: "site/cam", Prefix: "ha", Log: logger(e.log),
+		Endpoint: func() (Endpoint, bool) { return Endpoint{Pin: pin, Listen: e.addr, Scheme: "mqtts"}, true },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -101,14 +101,14 @@ func open(t testing.TB) *entrance {
 		}
 	})
 	testkit.Serve(t, e)
-	testkit.Until(t, "the hub says how it is reached", func() bool { _, err := e.book.Door(); return err == nil })
+	testkit.Until(t, "the hub says how it is reached", func() bool { _, err := e.invites.Endpoint(); return err == nil })
 	return e
 }
 
 // invite makes an invitation.
 func (e *entrance) invite(t testing.TB, id wire.ID) Code {
 	t.Helper()
-	in, err := e.book.Invite(id, nil)
+	in, err := e.invites.Invite(id, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,31 +147,27 @@ func take(t testing.TB, c Code) (Credentials, error) {
 	return got, err
 }
 
-// knock says by hand what a node says first, from an address of its own, and returns
-// what the hub answers.
-func (e *entrance) knock(t testing.TB, from, invitation string, secret []byte) grant {
+// knock sends a request to join from an address of its own, and returns the answer.
+func (e *entrance) knock(t testing.TB, from, invitation string, secret []byte) answer {
 	t.Helper()
 	d := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
-	c, err := tls.DialWithDialer(d, "tcp", e.addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{Protocol}})
+	client := &http.Client{Timeout: testkit.Patience, Transport: &http.Transport{
+		DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
+			return tls.DialWithDialer(d, "tcp", e.addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{Protocol}})
+		},
+	}}
+	defer client.CloseIdleConnections()
+	a, _, err := send(t.Context(), client, http.MethodPost, e.addr, request{Invitation: invitation, Secret: secret, Token: access.NewToken()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(testkit.Patience))
-	if err := say(c, request{Invitation: invitation, Secret: secret}); err != nil {
-		t.Fatal(err)
-	}
-	var g grant
-	if err := hear(bufio.NewReaderSize(c, maxLine), &g); err != nil && !errors.Is(err, io.EOF) {
-		t.Fatal(err)
-	}
-	return g
+	return a
 }
 
 // rewrite changes the invitations file as if time had passed.
 func (e *entrance) rewrite(t testing.TB, change func(*invitation)) {
 	t.Helper()
-	err := e.book.edit(func(p *page) (bool, error) {
+	err := e.invites.edit(func(p *inviteFile) (bool, error) {
 		for _, i := range p.Invitations {
 			change(i)
 		}

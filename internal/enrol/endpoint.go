@@ -10,9 +10,9 @@ import (
 	"camqtt/internal/cert"
 )
 
-// Door is how nodes reach a hub. It is in the hub's file, so that other processes can
+// Endpoint is how nodes reach a hub. It is in the hub's file, so that other processes can
 // write join strings.
-type Door struct {
+type Endpoint struct {
 	Pin    cert.Pin
 	Listen string // host:port that is listened on; the host may stand for all addresses
 	// Names are hosts, with or without a port, by which others know the hub; none uses
@@ -23,14 +23,14 @@ type Door struct {
 }
 
 // Local reports whether only this machine can reach the door.
-func (d Door) Local() bool {
+func (d Endpoint) Local() bool {
 	ip, err := netip.ParseAddrPort(d.Listen)
 	return err == nil && ip.Addr().IsLoopback()
 }
 
 // Addresses are where a node finds the door: the given ones, with the door's port
 // unless they have one, else its names, else this machine's addresses.
-func (d Door) Addresses(given []string) ([]string, error) {
+func (d Endpoint) Addresses(given []string) ([]string, error) {
 	host, port, err := net.SplitHostPort(d.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("the hub listens on %.80q: want host:port", d.Listen)
@@ -66,7 +66,7 @@ func (d Door) Addresses(given []string) ([]string, error) {
 }
 
 // near is where a program on this machine finds the door.
-func (d Door) near() string {
+func (d Endpoint) near() string {
 	host, port, err := net.SplitHostPort(d.Listen)
 	if ip, ipErr := netip.ParseAddr(host); err == nil && (host == "" || ipErr == nil && ip.IsUnspecified()) {
 		return net.JoinHostPort("127.0.0.1", port)

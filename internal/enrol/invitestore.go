@@ -53,9 +53,9 @@ var ErrNoTLS = errors.New("the hub speaks no TLS, or has no certificate yet, so 
 
 var errDamaged = errors.New("is damaged")
 
-// Book is the file of a hub's invitations: its [FileName] in a data folder. It is read
+// InviteStore is the file of a hub's invitations: its [FileName] in a data folder. It is read
 // at every use, so that what other processes write counts at once.
-type Book string
+type InviteStore string
 
 // invitation is one as it stands in the file. Of the secret only the SHA-256 is kept;
 // it has 128 random bits.
@@ -68,8 +68,8 @@ type invitation struct {
 	State   string    `json:"state,omitempty"` // "" is open; used or replaced
 }
 
-// door is a [Door] as it stands in the file.
-type door struct {
+// endpointJSON is an [Endpoint] as it stands in the file.
+type endpointJSON struct {
 	Pin    string   `json:"pin"`
 	Listen string   `json:"listen"`
 	Names  []string `json:"names,omitempty"`
@@ -77,15 +77,15 @@ type door struct {
 	Scheme string   `json:"scheme"`
 }
 
-type page struct {
+type inviteFile struct {
 	Version     int           `json:"version"`
-	Door        *door         `json:"door"` // null: the hub speaks no TLS
+	Endpoint    *endpointJSON `json:"door"` // null: the hub speaks no TLS
 	Invitations []*invitation `json:"invitations"`
 }
 
-// parsePage reads the file's text.
-func parsePage(text []byte) (*page, error) {
-	p := new(page)
+// parseFile reads the file's text.
+func parseFile(text []byte) (*inviteFile, error) {
+	p := new(inviteFile)
 	if err := strictjson.Unmarshal(text, p); err != nil {
 		return nil, err
 	}
@@ -98,12 +98,12 @@ func parsePage(text []byte) (*page, error) {
 	return p, nil
 }
 
-func (b Book) read() (*page, error) {
+func (b InviteStore) read() (*inviteFile, error) {
 	text, err := securefile.ReadSecret(string(b))
 	if err != nil {
 		return nil, fmt.Errorf("read invitations: %w", err)
 	}
-	p, err := parsePage(text)
+	p, err := parseFile(text)
 	if err != nil {
 		return nil, fmt.Errorf("read invitations: %s: %w: %w; remove it, and the hub makes it anew when it starts", b, errDamaged, err)
 	}
@@ -112,7 +112,7 @@ func (b Book) read() (*page, error) {
 
 // edit changes the file, alone in doing so. An error of f leaves it as it is, unless
 // it is one of those that f wants to be kept.
-func (b Book) edit(f func(*page) (keep bool, err error)) error {
+func (b InviteStore) edit(f func(*inviteFile) (keep bool, err error)) error {
 	release, err := securefile.Lock(string(b))
 	if err != nil {
 		return fmt.Errorf("change invitations: %w", err)
@@ -121,7 +121,7 @@ func (b Book) edit(f func(*page) (keep bool, err error)) error {
 	securefile.Sweep(string(b))
 	p, err := b.read()
 	if errors.Is(err, fs.ErrNotExist) {
-		p, err = &page{Version: version}, nil
+		p, err = &inviteFile{Version: version}, nil
 	}
 	if err != nil {
 		return err
@@ -142,7 +142,7 @@ func (b Book) edit(f func(*page) (keep bool, err error)) error {
 
 // publish says how the hub is reached; nil: by nobody. A damaged file gives way to a
 // new one: what it held was good for minutes.
-func (b Book) publish(d *Door) error {
+func (b InviteStore) publish(d *Endpoint) error {
 	if err := os.MkdirAll(filepath.Dir(string(b)), 0o700); err != nil {
 		return fmt.Errorf("make the folder for invitations: %w", err)
 	}
@@ -151,32 +151,32 @@ func (b Book) publish(d *Door) error {
 			return fmt.Errorf("remove damaged invitations: %w", err)
 		}
 	}
-	return b.edit(func(p *page) (bool, error) {
-		p.Door = nil
+	return b.edit(func(p *inviteFile) (bool, error) {
+		p.Endpoint = nil
 		if d != nil {
-			p.Door = &door{Pin: d.Pin.String(), Listen: d.Listen, Names: d.Names, Public: d.Public, Scheme: d.Scheme}
+			p.Endpoint = &endpointJSON{Pin: d.Pin.String(), Listen: d.Listen, Names: d.Names, Public: d.Public, Scheme: d.Scheme}
 		}
 		return true, nil
 	})
 }
 
-// Door is how the hub is reached that has run here last. Its errors wrap [ErrNoHub] and
+// Endpoint is how the hub is reached that has run here last. Its errors wrap [ErrNoHub] and
 // [ErrNoTLS].
-func (b Book) Door() (Door, error) {
+func (b InviteStore) Endpoint() (Endpoint, error) {
 	p, err := b.read()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Door{}, fmt.Errorf("%w (%s is missing)", ErrNoHub, b)
+		return Endpoint{}, fmt.Errorf("%w (%s is missing)", ErrNoHub, b)
 	case err != nil:
-		return Door{}, err
-	case p.Door == nil:
-		return Door{}, ErrNoTLS
+		return Endpoint{}, err
+	case p.Endpoint == nil:
+		return Endpoint{}, ErrNoTLS
 	}
-	pin, err := cert.ParsePin(p.Door.Pin)
+	pin, err := cert.ParsePin(p.Endpoint.Pin)
 	if err != nil {
-		return Door{}, fmt.Errorf("read invitations: %w", err)
+		return Endpoint{}, fmt.Errorf("read invitations: %w", err)
 	}
-	return Door{Pin: pin, Listen: p.Door.Listen, Names: p.Door.Names, Public: p.Door.Public, Scheme: p.Door.Scheme}, nil
+	return Endpoint{Pin: pin, Listen: p.Endpoint.Listen, Names: p.Endpoint.Names, Public: p.Endpoint.Public, Scheme: p.Endpoint.Scheme}, nil
 }
 
 // Invitation is what a person hands on.
@@ -188,8 +188,8 @@ type Invitation struct {
 // Invite makes an invitation for a camera. An older one for the same camera is void
 // from then on. addresses are hosts, with or without a port, that stand in the place of
 // those that the hub has by itself.
-func (b Book) Invite(camera wire.ID, addresses []string) (Invitation, error) {
-	d, err := b.Door()
+func (b InviteStore) Invite(camera wire.ID, addresses []string) (Invitation, error) {
+	d, err := b.Endpoint()
 	if err != nil {
 		return Invitation{}, err
 	}
@@ -200,7 +200,7 @@ func (b Book) Invite(camera wire.ID, addresses []string) (Invitation, error) {
 	now := time.Now()
 	sum := sha256.Sum256(c.Secret[:])
 	in := &invitation{ID: c.Invitation(), Camera: camera, Secret: hex.EncodeToString(sum[:]), Expires: now.Add(Life).UTC().Truncate(time.Second), Left: tries}
-	err = b.edit(func(p *page) (bool, error) {
+	err = b.edit(func(p *inviteFile) (bool, error) {
 		p.Invitations = slices.DeleteFunc(p.Invitations, func(i *invitation) bool { return now.Sub(i.Expires) > remembered })
 		for _, i := range p.Invitations {
 			if i.Camera == camera && i.State == "" {
@@ -216,11 +216,11 @@ func (b Book) Invite(camera wire.ID, addresses []string) (Invitation, error) {
 
 // redeem uses an invitation up and gives the camera that it is for. right says whether
 // the secret was, whatever the error.
-func (b Book) redeem(id string, secret []byte, now time.Time) (camera wire.ID, right bool, err error) {
+func (b InviteStore) redeem(id string, secret []byte, now time.Time) (camera wire.ID, right bool, err error) {
 	if p, err := b.read(); err == nil && p.find(id) == nil { // costs no writing, so anybody may ask
 		return "", false, ErrUnknown
 	}
-	err = b.edit(func(p *page) (bool, error) {
+	err = b.edit(func(p *inviteFile) (bool, error) {
 		i := p.find(id)
 		if i == nil {
 			return false, ErrUnknown
@@ -249,7 +249,7 @@ func (b Book) redeem(id string, secret []byte, now time.Time) (camera wire.ID, r
 	return camera, right, err
 }
 
-func (p *page) find(id string) *invitation {
+func (p *inviteFile) find(id string) *invitation {
 	for _, i := range p.Invitations {
 		if i.ID == id {
 			return i

@@ -1,23 +1,27 @@
 package enrol
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"strings"
 	"time"
 
+	"camqtt/internal/access"
 	"camqtt/internal/cert"
 	"camqtt/internal/mdns"
 	"camqtt/internal/wire"
 )
 
-// ErrUnconfirmed is a hub that fell silent after the node had kept its token: it may
-// have made the account.
+// ErrUnconfirmed means that the hub did not answer the request to join: it may have made
+// the account.
 var ErrUnconfirmed = errors.New("the hub did not confirm that the camera has an account now")
 
 // Credentials are what a node gets.
@@ -34,8 +38,8 @@ type Credentials struct {
 
 // Client is a node that wants to come in.
 type Client struct {
-	// Keep keeps the credentials where a power cut does not reach them. The account is
-	// made only when it has returned.
+	// Keep writes the credentials to durable storage. The join string is used, and the
+	// account made, only after it has returned.
 	Keep func(Credentials) error
 	// Cert and Key are PEM files with a certificate to show to a hub that asks for
 	// one, or "".
@@ -43,26 +47,68 @@ type Client struct {
 	Timeout   time.Duration // for one address; 0 is 20 s
 }
 
-// Join exchanges a join string for credentials. It tells the secret to nobody who has
-// not proven the key, and to one hub only. Its errors wrap those of this package.
+// Join exchanges a join string for an account. It sends the secret only to a hub that has
+// proven the key, and to one hub only. Its errors wrap those of this package.
 func (c Client) Join(ctx context.Context, code Code) (Credentials, error) {
 	if c.Timeout <= 0 {
 		c.Timeout = 20 * time.Second
 	}
 	var errs []error
 	for i, addr := range code.Addresses {
-		conn, err := c.dial(ctx, addr, code.Pin)
+		client := &http.Client{Timeout: c.Timeout, Transport: &http.Transport{
+			DialTLSContext: func(ctx context.Context, _, addr string) (net.Conn, error) { return c.dial(ctx, addr, code.Pin) },
+		}}
+		defer client.CloseIdleConnections()
+		hub, state, err := send(ctx, client, http.MethodGet, addr, nil)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		defer conn.Close()
-		stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-		defer stop()
 		order := append([]string{addr}, code.Addresses[:i]...)
-		return c.exchange(conn, code, append(order, code.Addresses[i+1:]...))
+		got, err := hub.credentials(state, code, append(order, code.Addresses[i+1:]...))
+		if err != nil {
+			return Credentials{}, fmt.Errorf("what the hub says cannot be used: %w", err)
+		}
+		got.Cert, got.Key = c.Cert, c.Key
+		if err := c.Keep(got); err != nil {
+			return Credentials{}, fmt.Errorf("keep the camera's token; the join string is not used up: %w", err)
+		}
+		verdict, _, err := send(ctx, client, http.MethodPost, addr, request{
+			Invitation: code.Invitation(), Secret: code.Secret[:], Token: got.Token,
+		})
+		switch {
+		case err != nil:
+			return got, fmt.Errorf("%w: %w", ErrUnconfirmed, err)
+		case verdict.Error != "":
+			return Credentials{}, fmt.Errorf("not let in: %w", reason(verdict.Error))
+		}
+		return got, nil
 	}
 	return Credentials{}, fmt.Errorf("no hub was reached, and the join string is not used up: %w", errors.Join(errs...))
+}
+
+// send sends one request and reads the answer.
+func send(ctx context.Context, client *http.Client, method, addr string, body any) (a answer, _ *tls.ConnectionState, err error) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return a, nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "https://"+addr+path, bytes.NewReader(text))
+	if err != nil {
+		return a, nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return a, nil, err
+	}
+	defer resp.Body.Close()
+	if text, err = io.ReadAll(http.MaxBytesReader(nil, resp.Body, maxBody)); err != nil {
+		return a, nil, err
+	}
+	if json.Unmarshal(text, &a) != nil || resp.TLS == nil || a.Error == "" && resp.StatusCode != http.StatusOK {
+		return a, nil, fmt.Errorf("%s: answer %d is not that of a hub", addr, resp.StatusCode)
+	}
+	return a, resp.TLS, nil
 }
 
 // dial gives a connection whose other end has proven the key.
@@ -106,7 +152,7 @@ func (c Client) dial(ctx context.Context, addr string, pin cert.Pin) (*tls.Conn,
 var errImpostor = errors.New("whoever answers there does not have the hub's key: the hub has a new one since the join string was made, or somebody is in between. Nothing was told to him")
 
 // Probe reports whether the hub of a door is there and has its key.
-func Probe(ctx context.Context, d Door) error {
+func Probe(ctx context.Context, d Endpoint) error {
 	conn, err := Client{Timeout: 5 * time.Second}.dial(ctx, d.near(), d.Pin)
 	if err != nil {
 		return err
@@ -114,69 +160,31 @@ func Probe(ctx context.Context, d Door) error {
 	return conn.Close()
 }
 
-// exchange does what package enrol's comment says.
-func (c Client) exchange(conn *tls.Conn, code Code, addresses []string) (Credentials, error) {
-	r := bufio.NewReaderSize(conn, maxLine)
-	var g grant
-	err := say(conn, request{Invitation: code.Invitation(), Secret: code.Secret[:]})
-	if err == nil {
-		err = hear(r, &g)
+// check refuses an answer to GET that cannot be used.
+func (a answer) check() error {
+	if a.Scheme != "mqtts" && a.Scheme != "wss" {
+		return fmt.Errorf("scheme %.20q: want mqtts or wss", a.Scheme)
 	}
-	if err != nil {
-		return Credentials{}, fmt.Errorf("the hub broke off: %w; if the join string is refused from now on, make another one", err)
-	}
-	if g.Error != "" {
-		return Credentials{}, fmt.Errorf("not let in: %w", reason(g.Error))
-	}
-	got, err := g.credentials(conn, code, addresses)
-	if err != nil {
-		return Credentials{}, fmt.Errorf("what the hub says cannot be used: %w", err)
-	}
-	got.Cert, got.Key = c.Cert, c.Key
-	if err := c.Keep(got); err != nil {
-		return Credentials{}, fmt.Errorf("keep the camera's token, for which the join string is used up now: %w", err)
-	}
-	var v verdict
-	if err := say(conn, stored{true}); err != nil {
-		return got, fmt.Errorf("%w: %w", ErrUnconfirmed, err)
-	}
-	switch err := hear(r, &v); {
-	case err != nil:
-		return got, fmt.Errorf("%w: %w", ErrUnconfirmed, err)
-	case !v.Joined:
-		return Credentials{}, fmt.Errorf("not let in: %w", reason(v.Error))
-	}
-	return got, nil
-}
-
-// check looks at what the hub has said.
-func (g grant) check(camera wire.ID) error {
-	switch {
-	case g.Camera != camera:
-		return fmt.Errorf("it is for camera %.40q, the join string for %s", g.Camera, camera)
-	case g.Token == "" || strings.ContainsFunc(g.Token, func(r rune) bool { return r < '!' || r > '~' }):
-		return errors.New("the token has characters that tokens do not have")
-	case g.Scheme != "mqtts" && g.Scheme != "wss":
-		return fmt.Errorf("scheme %.20q: want mqtts or wss", g.Scheme)
-	}
-	_, err := wire.ParseBase(g.Base)
+	_, err := wire.ParseBase(a.Base)
 	return err
 }
 
-// credentials makes of a grant what a node keeps.
-func (g grant) credentials(conn *tls.Conn, code Code, addresses []string) (Credentials, error) {
-	got := Credentials{Camera: g.Camera, Token: g.Token, Base: wire.Base(g.Base), Prefix: g.Prefix, Invitation: code.Invitation()}
-	if err := g.check(code.Camera); err != nil {
+// credentials are those of a new account, with a token of its own.
+func (a answer) credentials(state *tls.ConnectionState, code Code, addresses []string) (Credentials, error) {
+	got := Credentials{
+		Camera: code.Camera, Token: access.NewToken(), Base: wire.Base(a.Base), Prefix: a.Prefix, Invitation: code.Invitation(),
+	}
+	if err := a.check(); err != nil {
 		return got, err
 	}
-	for _, a := range addresses {
-		got.URLs = append(got.URLs, g.Scheme+"://"+a)
+	for _, addr := range addresses {
+		got.URLs = append(got.URLs, a.Scheme+"://"+addr)
 	}
 	host, _, err := net.SplitHostPort(addresses[0])
 	if err != nil {
 		return got, err
 	}
-	if !trusted(conn.ConnectionState(), host) {
+	if !trusted(*state, host) {
 		got.Pin = &code.Pin
 		return got, nil
 	}
