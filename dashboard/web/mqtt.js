@@ -17,7 +17,8 @@ const WAIT_MAX = 15_000;
  * @typedef {{state: State, reason: string, retryAt: number}} Status retryAt in ms since the epoch, 0 when nothing is planned
  * @typedef {import('./routes.js').Subscriber} Subscriber
  * @typedef {{url: string, id: string, keepalive?: number, username?: string, password?: string, will?: packets.Will,
- *   beforeConnect?: () => Promise<void>, socket?: (url: string) => WebSocket, now?: () => number, random?: () => number}} Options
+ *   beforeConnect?: () => Promise<void>, socket?: (url: string) => WebSocket,
+ *   now?: () => number, random?: () => number}} Options
  */
 
 /**

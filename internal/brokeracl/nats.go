@@ -16,14 +16,16 @@ func nats() form {
 				"  jetstream { store_dir: /var/lib/nats }",
 				"  mqtt { port: 1883 }",
 				"  include camqtt-rights.conf",
-				"Write the passwords to /etc/nats/camqtt-passwords.conf, mode 0600, one line for each account and no others. The server does not",
-				"start while one is missing. Hash each with: nats server passwd, or: htpasswd -nBC 11 x | cut -d: -f2",
+				"Write the passwords to /etc/nats/camqtt-passwords.conf, mode 0600, one line for each account and no others.",
+				"The server does not start while one is missing.",
+				"Hash each with: nats server passwd, or: htpasswd -nBC 11 x | cut -d: -f2",
 			}
 			for _, v := range variables(all) {
 				lines = append(lines, "  "+v+`: "$2a$11$..."`)
 			}
 			return append(lines,
-				"After a change: nats-server --signal reload. Cameras and page: mqtt.command_qos 0, where QoS 1 subscriptions are expensive.")
+				"After a change: nats-server --signal reload.",
+				"Cameras and page: mqtt.command_qos 0, where QoS 1 subscriptions are expensive.")
 		},
 		differs: []string{
 			"An account can retain every topic that it can publish, and use it as a will: the will of a camera is not limited to its status. A will without permission is accepted at CONNECT, but not sent.",
