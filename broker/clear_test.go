@@ -31,14 +31,21 @@ func (r *role) clears(t *testing.T) {
 	}
 	c.sync(t)
 	r.expect(t, "cleared", r.hub.drained(t), heard)
-	late := r.guarded.hub(t, "late")
+	r.retains(t, "left", left)
+}
+
+// retains checks which topics are retained, and clears them.
+func (r *role) retains(t *testing.T, what string, topics []string) (late *client) {
+	t.Helper()
+	late = r.guarded.hub(t, "late")
 	late.subscribe(t, 0, "#")
-	r.expect(t, "left", late.drained(t), left)
-	for _, topic := range left {
+	r.expect(t, what, late.drained(t), topics)
+	for _, topic := range topics {
 		late.publish(t, topic, nil, 0, true)
 	}
 	late.sync(t)
 	r.hub.drained(t)
+	return late
 }
 
 // Home Assistant may delete its devices, and nothing but that.

@@ -84,16 +84,10 @@ func TestProseIsNarrow(t *testing.T) {
 	})
 }
 
-// long are test files with too many lines, and how many each may have. An entry may
-// only shrink.
-var long = map[string]int{
-	"broker/rights_test.go": 408,
-}
-
 // TestTestsAreShort bounds the files of tests; TestHouseRules bounds the rest.
 func TestTestsAreShort(t *testing.T) {
 	textFiles(t, func(path string, lines []string) {
-		if n := len(lines) - 1; strings.HasSuffix(path, "_test.go") && n > max(maxTestFile, long[path]) {
+		if n := len(lines) - 1; strings.HasSuffix(path, "_test.go") && n > maxTestFile {
 			t.Errorf("%s has %d lines: want at most %d", path, n, maxTestFile)
 		}
 	})
