@@ -121,7 +121,7 @@ type account struct {
 	Cameras []wire.ID `json:"cameras"`
 	Token   bool      `json:"token"`
 	Changed wire.Time `json:"changed"`
-	Self    bool      `json:"self"` // of who asks
+	Self    bool      `json:"self"` // the account of the user who asks
 }
 
 func (a *accounts) list(w http.ResponseWriter, r *http.Request) {
@@ -194,7 +194,8 @@ func setCameras(a *access.Account, ids []string) error {
 func (a *accounts) remove(w http.ResponseWriter, r *http.Request) {
 	name, by := r.PathValue("name"), login.UserOf(r).Name
 	if name == by {
-		respond.Text(w, http.StatusConflict, "this is your own account: another admin can remove it, or camqtt user rm on the machine itself")
+		respond.Text(w, http.StatusConflict,
+			"this is your own account: another admin can remove it, or camqtt user rm on the machine itself")
 		return
 	}
 	if failed(w, a.users.Remove(name)) {

@@ -15,10 +15,10 @@ type captureKey struct {
 	ask viewer.Ask
 }
 
-// captures shares pictures among requests that ask for the same. No request gets a
-// picture that was taken before it came: one that comes during a capture waits for the
-// next, which begins when that has ended and is shared by all who wait for it. Only a
-// request whose max_age reaches back to the beginning of the capture joins it.
+// captures shares pictures among requests that ask for the same. No request gets a picture
+// that was taken before the request came, which golang.org/x/sync/singleflight would allow:
+// a request that comes during a capture waits for the next one. All requests that wait
+// share it. A request joins the capture under way only if its max_age allows that.
 type captures struct {
 	take func(context.Context, captureKey) (viewer.Picture, error)
 	wg   *sync.WaitGroup // counts captures under way
@@ -34,7 +34,7 @@ type captureLine struct {
 
 // capture is one picture and the requests that wait for it.
 type capture struct {
-	ctx     context.Context // done when nobody waits
+	ctx     context.Context // done when no request waits
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when picture and err are set
 	picture viewer.Picture

@@ -45,8 +45,11 @@ func newMetrics(d *Dashboard) (*metrics, error) {
 		gauge      bool                // it may go down
 	}{
 		{name: "http_stream_pictures_total", help: "Pictures sent in stream.mjpg.", counter: &m.streamSent},
-		{name: "http_stream_replaced_total", help: "Pictures that gave way to newer ones in stream.mjpg.", counter: &m.streamReplaced},
-		{name: "http_stream_dropped_total", help: "Streams ended because the visitor took nothing.", counter: &m.streamDropped},
+		{
+			name: "http_stream_replaced_total", help: "Pictures that gave way to newer ones in stream.mjpg.",
+			counter: &m.streamReplaced,
+		},
+		{name: "http_stream_dropped_total", help: "Streams ended because the client accepted nothing.", counter: &m.streamDropped},
 		{
 			name: "http_connections", help: "Open connections, WebSockets included.", gauge: true,
 			count: func() float64 { return float64(d.open.Counts().Open) },
@@ -57,8 +60,14 @@ func newMetrics(d *Dashboard) (*metrics, error) {
 		},
 		{name: "http_websockets", help: "Open WebSockets.", count: d.sockets.open.inUse, gauge: true},
 		{name: "http_streams", help: "Open stream.mjpg.", count: d.streams.open.inUse, gauge: true},
-		{name: "http_snapshots_waiting", help: "Requests that wait for a picture.", count: d.pictures.waiting.inUse, gauge: true},
-		{name: "ready", help: "1 while the broker can be reached.", count: func() float64 { return truth(d.opts.Ready()) }, gauge: true},
+		{
+			name: "http_snapshots_waiting", help: "Requests that wait for a picture.",
+			count: d.pictures.waiting.inUse, gauge: true,
+		},
+		{
+			name: "ready", help: "1 while the broker can be reached.",
+			count: func() float64 { return truth(d.opts.Ready()) }, gauge: true,
+		},
 	} {
 		opts := prometheus.Opts{Name: "camqtt_" + c.name, Help: c.help}
 		switch {
@@ -76,7 +85,9 @@ func newMetrics(d *Dashboard) (*metrics, error) {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
 	}
-	m.all = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4})
+	m.all = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4,
+	})
 	return m, nil
 }
 
@@ -118,7 +129,7 @@ func truth(b bool) float64 {
 	return 0
 }
 
-// outsideCollector shows what others count, and which program this is.
+// outsideCollector shows the counters of other packages, and the version.
 type outsideCollector struct {
 	broker  func() []Counter
 	cameras interface{ Cameras() []viewer.Camera }
@@ -136,7 +147,7 @@ func (c *outsideCollector) Collect(ch chan<- prometheus.Metric) {
 	if c.broker == nil {
 		return
 	}
-	// Who publishes can make up cameras, and each would be a series.
+	// A client can publish under invented cameras, and each would be a series.
 	known := map[wire.ID]bool{}
 	for _, cam := range c.cameras.Cameras() {
 		known[cam.ID] = true

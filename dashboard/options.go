@@ -53,7 +53,7 @@ type SessionKey = session.Key
 // OpenSessionKey reads a key, or makes one where there is no file yet.
 func OpenSessionKey(file string) (*SessionKey, error) { return session.OpenKey(file) }
 
-// Counter is one figure for /metrics that somebody else counts.
+// Counter is one figure for /metrics that another package counts.
 type Counter struct {
 	Name  string // of a-z 0-9 _; appears as camqtt_<Name>
 	Help  string
@@ -64,15 +64,17 @@ type Counter struct {
 	Camera wire.ID
 }
 
-// Limits bounds what visitors may cost. The zero value of a field is its default.
+// Limits bounds what clients may use. The zero value of a field is its default.
 type Limits struct {
-	Connections  int           // open HTTP connections and WebSockets together, a quarter of them from one address at most, but for loopback; where there are more, idle ones are closed; default 1000
+	// Connections are open HTTP connections and WebSockets together. One address may have a
+	// quarter of them, loopback all. Beyond that, idle ones are closed. Default 1000.
+	Connections  int
 	Sockets      int           // open WebSockets; default 500
 	Streams      int           // open stream.mjpg; default 64
 	Snapshots    int           // requests that wait for a picture; default 128
 	MessageBytes int64         // one WebSocket message from a browser; default 4 MiB
 	Ping         time.Duration // between WebSocket pings; silent for two of them is dead; default 30 s
-	WriteTimeout time.Duration // who takes nothing for so long is dropped; default 20 s
+	WriteTimeout time.Duration // a client that accepts nothing for so long is dropped; default 20 s
 	SnapTimeout  time.Duration // of a snapshot that names none, at most 30 s; default 30 s
 }
 
@@ -97,9 +99,8 @@ type Options struct {
 	Ready func() bool
 	// Disk reports, for /readyz, that nothing more can be kept; nil is never.
 	Disk func() error
-	// Access says who a visitor is, by what he logs in with, by what HTTP's
-	// Authorization or ?token= says or by where he comes from; nil lets everybody do everything. Rights are those over
-	// MQTT.
+	// Access identifies the user of a request, by a login, by Authorization or ?token=, or
+	// by the address. Rights are the same as over MQTT. nil grants every request everything.
 	Access Access
 	// SessionKey signs sessions; nil is a key of this process, with which they end.
 	SessionKey *SessionKey
@@ -107,10 +108,9 @@ type Options struct {
 	// their time; "" forgets them with the process.
 	EndedSessions string
 	// Hosts are further names under which browsers may reach the port, such as
-	// cams.example. Addresses, localhost, the name of this machine, names without a
-	// dot and names of home networks (.local, .lan, .home.arpa, .internal) are always
-	// good, but on loopback only those of this machine are. The hosts of Origins are
-	// among them.
+	// cams.example. Addresses, localhost, the name of this machine, names without a dot and
+	// names of home networks (.local, .lan, .home.arpa, .internal) are always allowed; on
+	// loopback only those of this machine are. The hosts of Origins are allowed too.
 	Hosts []string
 	// Named reports whether the port's certificate is for a host, which is then one of
 	// Hosts; nil is for none. It must be quick.
@@ -120,8 +120,8 @@ type Options struct {
 	// Users lets admins see and change accounts; nil cannot.
 	Users Users
 	// OwnRights says that Attach gives browsers the rights of an account of its own, as
-	// [Remote] does with User, in the place of theirs: then only who may operate every
-	// camera gets the WebSocket.
+	// [Remote] does with User, instead of theirs. Then only users who may operate every
+	// camera get the WebSocket.
 	OwnRights bool
 	// Protocols are answered in the place of HTTP on TLS connections whose client has
 	// asked for them by ALPN (RFC 7301): by name, what serves one until it ends.

@@ -110,7 +110,7 @@ func mimeOf(name string) (string, bool) {
 	return mime.FormatMediaType(kind, map[string]string{"charset": "utf-8"}), true
 }
 
-// serve answers with the file, or that the visitor has it already.
+// serve answers with the file, or that the browser has it already.
 func (f file) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", f.mime)

@@ -50,14 +50,15 @@ func (p *pictures) snapshot(w http.ResponseWriter, r *http.Request) {
 		respond.Text(w, http.StatusBadRequest, "%s", err)
 		return
 	}
-	if r.Method == http.MethodHead { // who only looks whether it is there gets no picture taken
+	if r.Method == http.MethodHead { // takes no picture
 		pictureHeader(w.Header())
 		return
 	}
 	leave, ok := p.waiting.acquire()
 	if !ok {
 		w.Header().Set("Retry-After", "1")
-		respond.Text(w, http.StatusServiceUnavailable, "%d requests wait for pictures, which is the limit", p.limits.Snapshots)
+		respond.Text(w, http.StatusServiceUnavailable,
+			"%d requests wait for pictures, which is the limit", p.limits.Snapshots)
 		return
 	}
 	defer leave()
@@ -111,7 +112,7 @@ func (p *pictures) answer(w http.ResponseWriter, picture viewer.Picture) {
 	if picture.Meta.Seq > 0 {
 		h.Set("X-Camqtt-Seq", strconv.FormatUint(picture.Meta.Seq, 10))
 	}
-	_, _ = w.Write(picture.JPEG) // who has gone needs no picture
+	_, _ = w.Write(picture.JPEG) // an error means that the client has gone
 }
 
 func pictureHeader(h http.Header) {
@@ -167,7 +168,7 @@ func parseLook(q url.Values) (size wire.Size, quality int, err error) {
 // refuse answers for a camera that gave none.
 func (p *pictures) refuse(w http.ResponseWriter, r *http.Request, id wire.ID, err error) {
 	if r.Context().Err() != nil {
-		return // nobody listens
+		return // the client has gone
 	}
 	var refused *viewer.Refused
 	switch {
@@ -181,15 +182,16 @@ func (p *pictures) refuse(w http.ResponseWriter, r *http.Request, id wire.ID, er
 		w.Header().Set("Retry-After", "2")
 		respond.Text(w, http.StatusServiceUnavailable, "not connected to the broker")
 	case errors.Is(err, viewer.ErrNoAnswer), errors.Is(err, context.DeadlineExceeded):
-		respond.Text(w, http.StatusGatewayTimeout, "camera %s did not answer in time; its status is %s", id, p.cameras.status(id))
+		respond.Text(w, http.StatusGatewayTimeout,
+			"camera %s did not answer in time; its status is %s", id, p.cameras.status(id))
 	default:
 		p.limited.Warn("no picture", "cam", string(id), "err", err)
 		respond.Text(w, http.StatusBadGateway, "camera %s: %s", id, err)
 	}
 }
 
-// statusOf maps a camera's answer to HTTP, with the seconds after which asking again
-// makes sense. topics.md: result codes.
+// statusOf maps a result code to HTTP, with the seconds after which a client may ask again;
+// 0 is none. topics.md: result codes.
 func statusOf(c wire.Code) (status, again int) {
 	switch c {
 	case wire.Privacy:

@@ -29,7 +29,9 @@ func RemoteCounters(c *RemoteCounts) []Counter {
 		{"packets_total", "MQTT packets sent to browsers.", &c.Packets, false},
 		{"bytes_total", "Bytes of MQTT packets sent to browsers.", &c.Bytes, false},
 	} {
-		all = append(all, Counter{Name: "remote_" + row.name, Help: row.help, Value: float64(row.value.Load()), Gauge: row.gauge})
+		all = append(all, Counter{
+			Name: "remote_" + row.name, Help: row.help, Value: float64(row.value.Load()), Gauge: row.gauge,
+		})
 	}
 	return all
 }

@@ -63,7 +63,10 @@ func (ss *streams) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	defer leave()
 	ctx, cancel := context.WithCancel(r.Context())
-	s := &stream{streams: ss, id: id, live: live, w: w, control: http.NewResponseController(w), box: make(chan viewer.Picture, 1), over: make(chan struct{})}
+	s := &stream{
+		streams: ss, id: id, live: live, w: w, control: http.NewResponseController(w),
+		box: make(chan viewer.Picture, 1), over: make(chan struct{}),
+	}
 	s.conn, _ = ctx.Value(connKey{}).(net.Conn)
 	go func() { // ends with ctx, or when the camera refuses; the handler waits
 		defer close(s.over)
@@ -90,7 +93,7 @@ func streamHeader(h http.Header) {
 	h.Set("X-Accel-Buffering", "no") // asks nginx to pass pictures on at once
 }
 
-// stream is one visitor who watches one camera.
+// stream is one client that watches one camera.
 type stream struct {
 	*streams
 	id      wire.ID
@@ -107,8 +110,8 @@ type stream struct {
 	due  time.Time // the next picture goes no earlier
 }
 
-// watch holds the lease. It never waits for the visitor, so the lease is renewed
-// whatever the visitor does.
+// watch holds the lease. It never waits for the client, so that the lease is renewed
+// however slow the client is.
 func (s *stream) watch(ctx context.Context) (err error) {
 	defer caught(&err)
 	return s.pictures.viewer.Watch(ctx, s.id, s.live, func(p viewer.Picture) error {
@@ -125,7 +128,7 @@ func (s *stream) watch(ctx context.Context) (err error) {
 // run sends pictures until something ends it.
 func (s *stream) run(ctx context.Context, r *http.Request) {
 	sendbuffer.Limit(s.conn, unsentBytes)
-	_ = s.control.SetReadDeadline(time.Time{}) // a visitor may be silent for ever
+	_ = s.control.SetReadDeadline(time.Time{}) // a client need not send anything
 	p, err := s.next(ctx, s.pictures.limits.SnapTimeout)
 	if err != nil {
 		s.pictures.refuse(s.w, r, s.id, err)
@@ -136,11 +139,11 @@ func (s *stream) run(ctx context.Context, r *http.Request) {
 		err = s.send(ctx, p)
 	}
 	for err == nil {
-		patience := quiet
+		timeout := quiet
 		if s.live.FPS > 0 {
-			patience = max(quiet, 3*s.interval())
+			timeout = max(quiet, 3*s.interval())
 		}
-		p, err = s.next(ctx, patience)
+		p, err = s.next(ctx, timeout)
 		switch {
 		case err == nil:
 			err = s.send(ctx, p)
@@ -157,8 +160,8 @@ func (s *stream) run(ctx context.Context, r *http.Request) {
 }
 
 // next returns the next picture, or why there is none.
-func (s *stream) next(ctx context.Context, patience time.Duration) (viewer.Picture, error) {
-	late := time.NewTimer(patience)
+func (s *stream) next(ctx context.Context, timeout time.Duration) (viewer.Picture, error) {
+	late := time.NewTimer(timeout)
 	defer late.Stop()
 	look := time.NewTicker(privacyCheck)
 	defer look.Stop()
@@ -178,7 +181,7 @@ func (s *stream) next(ctx context.Context, patience time.Duration) (viewer.Pictu
 				return viewer.Picture{}, err
 			}
 		case <-late.C:
-			return viewer.Picture{}, fmt.Errorf("%w for %s", viewer.ErrNoAnswer, patience)
+			return viewer.Picture{}, fmt.Errorf("%w for %s", viewer.ErrNoAnswer, timeout)
 		}
 	}
 }
@@ -191,8 +194,8 @@ func (s *stream) private() error {
 	return &viewer.Refused{Result: wire.Result{Code: wire.Privacy, Text: "privacy is on"}}
 }
 
-// expected reports whether pictures may still come. A visitor whose stream ends can
-// ask again and is told why there is none; one that hangs cannot.
+// expected reports whether pictures may still come. When a stream ends, the client can ask
+// again and is told why there is no picture.
 func (s *stream) expected() bool {
 	c, known := s.pictures.cameras.viewer.Camera(s.id)
 	return known && c.Online(time.Now())
@@ -203,12 +206,12 @@ func (s *stream) interval() time.Duration {
 }
 
 // send writes one picture: p, or a newer one that has come before the rate allows it
-// and the line takes it. The camera may send more than this visitor asked for,
+// and the line takes it. The camera may send more than this client asked for,
 // because others ask for more.
 func (s *stream) send(ctx context.Context, p viewer.Picture) error {
 	began := time.Now()
 	if s.live.FPS > 0 {
-		if err := s.pace(ctx); err != nil {
+		if err := s.limitRate(ctx); err != nil {
 			return err
 		}
 	}
@@ -245,9 +248,9 @@ func (s *stream) send(ctx context.Context, p viewer.Picture) error {
 	return s.control.Flush()
 }
 
-// pace waits until the next picture is due. A picture that came late may be followed
-// by one sooner, by half an interval, so that a camera of just this rate loses none.
-func (s *stream) pace(ctx context.Context) error {
+// limitRate waits until the next picture is due. After a late picture the next one may come
+// half an interval early, so that a camera of just this rate loses none.
+func (s *stream) limitRate(ctx context.Context) error {
 	if wait := time.Until(s.due); wait > 0 {
 		select {
 		case <-time.After(wait):

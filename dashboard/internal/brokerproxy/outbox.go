@@ -19,7 +19,7 @@ var errFull = errors.New("the browser is too slow")
 // newest waits; all else is bounded by bytes.
 type outbox struct {
 	limit    int           // bytes that are not pictures
-	patience time.Duration // how long put waits for room
+	timeout  time.Duration // how long put waits for room
 	replaced *atomic.Int64
 
 	mu       sync.Mutex
@@ -27,7 +27,7 @@ type outbox struct {
 	pictures map[slot]*list.Element
 	bytes    int
 	filled   chan struct{} // has one token while something waits or nothing more comes
-	room     chan struct{} // closed when bytes were taken; nil: nobody waits for it
+	room     chan struct{} // closed when bytes were taken; nil: no caller waits for it
 	closed   bool
 }
 
@@ -41,9 +41,9 @@ type waiting struct {
 // maxPictures bounds the picture topics that wait for one browser.
 const maxPictures = 1024
 
-func newOutbox(limit int, patience time.Duration, replaced *atomic.Int64) *outbox {
+func newOutbox(limit int, timeout time.Duration, replaced *atomic.Int64) *outbox {
 	return &outbox{
-		limit: limit, patience: patience, replaced: replaced,
+		limit: limit, timeout: timeout, replaced: replaced,
 		pictures: map[slot]*list.Element{}, filled: make(chan struct{}, 1),
 	}
 }
@@ -71,7 +71,7 @@ func (o *outbox) putPicture(s slot, kind wire.Kind, packet []byte) {
 // put puts a packet in line. It waits a while for room before it gives up, which
 // makes the broker hold back what a burst has too much.
 func (o *outbox) put(ctx context.Context, packet []byte) error {
-	late := time.NewTimer(o.patience)
+	late := time.NewTimer(o.timeout)
 	defer late.Stop()
 	for {
 		room := o.tryPut(packet)

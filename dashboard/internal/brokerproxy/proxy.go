@@ -138,8 +138,10 @@ func (p *pump) run(ctx context.Context) error {
 
 // ordinary leaves out what is no fault: either side may go.
 func ordinary(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, context.Canceled) {
-		return nil
+	for _, usual := range []error{io.EOF, net.ErrClosed, io.ErrClosedPipe, context.Canceled} {
+		if errors.Is(err, usual) {
+			return nil
+		}
 	}
 	return err
 }

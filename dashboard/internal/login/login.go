@@ -148,7 +148,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		AskForAccount(w, r, err)
 	}
 	if !errors.Is(err, access.ErrNone) {
-		h.o.Limited.Warn("visitor refused", "from", h.o.Guard.Client(r).String(), "why", err)
+		h.o.Limited.Warn("login refused", "from", h.o.Guard.Client(r).String(), "why", err)
 	}
 }
 

@@ -53,13 +53,13 @@ func newSecret() (text string, kept mark) {
 	return text, sha256.Sum256([]byte(text))
 }
 
-// Session is one browser in which somebody has logged in.
+// Session is one browser in which an account has logged in.
 type Session struct {
 	id   mark
 	who  access.Principal
 	born time.Time
-	// ctx is done when he logs out, when his account has gone or changed, or when the
-	// session has lived for long enough. What he has open ends with it.
+	// ctx is done after logging out, when the account was removed or changed, or when the
+	// session has reached its greatest age. All that is open in it ends with it.
 	ctx context.Context
 	end context.CancelFunc
 
@@ -76,9 +76,8 @@ func (x *Session) Principal() access.Principal { return x.who }
 // Context is done when the session has ended.
 func (x *Session) Context() context.Context { return x.ctx }
 
-// Store has the browsers that are logged in. What a browser shows is signed and good by
-// itself, so a restart logs nobody out; here is what it has open, and which sessions were
-// ended before their time.
+// Store has the sessions. A cookie is signed and valid by itself, so sessions survive a
+// restart. The store knows what is open in them, and which ones were ended early.
 type Store struct {
 	access Accounts
 	key    *Key
@@ -103,9 +102,9 @@ func New(o Options) *Store {
 	return s
 }
 
-// Begin opens a session and returns what its cookie says. It is never one that a
-// browser has brought along, so nobody can be given a session that another knows. Who
-// has too many loses the one that was unused for longest.
+// Begin opens a session and returns its cookie. The session is always new, so that an
+// attacker cannot make a user log in to a session that the attacker knows. An account with
+// too many sessions loses the one that was not used for longest.
 func (s *Store) Begin(p access.Principal) string {
 	id := make([]byte, secretBytes)
 	_, _ = rand.Read(id) // never fails: crypto/rand

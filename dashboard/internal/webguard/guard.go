@@ -18,7 +18,7 @@ const (
 	indexPath  = "/index.html"
 )
 
-// Options are the parts of the configuration that say who may reach the dashboard.
+// Options are the parts of the configuration that say which requests may reach the dashboard.
 type Options struct {
 	// Origins are further origins, such as https://cams.example, whose pages may open the
 	// WebSocket. Their host names are also accepted as Host.

@@ -38,8 +38,8 @@ func parseHosts(list []string, o origins) (hosts, error) {
 	return h, nil
 }
 
-// bareHost is the name in a Host header, in small letters, without port and brackets.
-// What stands for a port and is none belongs to the name: nobody is called that.
+// bareHost is the name in a Host header, in lower case, without port and brackets. An
+// invalid port stays part of the name, which is then unknown.
 func bareHost(host string) string {
 	name := strings.ToLower(host)
 	if h, port, err := net.SplitHostPort(name); err == nil {
@@ -52,7 +52,7 @@ func bareHost(host string) string {
 
 // know reports whether a Host header may reach us. On loopback, which programs trust
 // most, only names of this machine may. Elsewhere addresses may, and names that
-// nobody can own on the internet: those without a dot, and those of home networks.
+// cannot be registered on the internet: those without a dot, and those of home networks.
 // RFC 6762 (.local), RFC 8375 (home.arpa); ICANN reserves .internal and has never
 // delegated .lan.
 func (h hosts) know(host string, loopback bool) bool {

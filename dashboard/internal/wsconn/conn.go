@@ -77,7 +77,7 @@ func (g *controlGate) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// SetWriteDeadline leaves the line's alone: it belongs to whoever writes packets.
+// SetWriteDeadline leaves the line's alone: it belongs to the writer of packets.
 func (g *controlGate) SetWriteDeadline(t time.Time) error {
 	if g.sock == nil {
 		return g.Conn.SetWriteDeadline(t)
@@ -236,7 +236,7 @@ func (s *Conn) ping() error {
 func (s *Conn) CloseWith(code int, reason string) {
 	payload := websocket.FormatCloseMessage(code, reason[:min(len(reason), 120)])
 	frame := append([]byte{0x80 | websocket.CloseMessage, byte(len(payload))}, payload...)
-	if !s.mu.TryLock() { // somebody is stuck in Write
+	if !s.mu.TryLock() { // a Write is under way
 		return
 	}
 	if put := s.bound; put != nil {
