@@ -39,7 +39,7 @@ func (f *flood) add(cmd, id string) {
 	})
 }
 
-// empty reports whether nobody waits for an answer.
+// empty reports whether no answer waits.
 func (f *flood) empty() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -143,7 +143,7 @@ func (o *outbox) add(it delivery) {
 func sameTopic(a, b wire.Message) bool { return a.Topic == b.Topic }
 
 // crowded reports whether as many pictures wait on a connection that is up as are kept
-// at all: one more would cost another, with the results of those who asked for it.
+// at all: one more would cost another, with the results of its requests.
 func (o *outbox) crowded() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -68,18 +68,21 @@ func (p *privacy) recall() {
 
 // set puts a change into force that needs no writing, or is written.
 func (p *privacy) set(on bool) {
+	p.force(on)
+	p.confirmed = on
+}
+
+func (p *privacy) force(on bool) {
 	if p.settings.private != on || !on {
 		p.settings.private = on
 		p.enforce(on)
 	}
-	p.confirmed = on
 }
 
 // write has a change written to disk. written brings the answer.
 func (p *privacy) write(r *settingsRequest, on bool) {
 	if on {
-		p.settings.private = true
-		p.enforce(true)
+		p.force(true)
 	}
 	w := &privacyWrite{request: r, on: on, done: make(chan error, 1), begun: time.Now()}
 	p.writing = w

@@ -24,7 +24,7 @@ type Ask struct {
 
 // Snap asks a camera for one deliberate picture and returns it. The error is a
 // [*Refused] when the camera said no, and wraps [ErrNoAnswer] when it said nothing before
-// ctx was done, or jpeg.ErrHuge when what came claims a size nobody can show.
+// ctx was done, or jpeg.ErrHuge when what came claims a size that cannot be shown.
 //
 // It takes a round trip and the exposure. The picture is taken from the topic frame,
 // which unlike snapshot does not begin with an older picture that the broker keeps;
@@ -55,7 +55,7 @@ func (s *questions) picture(verb wire.Verb, a Ask) wire.Command {
 // Kept returns the newest picture of a camera's preview that the broker keeps or has
 // brought. It asks the camera for nothing. false: there is none.
 //
-// The topic stays subscribed for a while, so who asks again and again is answered at once.
+// The topic stays subscribed for a while, so asking again is answered at once.
 func (v *Viewer) Kept(ctx context.Context, id wire.ID) (Picture, bool, error) {
 	came := make(chan struct{}, 1)
 	name := v.opts.Base.Topic(id, wire.KindPreview)

@@ -10,7 +10,7 @@ import (
 	"camqtt/internal/wire"
 )
 
-// idleClose is how long a topic stays subscribed after its last listener, so that who asks
+// idleClose is how long a topic stays subscribed after its last listener, so that asking
 // again does not cause another SUBSCRIBE and the retained messages that follow one. Live
 // pictures end at once.
 const idleClose = 10 * time.Second
@@ -20,7 +20,7 @@ type listener struct {
 	hear func(wire.Kind, wire.Message)
 }
 
-// topic is a subscription shared by all who listen to it.
+// topic is a subscription shared by all its listeners.
 type topic struct {
 	name      string
 	listeners map[*listener]bool
@@ -30,7 +30,7 @@ type topic struct {
 	newest    []byte        // of a preview, what came last; nil before
 }
 
-// subscriptions shares the topics of one link among those who listen.
+// subscriptions shares the topics of one link among listeners.
 type subscriptions struct {
 	link Link
 
@@ -93,7 +93,7 @@ func refusal(topics []*topic) <-chan error {
 	return refused
 }
 
-// settle notes the broker's answer. What was refused is asked again by the next who joins.
+// settle notes the broker's answer. What was refused is asked again by the next listener.
 func (s *subscriptions) settle(asked []*topic, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,7 +172,7 @@ func (s *subscriptions) forget() {
 	}
 }
 
-// receivers notes a message and returns who hears its topic.
+// receivers notes a message and returns the listeners of its topic.
 func (s *subscriptions) receivers(kind wire.Kind, m wire.Message) (all []*listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -71,7 +71,7 @@ func randomHex(n int) string {
 	return hex.EncodeToString(b)
 }
 
-// ClientID returns a name to connect under that nobody else has.
+// ClientID returns a name to connect under that no other client has.
 func (v *Viewer) ClientID() string { return "camqtt-" + v.questions.token }
 
 // Subscriptions returns what the viewer must always be subscribed to in order

@@ -30,7 +30,7 @@ type watch struct {
 func (w *watch) hear(kind wire.Kind, m wire.Message) {
 	if kind == wire.KindFrame {
 		if jpeg.CheckSize(m.Payload) != nil {
-			return // who shows it would run out of memory
+			return // showing it takes too much memory
 		}
 		select {
 		case <-w.box:

@@ -34,7 +34,7 @@ type Info struct {
 	// more than UsualSnapTime.
 	SnapTimeout float64 `json:"snap_timeout,omitempty"`
 
-	Make     string            `json:"make,omitempty"`     // who made the camera, where known
+	Make     string            `json:"make,omitempty"`     // maker of the camera, where known
 	Serial   string            `json:"serial,omitempty"`   // of the camera, where it tells
 	Hardware string            `json:"hardware,omitempty"` // the machine that the camera is part of, where known
 	Labels   map[string]string `json:"labels,omitempty"`   // as configured, such as room
