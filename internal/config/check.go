@@ -45,7 +45,7 @@ func (c *checker) given(key string) bool {
 	return ok
 }
 
-// entrance is an address to listen on, and the section that says who gets in there.
+// entrance is an address to listen on, and the section with the access to it.
 type entrance struct{ key, addr, section, anonymous, data string }
 
 // checkReach judges an address that other machines may reach: they need an account, and
@@ -62,7 +62,7 @@ func (c *checker) checkReach(e entrance) {
 			help += " --data " + e.data
 		}
 		c.addf(c.at(e.key), "other machines can reach %s, and %s is %s: want an address of this machine such as 127.0.0.1, "+
-			"or %[2]s: loopback, and an account for everybody else. Try: %[4]s", e.addr, anonymous, e.anonymous, help)
+			"or %[2]s: loopback, and accounts for other machines. Try: %[4]s", e.addr, anonymous, e.anonymous, help)
 	case e.data == "":
 		c.addf(c.at(e.key), "other machines can reach %s, and without %s there can be no accounts: "+
 			"want a folder for %[2]s, or an address of this machine such as 127.0.0.1", e.addr, data)
@@ -82,15 +82,15 @@ func isLoopback(addr string) bool {
 func (c *checker) checkDashboard() {
 	d, b := c.Dashboard, c.Broker
 	if b == nil && len(c.MQTT.URL) == 0 {
-		c.refuse("dashboard", "no broker to show the cameras of: want a broker section, or mqtt.url", "mqtt.url")
+		c.refuse("dashboard", "there is no broker: want a broker section, or mqtt.url", "mqtt.url")
 	}
 	switch {
 	case b == nil:
 		c.checkReach(entrance{"dashboard.listen", d.Listen, "dashboard", d.Anonymous, d.Data})
 	case d.Anonymous != "loopback" && c.sound("dashboard.anonymous"):
-		c.refuse("dashboard.anonymous", "is for a broker elsewhere: want broker.anonymous in its place")
+		c.refuse("dashboard.anonymous", "is for a broker elsewhere: want broker.anonymous instead")
 	case d.Data != "":
-		c.refuse("dashboard.data", "is for a broker elsewhere: want broker.data in its place")
+		c.refuse("dashboard.data", "is for a broker elsewhere: want broker.data instead")
 	default:
 		c.checkReach(entrance{"dashboard.listen", d.Listen, "broker", b.Anonymous, b.Data})
 	}
@@ -110,7 +110,7 @@ func (c *checker) checkPorts() {
 	for i, p := range all {
 		for _, other := range all[:i] {
 			if sharePort(p.addr, other.addr) {
-				text := fmt.Sprintf("%s is in the way of %s (%s): want another port", p.addr, other.key, other.addr)
+				text := fmt.Sprintf("%s uses the port of %s (%s): want another port", p.addr, other.key, other.addr)
 				c.refuse(p.key, text, p.key, other.key)
 			}
 		}
@@ -164,7 +164,7 @@ const packetRoom = 97_152
 
 func (c *checker) checkCameras() {
 	if len(c.Cameras) > 0 && c.Broker == nil && len(c.MQTT.URL) == 0 {
-		c.refuse(camerasKey, "no broker to send the pictures to: want a broker section, or mqtt.url", "mqtt.url")
+		c.refuse(camerasKey, "there is no broker: want a broker section, or mqtt.url", "mqtt.url")
 	}
 	for i := range c.Cameras {
 		cam := &c.Cameras[i]
@@ -219,7 +219,7 @@ func (c *checker) checkPush() {
 		default:
 			pushed++
 			if !ports {
-				c.refuse(cam.key("source"), "nothing takes the board's pictures in: want push.listen, or push.tcp, "+
+				c.refuse(cam.key("source"), "no port receives the board's pictures: want push.listen or push.tcp, "+
 					"such as push: {listen: 192.168.1.10:8090}", "push.listen", "push.tcp")
 			}
 			c.checkSender(cam)
@@ -230,11 +230,11 @@ func (c *checker) checkPush() {
 		if p.Listen == "" {
 			key = "push.tcp"
 		}
-		c.refuse(key, "no camera to take pictures in for: want one with source: push")
+		c.refuse(key, "no camera uses this port: want one with source: push")
 	}
 	c.checkPair("push.tls", p.TLS.Cert, p.TLS.Key)
 	if p.TLS.Cert != "" && p.TLS.Key != "" && p.Listen == "" {
-		c.refuse("push.tls.cert", "a certificate, but no port to use it on: want push.listen as well", "push.listen", "push.tcp")
+		c.refuse("push.tls.cert", "no port uses the certificate: want push.listen as well", "push.listen", "push.tcp")
 	}
 }
 
@@ -265,7 +265,8 @@ func (c *checker) checkSender(cam *Camera) {
 			c.addf(c.at(fileKey), "%s: %v", cam.PushTokenFile, err)
 		}
 	case cam.PushToken == "" && cam.PushFrom == "":
-		c.refuse(cam.key("source"), "anybody could send pictures for this camera: want push_token_file, push_token or push_from")
+		c.refuse(cam.key("source"), "without a token or an address any sender is accepted: "+
+			"want push_token_file, push_token or push_from")
 	}
 }
 

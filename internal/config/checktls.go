@@ -16,13 +16,13 @@ func (c *checker) checkBrokerTLS() {
 	c.checkACME(files)
 	switch used := listens || shared; {
 	case !used && t.Cert != "" && t.Key != "":
-		c.refuse("broker.tls.cert", "a certificate, but no port to use it on: want broker.tls.listen as well, such as 127.0.0.1:8883")
+		c.refuse("broker.tls.cert", "no port uses the certificate: want broker.tls.listen as well, such as 127.0.0.1:8883")
 	case !used && len(t.ACME.Domains) > 0:
 		c.refuse("broker.tls.acme.domains", "certificates, but no port to use them on: "+
 			"want broker.tls.listen, or dashboard.tls.shared: true")
 	case used && !files && c.Broker.Data == "":
-		c.refuse("broker.data", "TLS keeps its key there: want a folder, or certificate files in broker.tls.cert and broker.tls.key",
-			"broker.data")
+		c.refuse("broker.data", "TLS keeps its key there: want a folder, "+
+			"or certificate files in broker.tls.cert and broker.tls.key", "broker.data")
 	}
 	c.checkClients("broker.tls", listens, clients{t.ClientCA, t.ClientAuth, "broker.tls.listen"})
 }
@@ -48,8 +48,8 @@ func (c *checker) checkACME(files bool) {
 	shared := d != nil && d.TLS.Shared
 	answers := t.Listen != "" && t.ClientCA == "" || shared && d.TLS.ClientCA == ""
 	if (t.Listen != "" || shared) && !answers {
-		c.refuse(domains, "the authority shows no certificate when it checks a domain, and every TLS port asks for one: "+
-			"want a port without client_ca")
+		c.refuse(domains, "the authority has no client certificate when it checks a domain, "+
+			"and every TLS port requires one: want a port without client_ca")
 	}
 }
 
@@ -64,7 +64,8 @@ func (c *checker) checkDashboardTLS() {
 		c.refuse("dashboard.tls.shared", "given as well as dashboard.tls.cert and dashboard.tls.key: want one of them")
 	}
 	on := t.On() || !c.sound("dashboard.tls.cert", "dashboard.tls.key", "dashboard.tls.shared")
-	c.checkClients("dashboard.tls", on, clients{t.ClientCA, t.ClientAuth, "dashboard.tls.shared: true, or dashboard.tls.cert,"})
+	needs := "dashboard.tls.shared: true, or dashboard.tls.cert,"
+	c.checkClients("dashboard.tls", on, clients{t.ClientCA, t.ClientAuth, needs})
 }
 
 // clients is what a port asks of its clients; needs is the key that encrypts the port.
@@ -79,7 +80,7 @@ func (c *checker) checkClients(section string, on bool, k clients) {
 		c.refuse(section+".client_auth", "has no effect without "+key)
 	case k.ca == "":
 	case !on:
-		c.refuse(key, "asks for certificates where nothing is encrypted: want "+k.needs+" as well")
+		c.refuse(key, "asks for client certificates on a port without TLS: want "+k.needs+" as well")
 	case !c.o.ClientOnly:
 		c.checkAuthorities(key, k.ca)
 	}
@@ -106,7 +107,7 @@ func (c *checker) checkPair(section, certFile, keyFile string) {
 		return
 	}
 	if _, err := tls.X509KeyPair(certs, key); err != nil {
-		c.addf(c.at(certKey), "%s and %s are no certificate with its key: %v", certFile, keyFile, err)
+		c.addf(c.at(certKey), "%s and %s are not a certificate and its key: %v", certFile, keyFile, err)
 	}
 }
 
@@ -120,7 +121,7 @@ func (c *checker) checkTrust() {
 		given bool
 	}{{"mqtt.pin", len(m.Pin) > 0}, {"mqtt.ca_file", m.CAFile != ""}, {"mqtt.cert", m.Cert != ""}} {
 		if k.given && plain {
-			c.refuse(k.key, "has no effect, because no mqtt.url is encrypted: want mqtts:// or wss:// there", "mqtt.url")
+			c.refuse(k.key, "has no effect, because no mqtt.url is encrypted: want mqtts:// or wss://", "mqtt.url")
 		}
 	}
 	if m.CAFile == "" || !c.sound("mqtt.ca_file") {

@@ -23,7 +23,7 @@ type Config struct {
 	HomeAssistant HomeAssistant `yaml:"homeassistant"`
 	Push          Push          `yaml:"push"`
 	Cameras       []Camera      `yaml:"cameras"`
-	State         string        `yaml:"state"` // folder of what cameras remember; "auto" leaves it to the program, "" is none
+	State         string        `yaml:"state"` // folder of privacy and kept settings; "auto" or "" for none
 	Log           Log           `yaml:"log"`
 }
 
@@ -32,11 +32,11 @@ type Broker struct {
 	Listen string    `yaml:"listen"` // host:port; "" is no plain port
 	TLS    BrokerTLS `yaml:"tls"`
 	Unix   string    `yaml:"unix"` // Unix socket for MQTT; "" is none
-	Data   string    `yaml:"data"` // folder of what is kept and of accounts; "" keeps messages in memory and has no accounts
-	// Anonymous says who gets in without an account: "loopback" whoever comes
-	// from this machine, over HTTP only while there are no accounts, "never" nobody
-	// but the parts of this process, "read" everybody, to watch only, "all"
-	// everybody. With the last two every address is one of this machine.
+	Data   string    `yaml:"data"` // folder of retained messages and accounts; "" for none
+	// Anonymous is the access without an account: "loopback" is full access from this
+	// machine, over HTTP only while there are no accounts; "never" is none; "read"
+	// is watching only; "all" is full access. With "read" and "all" every address is
+	// one of this machine.
 	Anonymous string `yaml:"anonymous"`
 
 	Limits BrokerLimits `yaml:"limits"`
@@ -48,7 +48,7 @@ type BrokerLimits struct {
 	Connections           int           `yaml:"connections"`             // open at once
 	ConnectionsPerPort    int           `yaml:"connections_per_port"`    // of those, by one of the broker's own ports
 	ConnectionsPerAddress int           `yaml:"connections_per_address"` // of those, from one address; loopback is exempt
-	ConnectionsPerAccount int           `yaml:"connections_per_account"` // of those, of one account; a bridge has its cameras and 8 more
+	ConnectionsPerAccount int           `yaml:"connections_per_account"` // of those, of one account; of a bridge its cameras + 8
 	ConnectTime           time.Duration `yaml:"connect_time"`            // until CONNECT is complete, TLS included
 	ConnectBytes          int           `yaml:"connect_bytes"`           // of CONNECT
 	PacketBytes           int           `yaml:"packet_bytes"`            // of PUBLISH
@@ -75,21 +75,21 @@ type BrokerLimits struct {
 // ACME's, or else of a key that the broker makes itself in Data.
 type BrokerTLS struct {
 	Listen     string   `yaml:"listen"`      // host:port; "" is no encrypted port
-	Names      []string `yaml:"names"`       // hosts, some with a port, by which others find it; none is this machine's addresses
+	Names      []string `yaml:"names"`       // hosts in join strings, some with a port; none is this machine
 	Cert       string   `yaml:"cert"`        // PEM file, the server's own certificate first
 	Key        string   `yaml:"key"`         // PEM file
 	ACME       ACME     `yaml:"acme"`        // certificates from an authority
-	ClientCA   string   `yaml:"client_ca"`   // PEM file of who vouches for clients; "" asks for no certificate
+	ClientCA   string   `yaml:"client_ca"`   // PEM file of the CA of client certificates; "" asks for none
 	ClientAuth string   `yaml:"client_auth"` // "require" or "optional"
 }
 
-// ACME is an authority that gives certificates to whoever answers on port 443 of a
-// domain (RFC 8555, RFC 8737). Without domains it is not used.
+// ACME is an authority that gives certificates for domains, which it checks on port 443
+// (RFC 8555, RFC 8737). Without domains it is not used.
 type ACME struct {
 	Domains   []string `yaml:"domains"`
 	Email     string   `yaml:"email"`     // for the authority's warnings; "" is none
 	Directory string   `yaml:"directory"` // https URL; "" is Let's Encrypt
-	CAFile    string   `yaml:"ca_file"`   // PEM file of who vouches for Directory; "" is the system's authorities
+	CAFile    string   `yaml:"ca_file"`   // PEM file of the CA of Directory; "" is the system's CAs
 }
 
 // Dashboard is the web page with its pictures and metrics.
@@ -116,7 +116,7 @@ type Dashboard struct {
 	// "" is none, and then Listen is a loopback address. With an embedded broker it
 	// is always "", and its accounts are the page's.
 	Data string `yaml:"data"`
-	// Anonymous is "all" where the broker is elsewhere and whoever reaches the port,
+	// Anonymous is "all" where the broker is elsewhere and every client of the port,
 	// which is one of this machine, may do everything; otherwise "loopback". With
 	// an embedded broker it is always that, and [Broker].Anonymous decides.
 	Anonymous string `yaml:"anonymous"`
@@ -128,7 +128,7 @@ type DashboardTLS struct {
 	Shared     bool   `yaml:"shared"`
 	Cert       string `yaml:"cert"`        // PEM file, the server's own certificate first
 	Key        string `yaml:"key"`         // PEM file
-	ClientCA   string `yaml:"client_ca"`   // PEM file of who vouches for clients; "" asks for no certificate
+	ClientCA   string `yaml:"client_ca"`   // PEM file of the CA of client certificates; "" asks for none
 	ClientAuth string `yaml:"client_auth"` // "require" or "optional"
 }
 
@@ -178,7 +178,7 @@ type PushTLS struct {
 }
 
 // Camera is one camera of this process. Zero durations mean what they say, none,
-// never or no end: whoever passes them on to where zero is a default has to
+// never or no end: code that passes them on to where zero is a default has to
 // translate.
 type Camera struct {
 	ID     wire.ID `yaml:"id"`
@@ -203,7 +203,7 @@ type Camera struct {
 
 	Labels map[string]string `yaml:"labels"` // texts about the camera, such as its room
 
-	// Who may send pictures, when the source is push: whoever knows the token, from
+	// PushToken and PushFrom restrict which board may send when the source is push: one with the token, from
 	// these addresses. PushToken is what was in PushTokenFile when that is given;
 	// PushFrom has addresses and networks with blanks between.
 	PushToken     Secret `yaml:"push_token"`

@@ -175,7 +175,7 @@ func TestPrecedence(t *testing.T) {
 		}
 	}
 	if cfg.Dashboard != nil {
-		t.Errorf("a dashboard that nobody asked for: %+v", cfg.Dashboard)
+		t.Errorf("a dashboard that is not configured: %+v", cfg.Dashboard)
 	}
 }
 

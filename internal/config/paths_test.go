@@ -98,7 +98,7 @@ func TestPathsOfTheWorkingDirectory(t *testing.T) {
 	}
 }
 
-// A credential of systemd is a copy in a folder that nobody can write to.
+// A credential of systemd is a copy in a read-only folder.
 func TestPathsOfACredential(t *testing.T) {
 	dir := in(t, map[string]string{"config.yaml": "broker: {}\n"})
 	cfg, _ := loadPaths(t, Options{
@@ -163,7 +163,7 @@ func TestBareKindWithColon(t *testing.T) {
 		"cameras:\n  - id: front\n    source: v4l2:\n":                       "f.yaml:3: v4l2: ends with a colon, which YAML takes for a key. Try: source: v4l2",
 		"cameras:\n  - id: front\n    source: v4l2: # USB\n    fps: 5\n":     "f.yaml:3: v4l2: ends with a colon, which YAML takes for a key. Try: source: v4l2",
 		"cameras:\n- source: rpicam:\n  id: front\n":                         "f.yaml:2: rpicam: ends with a colon, which YAML takes for a key. Try: source: rpicam",
-		"cameras: [{id: front, source: test:}]\n":                            "f.yaml:1: cameras: no broker to send the pictures to: want a broker section, or mqtt.url",
+		"cameras: [{id: front, source: test:}]\n":                            "f.yaml:1: cameras: there is no broker: want a broker section, or mqtt.url",
 		"mqtt: {url: mqtt://h}\ncameras:\n  - id: front\n    source: v4l2\n": "",
 		"mqtt: {url: mqtt://h}\ncameras: [{id: front, source: 'v4l2:'}]\n":   "",
 	} {

@@ -8,7 +8,7 @@ import (
 	"camqtt/internal/config"
 )
 
-// TestPush reads who may send from a file, a secret's file and the environment,
+// TestPush reads tokens and addresses of boards from a file, a token file and the environment,
 // and shows none of the tokens.
 func TestPush(t *testing.T) {
 	const secret, other = "hunter2.hunter2", "hunter3.hunter3"

@@ -62,7 +62,7 @@ func token(s string) (Secret, error) {
 	case len(s) < 8 || len(s) > 128: // long enough not to be guessed at the rate that is allowed
 		return "", fmt.Errorf("has %d characters: %s", len(s), want)
 	case !consistsOf(s, "abcdefghijklmnopqrstuvwxyz0123456789._~-"):
-		return "", errors.New("has a character that does not survive in a path: " + want)
+		return "", errors.New("has a character that is not allowed in a path: " + want)
 	}
 	return Secret(s), nil
 }

@@ -2,7 +2,7 @@ package config
 
 import "strings"
 
-// closest is the name that somebody who wrote got most likely meant, or "".
+// closest is the name that was most likely meant by got, or "".
 func closest(got string, names []string) string {
 	if len(got) > 64 {
 		return ""

@@ -164,7 +164,9 @@ func settle(s string) (Settle, error) {
 func listen(s string) (string, error) {
 	host, port, err := net.SplitHostPort(s)
 	n, numErr := strconv.ParseUint(port, 10, 16)
-	bad := strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`/?#@"\`, r) })
+	bad := strings.ContainsFunc(host, func(r rune) bool {
+		return r <= ' ' || r > '~' || strings.ContainsRune(`/?#@"\`, r)
+	})
 	if err != nil || numErr != nil || bad {
 		return "", fmt.Errorf("%.60q: want host:port such as 127.0.0.1:1883", s)
 	}
@@ -175,7 +177,9 @@ const hostBytes = "abcdefghijklmnopqrstuvwxyz0123456789-."
 
 // consistsOf reports whether s has only bytes of a set, in capital or small letters.
 func consistsOf(s, set string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII || !strings.ContainsRune(set, unicode.ToLower(r)) })
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return r > unicode.MaxASCII || !strings.ContainsRune(set, unicode.ToLower(r))
+	})
 }
 
 // domain takes a name that a public authority can check: no address, no wildcard.
@@ -289,7 +293,7 @@ func pageURL(s string) (string, error) {
 	case err != nil || !isWeb(u):
 		return "", fmt.Errorf("%.60q: want http or https and a host, such as https://cams.example", redact.Template(s))
 	case u.User != nil:
-		return "", errors.New("holds a user or a password, which everybody would see: want the address alone")
+		return "", errors.New("has a user or a password, which Home Assistant would show: want the address alone")
 	case strings.ContainsAny(s, "?#"):
 		return "", fmt.Errorf("%.60q: want an address without ? and #", redact.Template(s))
 	}

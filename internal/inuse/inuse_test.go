@@ -9,7 +9,7 @@ import (
 	"camqtt/internal/wire"
 )
 
-// TestList is read while its hub runs, and by nobody afterwards.
+// TestList: the list counts while its hub runs, and is empty afterwards.
 func TestList(t *testing.T) {
 	dir := t.TempDir()
 	if l, err := inuse.Read(dir); err != nil || !l.Equal(inuse.List{}) {

@@ -27,7 +27,7 @@ func Address(s string) string {
 }
 
 // Template is an address with *** in place of the password and of every value in
-// the query, for a person who knows them and is to write them there.
+// the query, for a person who puts them back.
 func Template(s string) string {
 	if !strings.ContainsAny(s, "@?") {
 		return s

@@ -160,7 +160,7 @@ func (r Redactor) ends(s string) string {
 	return s
 }
 
-// collector gathers the secrets of what somebody has written.
+// collector gathers the secrets of an address or a command line.
 type collector struct {
 	words []word
 	shown []string // hosts: these may be said

@@ -1,4 +1,4 @@
-// Package strictjson reads JSON that says who may do what. encoding/json takes the last
+// Package strictjson reads JSON with accounts and rights. encoding/json takes the last
 // of two keys of one name, keys in any case, and bytes that are not UTF-8; here that is an
 // error, so that two readers of one text never read different things.
 package strictjson
