@@ -45,7 +45,7 @@ func (i *intake) receive(f camera.Frame, now time.Time) {
 	}
 	f.JPEG = f.JPEG[:info.Len]
 	i.runner.received(f.At, now)
-	p := &picture{at: f.At, raw: f.JPEG, info: info, stamp: i.stamp}
+	p := &picture{at: f.At, raw: f.JPEG, buffer: f.Buffer, info: info, stamp: i.stamp}
 	most := i.limit.most()
 	unused := !i.runner.demand.any() && !i.runner.newest.pushed // it is only kept for later
 	switch profile := i.runner.profile(); {

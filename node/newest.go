@@ -17,6 +17,10 @@ type newest struct {
 
 // set notes a picture.
 func (n *newest) set(p *picture) {
+	p.hold()
+	if n.picture != nil {
+		n.picture.drop()
+	}
 	n.picture, n.at = p, p.at
 	if n.width != p.info.Width || n.height != p.info.Height {
 		n.width, n.height = p.info.Width, p.info.Height

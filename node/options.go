@@ -15,7 +15,7 @@ import (
 type Link interface {
 	// Publish sends messages in order and returns when those of QoS 0 have left
 	// and those of QoS 1 are acknowledged, all on one connection; it fails at
-	// once when there is none.
+	// once when there is none. Without an error it has no use for their bytes any more.
 	Publish(ctx context.Context, msgs ...wire.Message) error
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"camqtt/internal/jpeg"
@@ -20,6 +21,20 @@ type picture struct {
 	head   []byte // takes the place of what is before info.Body
 	joined []byte // all of it in one piece, once that is needed
 	id     string // ImageUniqueID, once there is a head
+
+	buffer *jpeg.Buffer // that raw lies in
+	users  atomic.Int32 // of raw, once there are any; with the last, buffer is released
+}
+
+// hold begins a use of the picture, which ends with drop.
+func (p *picture) hold() { p.users.Add(1) }
+
+// drop ends a use of the picture. A use that never ends costs only its memory.
+func (p *picture) drop() {
+	if p.users.Add(-1) == 0 {
+		p.raw = nil
+		p.buffer.Release()
+	}
 }
 
 // size is that of the picture in bytes, without what is added to it when it is sent.

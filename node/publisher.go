@@ -140,7 +140,7 @@ func (p *publisher) sendLive(pic *picture, now time.Time) {
 		p.preview = now.Add(p.demand.settings.duration(wire.SetPreviewEvery))
 		msgs = append(msgs, pic.message(p.message(wire.KindPreview, nil)))
 	}
-	p.live.put(msgs)
+	p.live.put(livePicture{pic, msgs})
 }
 
 // keepLast publishes the last picture of a stream as the retained preview: idle tiles show

@@ -145,7 +145,8 @@ func (r *runner) start(now time.Time) {
 	go func() { // ends when the camera does; handleEnd or stop waits for done
 		o.done <- source.Stream(ctx, o.mode, func(f camera.Frame) {
 			count.captured.Add(1)
-			if o.frames.put(f) {
+			if old, replaced := o.frames.put(f); replaced {
+				old.Release()
 				count.replaced.Add(1)
 			}
 		})

@@ -26,13 +26,13 @@ func (g gate) enter(ctx context.Context) bool {
 
 func (g gate) leave() { <-g }
 
-// put leaves v and reports whether an unread value gave way to it.
-func (s slot[T]) put(v T) (replaced bool) {
+// put leaves v and returns the unread value that gave way to it, if there was one.
+func (s slot[T]) put(v T) (old T, replaced bool) {
 	select {
-	case <-s:
+	case old = <-s:
 		replaced = true
 	default:
 	}
 	s <- v
-	return replaced
+	return old, replaced
 }

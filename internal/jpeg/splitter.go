@@ -47,6 +47,9 @@ type Splitter struct {
 	more    int   // pictures that belong to the last one and are still to come
 	chances int
 
+	handed []byte      // memory of the picture returned, until Buffer is called
+	spare  chan []byte // memory of pictures that nothing uses any more
+
 	next, stamp      stamp // of the picture that comes, and of the one returned
 	first            time.Time
 	info             Info // of the picture returned
@@ -77,7 +80,7 @@ func NewSplitter(r io.Reader, o SplitterOptions) *Splitter {
 	if o.Max <= 0 {
 		o.Max = splitMax
 	}
-	return &Splitter{r: r, max: o.Max, claim: -1}
+	return &Splitter{r: r, max: o.Max, claim: -1, spare: make(chan []byte, maxSpare)}
 }
 
 // Next returns the next whole picture, in a slice of its own that the caller
@@ -117,6 +120,17 @@ func (s *Splitter) First() time.Time { return s.first }
 // Stamp is what the header of the picture last returned by Next said as
 // X-Timestamp, which is in the camera's own measure; "" when it said nothing.
 func (s *Splitter) Stamp() string { return string(s.stamp.text[:s.stamp.n]) }
+
+// Buffer is the memory that the picture last returned by Next lies in, for one caller: nil
+// when it has been called before.
+func (s *Splitter) Buffer() *Buffer {
+	if s.handed == nil {
+		return nil
+	}
+	b := &Buffer{bytes: s.handed, spare: s.spare}
+	s.handed = nil
+	return b
+}
 
 // Info is what Scan says of the picture last returned by Next.
 func (s *Splitter) Info() Info { return s.info }
@@ -359,10 +373,9 @@ func (s *Splitter) complete(b []byte) (pic []byte) {
 		s.rest = at + int64(s.claim)
 	}
 	s.more = max(s.w.info.pictures-1, 0)
-	pic = bytes.Clone(b)
 	s.stamp, s.next = s.next, stamp{}
 	s.first, s.info = s.marks.at(at), s.w.info
-	s.lo += len(b)
+	pic = s.handOut(len(b))
 	s.abandon(0)
 	return pic
 }

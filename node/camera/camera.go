@@ -47,6 +47,8 @@ const FlashOff = -1
 type Frame struct {
 	// JPEG is exactly one picture: jpeg.Scan finds no fault and nothing follows.
 	JPEG []byte
+	// Buffer is the memory that JPEG lies in, where it can be used again; see Release.
+	Buffer *jpeg.Buffer
 	// At is a time before which the picture was not exposed, as well as the
 	// source can know: for a webcam when the exposure began by its driver's word,
 	// for a drawn picture when it was drawn, for a stream when its first byte
@@ -67,6 +69,9 @@ type Frame struct {
 	// settled is set by a source that has seen to it that exposure has settled.
 	Settled bool
 }
+
+// Release ends the use of JPEG: a later picture may take its memory. It may be left out.
+func (f Frame) Release() { f.Buffer.Release() }
 
 // Report tells the sender of a picture what became of it; see Frame.Taken.
 func (f Frame) Report(err error) {

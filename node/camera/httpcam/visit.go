@@ -214,7 +214,7 @@ func (v *visit) stream(ctx context.Context, res *answer) (n int, err error) {
 		}
 		at := v.streamed(in.Splitter, &times)
 		if n >= skip && at.After(v.began.Add(-oldest)) {
-			v.emit(camera.Frame{JPEG: pic, At: at, Info: in.Info()})
+			v.emit(camera.Frame{JPEG: pic, Buffer: in.Buffer(), At: at, Info: in.Info()})
 		}
 	}
 }

@@ -167,7 +167,7 @@ func (g Program) read(ctx context.Context, in *mjpeg.Reader, emit func(camera.Fr
 		if g.At != nil {
 			at = g.At(at)
 		}
-		emit(camera.Frame{JPEG: pic, At: at, Info: in.Info()})
+		emit(camera.Frame{JPEG: pic, Buffer: in.Buffer(), At: at, Info: in.Info()})
 	}
 }
 
