@@ -176,7 +176,7 @@ func parseSide(s string) (int, bool) {
 	return n, err == nil && n >= 1 && n <= MaxSide
 }
 
-// check says what is wrong with a mode that no source can obey.
+// Check says what is wrong with a mode that no source can obey.
 func (m Mode) Check() error {
 	switch {
 	case (m.Width == 0) != (m.Height == 0):

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// interval is the time between pictures; fps is above 0.
+// Interval is the time between pictures; fps is above 0.
 func Interval(fps float64) time.Duration {
 	// One picture a day is the slowest: what is slower would overflow in the end.
 	return time.Duration(math.Min(float64(time.Second)/fps, float64(24*time.Hour)))
 }
 
-// grid calls tick at start, start+every, start+2*every and so on until ctx is
+// Every calls tick at start, start+every, start+2*every and so on until ctx is
 // done or tick returns an error, which it returns. Points of the grid that pass
 // while tick is busy are left out, never made up for.
 func Every(ctx context.Context, every time.Duration, tick func() error) error {
@@ -36,7 +36,7 @@ func Every(ctx context.Context, every time.Duration, tick func() error) error {
 	}
 }
 
-// waited waits; it reports false when ctx is done first.
+// Sleep waits; it reports false when ctx is done first.
 func Sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

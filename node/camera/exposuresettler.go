@@ -10,32 +10,32 @@ const SettleTime = 1500 * time.Millisecond
 
 const (
 	SettleMax    = 10 * time.Second
-	settleCalm   = 3   // pictures in a row that must be as bright as the one before
+	settleStable = 3   // pictures in a row that must be as bright as the one before
 	settleChange = 5.0 // how much of 255 the brightness of those may differ
 	settleBlack  = 8.0 // of 255: what a sensor that has just woken up delivers
 )
 
-// settler leaves out the first pictures of a stream until the camera's exposure
+// ExposureSettler leaves out the first pictures of a stream until the camera's exposure
 // has settled: three pictures in a row hardly differ in brightness from the one
 // before, and are not black. A bounded time after the first, pictures are taken
 // as they are; a dark room is a dark room.
 type ExposureSettler struct {
-	limit time.Duration
-	until time.Time // zero before the first picture
-	done  bool
-	calm  int
-	last  float64
+	limit       time.Duration
+	until       time.Time // zero before the first picture
+	done        bool
+	stableCount int
+	last        float64
 }
 
-// newSettler returns a settler that waits for at most d; for 0 not at all.
+// NewExposureSettler returns a settler that waits for at most d; for 0 not at all.
 func NewExposureSettler(d time.Duration) *ExposureSettler {
 	return &ExposureSettler{limit: d, done: d <= 0, last: math.Inf(-1)}
 }
 
-// waiting says whether pictures still have to be looked at.
+// Waiting says whether pictures still have to be looked at.
 func (s *ExposureSettler) Waiting() bool { return !s.done }
 
-// ready takes the brightness of the next picture, 0 to 255 or NaN where it is
+// Ready takes the brightness of the next picture, 0 to 255 or NaN where it is
 // not known, and says whether that picture may be shown; if so, all that follow
 // may too.
 func (s *ExposureSettler) Ready(mean float64, now time.Time) bool {
@@ -46,11 +46,11 @@ func (s *ExposureSettler) Ready(mean float64, now time.Time) bool {
 		s.until = now.Add(s.limit)
 	}
 	if math.Abs(mean-s.last) <= settleChange && mean > settleBlack { // false for NaN
-		s.calm++
+		s.stableCount++
 	} else {
-		s.calm = 0
+		s.stableCount = 0
 	}
 	s.last = mean
-	s.done = s.calm >= settleCalm || !now.Before(s.until)
+	s.done = s.stableCount >= settleStable || !now.Before(s.until)
 	return s.done
 }

@@ -8,7 +8,7 @@ import (
 	"camqtt/node/camera"
 )
 
-func TestSettler(t *testing.T) {
+func TestExposureSettler(t *testing.T) {
 	now, nan := time.Now(), math.NaN()
 	feed := func(s *camera.ExposureSettler, means ...float64) int {
 		for i, m := range means {

@@ -25,8 +25,8 @@ const (
 
 const (
 	// A stream is given up when so many pictures in a row were broken, for so long.
-	HopelessPictures = 5
-	hopelessTime     = 5 * time.Second
+	MaxBroken     = 5
+	maxBrokenTime = 5 * time.Second
 	// sayEvery is how often broken pictures are logged at most.
 	sayEvery = time.Minute
 )
@@ -35,7 +35,7 @@ const (
 // camera that may send pictures with data missing, or one of few.
 type tearing interface{ NeedsFullCheck(m Mode) bool }
 
-// sieve stands between a source and its caller. Pictures that are broken, and
+// FrameValidator stands between a source and its caller. Pictures that are broken, and
 // those from before the exposure has settled, do not get past it.
 type FrameValidator struct {
 	Source
@@ -62,7 +62,7 @@ type FrameValidator struct {
 // out: its own part of the configuration says so.
 type selfSettling interface{ SettleTime() time.Duration }
 
-// newSieve wraps a source. o has its defaults filled in.
+// NewFrameValidator wraps a source. o has its defaults filled in.
 func NewFrameValidator(source Source, o Options) *FrameValidator {
 	s := &FrameValidator{Source: source, deep: o.Check == CheckFull, settle: max(o.Settle, 0), log: o.Log, timeout: o.Timeout}
 	if o.Check == CheckAuto {
@@ -96,13 +96,13 @@ func (s *FrameValidator) Stream(ctx context.Context, m Mode, emit func(Frame)) e
 	defer cancel()
 	again := make(chan struct{}, 1)
 	m.Retake = again
-	l := &look{
+	l := &validation{
 		FrameValidator: s, mode: m, emit: emit, giveUp: cancel, settler: NewExposureSettler(s.settle),
 		again: again, prompted: m.Prompt != nil && m.FPS == 0,
 	}
 	err := s.Source.Stream(inner, m, l.take)
-	if l.hopeless != nil && ctx.Err() == nil {
-		return l.hopeless
+	if l.failed != nil && ctx.Err() == nil {
+		return l.failed
 	}
 	return s.temporary(err)
 }
@@ -127,8 +127,8 @@ func (s *FrameValidator) temporary(err error) error {
 	return err
 }
 
-// look is one Stream of a sieve.
-type look struct {
+// validation is one Stream of a FrameValidator.
+type validation struct {
 	*FrameValidator
 	mode     Mode
 	emit     func(Frame)
@@ -138,13 +138,13 @@ type look struct {
 	prompted bool            // no other picture comes by itself
 	row      int             // broken pictures since the last whole one
 	since    time.Time       // of the first of them
-	hopeless *Error
+	failed   *Error
 }
 
 // take is what the source emits to.
-func (l *look) take(f Frame) {
+func (l *validation) take(f Frame) {
 	now := time.Now()
-	if l.hopeless != nil { // it is ending
+	if l.failed != nil { // it is ending
 		f.Report(ErrClosed)
 		return
 	}
@@ -187,7 +187,7 @@ func (l *look) take(f Frame) {
 	l.emit(f)
 }
 
-// trimmed is the picture of n bytes at the start of b. A driver that hands out
+// TrimPicture is the picture of n bytes at the start of b. A driver that hands out
 // its whole buffer, whatever is in it, must not make us keep that.
 func TrimPicture(b []byte, n int) []byte {
 	if n < len(b)/2 {
@@ -198,7 +198,7 @@ func TrimPicture(b []byte, n int) []byte {
 
 // drop counts a broken picture, says so now and then, asks for another where
 // that can be done, and ends the stream when there is nothing else.
-func (l *look) drop(why error, now time.Time) {
+func (l *validation) drop(why error, now time.Time) {
 	text := redact.Line(why.Error())
 	l.mu.Lock()
 	l.broken++
@@ -214,21 +214,21 @@ func (l *look) drop(why error, now time.Time) {
 	}
 	l.row++
 	waited := now.Sub(l.since)
-	if l.row < HopelessPictures {
+	if l.row < MaxBroken {
 		select {
 		case l.again <- struct{}{}:
 		default: // it is asked for already
 		}
 		return
 	}
-	if waited < hopelessTime && !l.prompted {
+	if waited < maxBrokenTime && !l.prompted {
 		return
 	}
 	text = fmt.Sprintf("the camera sends broken pictures only: %d in %s, the last: %s", l.row, waited.Round(100*time.Millisecond), text)
 	if errors.Is(why, jpeg.ErrDamaged) {
 		text += "; should they look right all the same, set check: markers"
 	}
-	l.hopeless = &Error{Code: Stalled, Text: text, Err: why}
+	l.failed = &Error{Code: Stalled, Text: text, Err: why}
 	l.giveUp()
 }
 

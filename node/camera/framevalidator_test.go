@@ -15,8 +15,8 @@ import (
 	"camqtt/node/camera"
 )
 
-// TestSieveDrops: what is broken is not passed on, and counted with the reason.
-func TestSieveDrops(t *testing.T) {
+// TestFrameValidatorDrops: what is broken is not passed on, and counted with the reason.
+func TestFrameValidatorDrops(t *testing.T) {
 	good := cameratest.Drawn(t, 1)
 	for name, x := range map[string]struct {
 		frame         camera.Frame
@@ -56,8 +56,8 @@ func TestSieveDrops(t *testing.T) {
 	}
 }
 
-// TestSieveSaysSeldom: every second picture is broken, for three minutes.
-func TestSieveSaysSeldom(t *testing.T) {
+// TestFrameValidatorSaysSeldom: every second picture is broken, for three minutes.
+func TestFrameValidatorSaysSeldom(t *testing.T) {
 	pics := [][]byte{cameratest.Drawn(t, 1), cameratest.Half(cameratest.Drawn(t, 1))}
 	faketime.Run(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -78,9 +78,9 @@ func TestSieveSaysSeldom(t *testing.T) {
 	})
 }
 
-// TestSieveHopeless: a stream of broken pictures only must not stay silent, at
+// TestFrameValidatorHopeless: a stream of broken pictures only must not stay silent, at
 // whatever rate it comes; one whole picture now and then keeps it up.
-func TestSieveHopeless(t *testing.T) {
+func TestFrameValidatorHopeless(t *testing.T) {
 	good, bad := cameratest.Drawn(t, 1), cameratest.Half(cameratest.Drawn(t, 1))
 	for name, x := range map[string]struct {
 		every time.Duration
@@ -123,9 +123,9 @@ func TestSieveHopeless(t *testing.T) {
 	}
 }
 
-// TestSieveSettle gives a camera that begins black, gets brighter and then
+// TestFrameValidatorSettle gives a camera that begins black, gets brighter and then
 // stays as it is.
-func TestSieveSettle(t *testing.T) {
+func TestFrameValidatorSettle(t *testing.T) {
 	levels := map[byte][]byte{}
 	for level := range 256 {
 		levels[byte(level)] = cameratest.Flat(t, byte(level))

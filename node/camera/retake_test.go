@@ -33,9 +33,9 @@ func (a *asking) Stream(ctx context.Context, m camera.Mode, emit func(camera.Fra
 	}
 }
 
-// TestSieveAsksAgain: a picture that was asked for and is not whole is asked for again
+// TestFrameValidatorAsksAgain: a picture that was asked for and is not whole is asked for again
 // at once, a few times; then the camera is called stalled, and nothing waits for seconds.
-func TestSieveAsksAgain(t *testing.T) {
+func TestFrameValidatorAsksAgain(t *testing.T) {
 	good, bad := cameratest.Drawn(t, 1), cameratest.Half(cameratest.Drawn(t, 1))
 	for name, x := range map[string]struct {
 		broken int // pictures before the first whole one

@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// byteCount is a number of bytes for people.
+// ByteCount is a number of bytes for people.
 func ByteCount(n int) string {
 	if n >= 1<<20 && n%(1<<20) == 0 {
 		return strconv.Itoa(n>>20) + " MiB"
@@ -13,7 +13,7 @@ func ByteCount(n int) string {
 	return strconv.Itoa(n) + " bytes"
 }
 
-// pictures is a count for people.
+// PictureCount is a count for people.
 func PictureCount(n int) string {
 	if n == 1 {
 		return "1 picture"

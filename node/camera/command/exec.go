@@ -1,3 +1,5 @@
+// Package command is the kinds of cameras that are programs: exec, any program that writes JPEG, and
+// ffmpeg.
 package command
 
 import (
@@ -32,7 +34,7 @@ type execSource struct {
 	redact redact.Redactor
 }
 
-// execKind is the row of the table of kinds.
+// Exec is the row of the table of kinds.
 func Exec() camera.Kind {
 	return camera.Kind{
 		Scheme: "exec", Form: "exec:program arguments",

@@ -54,7 +54,7 @@ func ffmpegSchemes() []string {
 	return []string{"rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "rtp", "srt", "udp", "tcp", "file"}
 }
 
-// ffmpegKind is the row of the table of kinds.
+// FFmpeg is the row of the table of kinds.
 func FFmpeg() camera.Kind {
 	return camera.Kind{
 		Scheme: "ffmpeg", Form: "ffmpeg:rtsp://host/path",

@@ -1,3 +1,4 @@
+// Package folder is the kind that shows the JPEG files of a folder.
 package folder
 
 import (
@@ -26,7 +27,7 @@ type dir struct {
 	max  int
 }
 
-// dirKind is the row of the table of kinds.
+// Kind is the row of the table of kinds.
 func Kind() camera.Kind {
 	return camera.Kind{
 		Scheme: "dir", Form: "dir:/path",

@@ -11,7 +11,3 @@ func open(t testing.TB, source string, o camera.Options) camera.Source {
 	t.Helper()
 	return cameratest.Open(t, source, o, Kind())
 }
-
-func openSource(source string, o camera.Options) (camera.Source, error) {
-	return camera.Open(source, o, Kind())
-}

@@ -1,3 +1,4 @@
+// Package httpcam is the kind of cameras with a web address: ESP32 boards and IP cameras.
 package httpcam
 
 import (
@@ -88,7 +89,7 @@ const (
 	boardAnswer // a board's page: stream and pictures are elsewhere
 )
 
-// httpKind is the row of the table of kinds.
+// HTTP is the row of the table of kinds.
 func HTTP() camera.Kind {
 	return camera.Kind{
 		Scheme: "http", Form: "http://host/path",
@@ -98,7 +99,7 @@ func HTTP() camera.Kind {
 	}
 }
 
-// httpsKind is the row of the table of kinds.
+// HTTPS is the row of the table of kinds.
 func HTTPS() camera.Kind {
 	return camera.Kind{
 		Scheme: "https", Form: "https://host/path",

@@ -9,9 +9,9 @@ import (
 	"camqtt/node/camera/rpicam"
 )
 
-// TestSieveOptions holds the usual check and settling time of each kind of
+// TestFrameValidatorOptions holds the usual check and settling time of each kind of
 // source to what the documentation says.
-func TestSieveOptions(t *testing.T) {
+func TestFrameValidatorOptions(t *testing.T) {
 	for source, want := range map[string]struct {
 		o      camera.Options
 		deep   bool

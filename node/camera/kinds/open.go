@@ -1,6 +1,10 @@
+// Package kinds has the table of all kinds of cameras and opens their sources.
 package kinds
 
 import (
+	"fmt"
+	"strings"
+
 	"camqtt/node/camera"
 	"camqtt/node/camera/command"
 	"camqtt/node/camera/folder"
@@ -10,8 +14,6 @@ import (
 	"camqtt/node/camera/rpicam"
 	"camqtt/node/camera/testcard"
 	"camqtt/node/camera/webcam"
-	"fmt"
-	"strings"
 )
 
 // All returns the kinds in the order in which they are told to people.

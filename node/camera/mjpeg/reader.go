@@ -1,3 +1,4 @@
+// Package mjpeg reads JPEG pictures out of a stream of bytes and counts what came.
 package mjpeg
 
 import (
@@ -20,10 +21,10 @@ const (
 	fastest = 150
 )
 
-// errJunk is why a source is given up that sends much and no picture.
+// ErrJunk is why a source is given up that sends much and no picture.
 var ErrJunk = errors.New("too much without a whole picture")
 
-// pictureReader takes pictures out of what a camera or a program sends. It is for
+// Reader takes pictures out of what a camera or a program sends. It is for
 // one goroutine.
 type Reader struct {
 	*jpeg.Splitter
@@ -65,7 +66,7 @@ func (p *Reader) pace(ctx context.Context) {
 	}
 }
 
-// broken says what came besides n pictures, for an error.
+// Broken says what came besides n pictures, for an error.
 func (p *Reader) Broken(n int, line func(string) string) string {
 	if n > 0 || p.got.Bytes() == 0 {
 		return ""

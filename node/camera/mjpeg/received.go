@@ -15,7 +15,7 @@ const (
 	beginHex   = 16  // or as numbers
 )
 
-// received counts what comes from a camera or a program and remembers how it
+// Received counts what comes from a camera or a program and remembers how it
 // began, so that an error can say it. It is safe for use by several goroutines.
 type Received struct {
 	mu    sync.Mutex
@@ -23,7 +23,7 @@ type Received struct {
 	begin []byte
 }
 
-// reader is r, counted.
+// Reader is r, counted.
 func (c *Received) Reader(r io.Reader) io.Reader { return countedReader{r, c} }
 
 type countedReader struct {
@@ -42,14 +42,14 @@ func (c countedReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// bytes is how many came.
+// Bytes is how many came.
 func (c *Received) Bytes() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.n
 }
 
-// describe says how many bytes came and how they began. Text is shown without
+// Describe says how many bytes came and how they began. Text is shown without
 // the secrets that line takes out.
 func (c *Received) Describe(line func(string) string) string {
 	c.mu.Lock()

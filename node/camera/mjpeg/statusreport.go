@@ -2,14 +2,14 @@ package mjpeg
 
 import "sync"
 
-// report says what the open source has received and heard, for when no picture
+// StatusReport says what the open source has received and heard, for when no picture
 // comes. The zero value says nothing. It is safe for use by several goroutines.
 type StatusReport struct {
 	mu  sync.Mutex
 	say func() string
 }
 
-// set makes say what is reported from now on.
+// Set makes say what is reported from now on.
 func (r *StatusReport) Set(say func() string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

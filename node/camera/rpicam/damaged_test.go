@@ -14,7 +14,7 @@ func TestRpicamStillAgain(t *testing.T) {
 	for halves, want := range map[string]struct {
 		signals int
 		err     camera.Code
-	}{"1": {2, ""}, "1000": {camera.HopelessPictures, camera.Stalled}} {
+	}{"1": {2, ""}, "1000": {camera.MaxBroken, camera.Stalled}} {
 		c := cameratest.NewCSI(t, "rpicam-still")
 		t.Setenv("CSI_HALVES", halves)
 		s := open(t, "rpicam:?stills&settle=0s", camera.Options{Check: camera.CheckFull})

@@ -123,7 +123,7 @@ func listCSI(ctx context.Context, tool string) ([]csiCamera, error) {
 	return parseCameras(list), nil
 }
 
-// detectCSI lists the cameras that a "rpicam:" source can use. Without the
+// Detect lists the cameras that a "rpicam:" source can use. Without the
 // programs there are none.
 func Detect(ctx context.Context) (found []camera.Found, err error) {
 	tool, err := rpicamTool("vid")

@@ -1,3 +1,4 @@
+// Package rpicam is the kind of cameras on the connector of a Raspberry Pi.
 package rpicam
 
 import (
@@ -47,7 +48,7 @@ const (
 	rpicamQuality = 80
 )
 
-// rpicamKind is the row of the table of kinds.
+// Kind is the row of the table of kinds.
 func Kind() camera.Kind {
 	return camera.Kind{
 		Scheme: "rpicam", Form: "rpicam:",

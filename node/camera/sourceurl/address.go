@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// passwordForms says how a password is written that parseAddress cannot make out.
+// PasswordForms says how a password is written that parseAddress cannot make out.
 const PasswordForms = "in a password %2F stands for /, %40 for @, %23 for #, %3F for ? and %25 for %"
 
-// parseAddress is url.Parse for what people write: a user and a password need no
+// ParseAddress is url.Parse for what people write: a user and a password need no
 // escapes, as long as there is no slash in them.
 func ParseAddress(s string) (*url.URL, error) {
 	u, err := url.Parse(s)

@@ -1,3 +1,4 @@
+// Package sourceurl reads the addresses and options in the text of a source.
 package sourceurl
 
 import (
@@ -8,13 +9,13 @@ import (
 	"camqtt/internal/redact"
 )
 
-// option is one key=value of those that stand behind the ? or # of a source.
+// Option is one key=value of those that stand behind the ? or # of a source.
 type Option struct {
 	Key, Value string
 	Given      bool // there was a "="
 }
 
-// eachOption hands over the options in "a=1&b=2", in the order in which they are
+// EachOption hands over the options in "a=1&b=2", in the order in which they are
 // written. Percent escapes are undone; a plus sign stays one, because it is part
 // of numbers and of base64. take returns which option it was, by the name that
 // does not depend on how it is spelt: none may be given twice, since one of the

@@ -9,19 +9,19 @@ import (
 	"camqtt/node/camera"
 )
 
-// symptom is what camera programs say when they fail, and what it means.
-type symptom struct {
+// exitDiagnosis is what camera programs say when they fail, and what it means.
+type exitDiagnosis struct {
 	says []string // any of these, in lower case
 	code camera.Code
 	cure string // what to look at; "" where the program's own words are enough
 }
 
-// symptoms are in the order in which they are looked for: what is further up
+// exitDiagnoses are in the order in which they are looked for: what is further up
 // explains what is further down, because one trouble makes programs complain of
 // several. The words are those of rpicam-apps, libcamera, ffmpeg, V4L2 tools and
 // the Boost option parser.
-func symptoms() []symptom {
-	return []symptom{
+func exitDiagnoses() []exitDiagnosis {
+	return []exitDiagnosis{
 		{[]string{"device or resource busy", "failed to acquire camera", "in use by another process", "already in use"}, camera.CameraBusy, ""},
 		{[]string{"configured for the legacy camera stack"}, camera.Config, "turn the legacy camera off in raspi-config, under interface options, and restart"},
 		{[]string{"only supports the raspberry pi platforms"}, camera.Config, "this machine has no camera connector that libcamera's programs know"},
@@ -63,9 +63,9 @@ const (
 var thrown = regexp.MustCompile(`error: \*\*\* (.*?) \*\*\*`)
 
 // diagnose tells from what a program has said why it has failed.
-func diagnose(said string) symptom {
+func diagnose(said string) exitDiagnosis {
 	said = strings.ToLower(said)
-	for _, s := range symptoms() {
+	for _, s := range exitDiagnoses() {
 		if slices.ContainsFunc(s.says, func(words string) bool { return strings.Contains(said, words) }) {
 			return s
 		}
@@ -74,11 +74,11 @@ func diagnose(said string) symptom {
 		last := all[len(all)-1][1]
 		for _, words := range []string{"invalid", "illegal", "unrecognised", "option", "packing indicator", "requiring transpose"} {
 			if strings.Contains(last, words) {
-				return symptom{code: camera.Config}
+				return exitDiagnosis{code: camera.Config}
 			}
 		}
 	}
-	return symptom{code: camera.NoCamera}
+	return exitDiagnosis{code: camera.NoCamera}
 }
 
 // hangWatch is a writer that notices hangWords in what is written, wherever it

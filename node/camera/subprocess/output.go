@@ -20,7 +20,7 @@ const (
 	askMax = 64 << 10
 )
 
-// ask runs a program that answers on its standard output and ends, and returns
+// Output runs a program that answers on its standard output and ends, and returns
 // the answer. Errors are *Error, or the context's.
 func Output(ctx context.Context, argv ...string) (string, error) {
 	g := Program{Argv: argv}

@@ -1,3 +1,4 @@
+// Package subprocess runs the programs that make pictures, and says why they ended.
 package subprocess
 
 import (
@@ -37,7 +38,7 @@ const (
 	pipeRoom = 64 << 10
 )
 
-// program is a child process that writes pictures to its standard output.
+// Program is a child process that writes pictures to its standard output.
 type Program struct {
 	Argv   []string
 	Max    int // bytes of the largest picture
@@ -55,7 +56,7 @@ type Program struct {
 	Report *mjpeg.StatusReport
 }
 
-// run starts the program and emits its pictures until ctx is done (nil) or it
+// Run starts the program and emits its pictures until ctx is done (nil) or it
 // ends (*Error).
 func (g Program) Run(ctx context.Context, emit func(camera.Frame)) error {
 	p, err := start(g.Argv)
@@ -195,9 +196,9 @@ func (g Program) endError(p *Process, n int, instead string) *camera.Error {
 	case p.hung.Load():
 		return &camera.Error{Code: camera.Stalled, Text: fmt.Sprintf("program %q gets no pictures from the camera: %s", g.Redact.Line(filepath.Base(g.Argv[0])), cableCure), Err: p.err}
 	case exit == nil && instead != "":
-		found = symptom{code: camera.Config}
+		found = exitDiagnosis{code: camera.Config}
 	case exit != nil && (exit.ExitCode() == 126 || exit.ExitCode() == 127):
-		found = symptom{code: camera.Config} // a shell or env did not find the command, or may not run it
+		found = exitDiagnosis{code: camera.Config} // a shell or env did not find the command, or may not run it
 	}
 	if instead != "" {
 		text += ": it wrote " + instead
@@ -211,7 +212,7 @@ func (g Program) endError(p *Process, n int, instead string) *camera.Error {
 	return &camera.Error{Code: found.code, Denied: found.cure == loginCure, Text: text, Err: p.err}
 }
 
-// process is a started program.
+// Process is a started program.
 type Process struct {
 	cmd            *exec.Cmd
 	stdout, stderr *output

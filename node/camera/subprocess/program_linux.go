@@ -71,7 +71,7 @@ func (p *Process) signal(sig syscall.Signal) {
 // readyPoll is how often a program is looked at that is not ready yet.
 const readyPoll = 20 * time.Millisecond
 
-// awaitReady waits until the child handles SIGUSR1; before that the signal would
+// AwaitReady waits until the child handles SIGUSR1; before that the signal would
 // kill it. It asks the kernel (proc_pid_status(5), SigCgt) because what programs
 // say of their progress differs from version to version. It reports false when
 // ctx is done first.
@@ -99,7 +99,7 @@ func catches(status string, sig syscall.Signal) bool {
 	return false
 }
 
-// takePicture asks the child for a picture. Only the child itself: what it has
+// TakePicture asks the child for a picture. Only the child itself: what it has
 // started would die of the signal.
 func (p *Process) TakePicture() {
 	p.mu.Lock()

@@ -1,3 +1,4 @@
+// Package testcard is the kind that draws its pictures.
 package testcard
 
 import (
@@ -29,7 +30,7 @@ type testCard struct {
 	hue   int // degrees, 0 to 359
 }
 
-// testCardKind is the row of the table of kinds.
+// Kind is the row of the table of kinds.
 func Kind() camera.Kind {
 	return camera.Kind{
 		Scheme: "test", Form: "test:640x480",

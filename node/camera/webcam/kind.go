@@ -1,3 +1,4 @@
+// Package webcam is the kind of USB cameras, read by the kernel's interface.
 package webcam
 
 import (
@@ -5,7 +6,7 @@ import (
 	"time"
 )
 
-// webcamKind is the row of the table of kinds.
+// Kind is the row of the table of kinds.
 func Kind() camera.Kind {
 	return camera.Kind{
 		Scheme: "v4l2", Form: "v4l2:/dev/video0",
