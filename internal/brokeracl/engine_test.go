@@ -228,7 +228,7 @@ func TestWriteSums(t *testing.T) {
 	}}
 	for _, o.Engine = range brokeracl.Names() {
 		got := flat(text(t, o))
-		for _, want := range append(brokeracl.Differences(o.Engine), "x: bridge of a b; operator of all", "root: admin of all", "camqtt acl --engine "+o.Engine, "Cameras may not announce themselves") {
+		for _, want := range append(brokeracl.Differences(o.Engine), "x: bridge of a b; operator of all", "root: admin of all", "camqtt acl --engine "+o.Engine, "Cameras cannot announce themselves") {
 			if !strings.Contains(got, flat(want)) {
 				t.Errorf("%s does not say %q", o.Engine, want)
 			}

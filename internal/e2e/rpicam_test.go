@@ -18,7 +18,7 @@ func newPi(t testing.TB) pi {
 	dir := t.TempDir()
 	p := pi{filepath.Join(dir, "notes"), filepath.Join(dir, "device")}
 	program := filepath.Join(dir, "rpicam-vid")
-	if _, stderr, status := testkit.Run(t, testkit.Tool(t, "gcc"), "-o", program, "node/camera/testdata/rpicam.c"); status != 0 {
+	if _, stderr, status := testkit.Run(t, testkit.Tool(t, "gcc"), "-o", program, "internal/testkit/cameratest/testdata/rpicam.c"); status != 0 {
 		t.Fatal(stderr)
 	}
 	if err := os.Link(program, filepath.Join(dir, "rpicam-still")); err != nil {

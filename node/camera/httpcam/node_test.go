@@ -55,7 +55,7 @@ func TestSnapFromBoard(t *testing.T) {
 				esp := newESP(t, board.CameraWebServer)
 				esp.buffers, esp.zeroFrac = buffers, zero
 				esp.restart()
-				source, err := camera.Open("http://esp32/", camera.Options{HTTPClient: esp.client()})
+				source, err := openSource("http://esp32/", camera.Options{HTTPClient: esp.client()})
 				if err != nil {
 					t.Fatal(err)
 				}
