@@ -66,8 +66,8 @@ type quotas struct {
 	m      map[string]*accountQuota
 }
 
-// of gives the quota of an account; nil for parts of this program, and for who came
-// in without an account and may do everything.
+// of gives the quota of an account; nil for parts of this program, and for
+// clients without an account that may do everything.
 func (qs *quotas) of(p access.Principal) *accountQuota {
 	if p.Name == "" && p.Role != access.Reader {
 		return nil

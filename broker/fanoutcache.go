@@ -7,15 +7,15 @@ import (
 	"camqtt/internal/mqtt"
 )
 
-// maxFanouts bounds the remembered fans; beyond it one gives way to another.
+// maxFanouts bounds the remembered fanouts; beyond it one gives way to another.
 const maxFanouts = 4096
 
 // maxMatches is how many topics are looked at for filters with wildcards. Finding the few
-// fans anew that are asked for before the next change costs less than more of that.
+// fanouts anew that are asked for before the next change costs less than more of that.
 const maxMatches = 1024
 
-// fanoutCache remembers who receives a topic. Whatever changes that has to say for which
-// filters: the fans of other topics stay, so that clients that come and go cost only what
+// fanoutCache remembers the receivers of topics. Whatever changes that has to say for which
+// filters: the fanouts of other topics stay, so that clients that come and go cost only what
 // they have to do with.
 type fanoutCache struct {
 	find func(topic string) *fanout
@@ -29,7 +29,7 @@ func newFanoutCache(find func(topic string) *fanout) *fanoutCache {
 	return &fanoutCache{find: find, m: make(map[string]*fanout)}
 }
 
-// get gives who receives a topic.
+// get gives the receivers of a topic.
 func (c *fanoutCache) get(topic string) *fanout {
 	c.mu.RLock()
 	f, round := c.m[topic], c.round
@@ -53,7 +53,7 @@ func (c *fanoutCache) get(topic string) *fanout {
 	return f
 }
 
-// forget makes the fans of topics under filters be found anew. It is called after what
+// forget makes the fanouts of topics under filters be found anew. It is called after what
 // changes them.
 func (c *fanoutCache) forget(filters []string) {
 	if len(filters) == 0 {
@@ -90,7 +90,7 @@ func (c *fanoutCache) forget(filters []string) {
 	}
 }
 
-// forgetAll makes every fan be found anew.
+// forgetAll makes the receivers of every topic be found anew.
 func (c *fanoutCache) forgetAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A change of a filter makes the fans of its topics be found anew, and no other.
+// A change of a filter makes the fanouts of its topics be found anew, and no other.
 func TestFanCacheForgetsByTopic(t *testing.T) {
 	topics := []string{"cam/a/frame", "cam/a/status", "cam/b/frame", "cam/b/status", "other", "$SYS/x"}
 	for filter, want := range map[string]int{
@@ -63,10 +63,10 @@ func TestFanCacheLooksAtFew(t *testing.T) {
 		c.get(fmt.Sprint("cam/", i, "/frame"))
 	}
 	if c.forget([]string{"cam/+/status"}); len(c.m) != maxMatches {
-		t.Errorf("%d fans are left, wanted all", len(c.m))
+		t.Errorf("%d fanouts are left, wanted all", len(c.m))
 	}
 	if c.forget([]string{"cam/+/status", "cam/+/state"}); len(c.m) != 0 {
-		t.Errorf("%d fans are left, wanted none", len(c.m))
+		t.Errorf("%d fanouts are left, wanted none", len(c.m))
 	}
 }
 
@@ -83,6 +83,6 @@ func TestFanCacheIsBounded(t *testing.T) {
 	}
 	all.Wait()
 	if n := len(c.m); n > maxFanouts {
-		t.Errorf("%d fans are remembered, wanted at most %d", n, maxFanouts)
+		t.Errorf("%d fanouts are remembered, wanted at most %d", n, maxFanouts)
 	}
 }

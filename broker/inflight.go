@@ -21,7 +21,7 @@ func (s *session) windowFull() bool {
 	return n >= s.terms.window || n > 0 && (s.inflightBytes > s.b.limits.QueueBytes || s.conn.send.Full())
 }
 
-// put hands a flight to the connection. false: the client does not take packets that
+// put hands a message to the connection. false: the client does not take packets that
 // large. The caller holds mu.
 func (s *session) put(f *inflight) bool {
 	head := f.m.encode(f.d)

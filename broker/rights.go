@@ -28,7 +28,7 @@ func (r *rights) identify(c *conn, user, secret string) (access.Principal, error
 			return p, nil
 		}
 	}
-	if c.certificateName != "" && secret == "" { // the authority that signed its certificate has said who it is
+	if c.certificateName != "" && secret == "" { // its certificate names its account
 		if p, known := r.accounts.Lookup(c.certificateName); known {
 			return p, nil
 		}

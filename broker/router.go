@@ -136,7 +136,7 @@ func choose(group []receiver, turn int, m *message) *receiver {
 	return away
 }
 
-// newFanout finds who receives a topic. Rights are looked up here, once for each receiver:
+// newFanout finds the receivers of a topic. Rights are looked up here, once for each receiver:
 // whatever changes them must call [fanoutCache.forgetAll], and whatever changes subscriptions
 // or the connection behind them [fanoutCache.forget].
 func (r *router) newFanout(topic string) *fanout {
