@@ -80,15 +80,20 @@ func newMetrics(d *Dashboard) (*metrics, error) {
 			all = append(all, prometheus.NewCounterFunc(prometheus.CounterOpts(opts), c.count))
 		}
 	}
+	return m, m.register(all)
+}
+
+// register makes the handler that shows all collectors.
+func (m *metrics) register(all []prometheus.Collector) error {
 	for _, c := range all {
 		if err := m.registry.Register(c); err != nil {
-			return nil, fmt.Errorf("register metrics: %w", err)
+			return fmt.Errorf("register metrics: %w", err)
 		}
 	}
 	m.all = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4,
 	})
-	return m, nil
+	return nil
 }
 
 // listOf is a fixed list of cameras.
