@@ -2,8 +2,9 @@
 package webcam
 
 import (
-	"camqtt/node/camera"
 	"time"
+
+	"camqtt/node/camera"
 )
 
 // Kind is the row of the table of kinds.
