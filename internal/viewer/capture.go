@@ -2,7 +2,6 @@ package viewer
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -13,10 +12,6 @@ import (
 // recent is how many pictures and descriptions are remembered while a capture waits: those
 // that other askers get may come between.
 const recent = 4
-
-// errUnnamed is the error of a result without image. topics.md: a picture is that of a result
-// that names it.
-var errUnnamed = errors.New("the camera's answer does not name its picture, as old versions did. Try: a newer camqtt there")
 
 // capture collects the messages that answer a command for a picture: the picture, perhaps
 // its description, and the result that names it. They belong together whatever order
@@ -104,12 +99,8 @@ func push[T any](list []T, one T) []T {
 
 // match looks for the picture that the result names. c.mu is held.
 func (c *capture) match() {
-	if c.result.Image == "" {
-		c.finish(received{}, wire.Meta{}, errUnnamed)
-		return
-	}
 	for _, p := range c.pictures {
-		if p.image == c.result.Image {
+		if c.names(p) {
 			c.finish(p, c.describe(p), nil)
 			return
 		}
@@ -123,6 +114,15 @@ func (c *capture) match() {
 			}
 		}
 	}
+}
+
+// names reports whether the result is about a picture. Results of the previous release
+// have no image; their picture is the one of their size.
+func (c *capture) names(p received) bool {
+	if c.result.Image == "" {
+		return !p.kept && len(p.jpg) == c.result.Bytes
+	}
+	return p.image == c.result.Image
 }
 
 // describe is the description of the picture that the result names. It may come later
