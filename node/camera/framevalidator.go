@@ -44,8 +44,7 @@ type FrameValidator struct {
 	settle time.Duration
 	log    *slog.Logger
 
-	timeout    time.Duration // for the first picture, where the configuration says so
-	firstFrame time.Duration // the same as is usual for the kind
+	timeout time.Duration // for the first picture, where the configuration says so
 
 	walker jpeg.Walker // for the one Stream that runs at a time, as are:
 	said   time.Time   // when broken pictures were last logged
@@ -77,7 +76,7 @@ func NewFrameValidator(source Source, o Options) *FrameValidator {
 // Profile is that of the source, with the time that its first picture may take.
 func (s *FrameValidator) Profile() Profile {
 	p := s.Source.Profile()
-	p.FirstFrame = cmp.Or(s.timeout, p.FirstFrame, s.firstFrame)
+	p.FirstFrame = cmp.Or(s.timeout, p.FirstFrame)
 	return p
 }
 

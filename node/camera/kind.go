@@ -24,7 +24,8 @@ type Kind struct {
 	// of a webcam, says so in its documentation.
 	Options   []string
 	Separator string
-	// Timeout is how long the first picture may take, unless timeout= says otherwise.
+	// Timeout is how long the first picture may take, unless timeout= says otherwise. It
+	// is for people; the source's Profile has the same as FirstFrame.
 	Timeout time.Duration
 	// Login means that User and Password of Options are for such a camera.
 	Login bool
@@ -75,9 +76,7 @@ func (k Kind) Source(rest string, o Options) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := NewFrameValidator(source, o)
-	v.firstFrame = k.Timeout
-	return v, nil
+	return NewFrameValidator(source, o), nil
 }
 
 // Open makes the source that is written "scheme:rest", of one of the kinds. It checks
