@@ -19,6 +19,7 @@ type commands struct {
 	responder *responder
 	hellos    *helloAll
 	presence  *presence
+	clock     *clockCheck
 }
 
 // handle carries out one message; all is whether it is for all cameras. An empty payload
@@ -32,6 +33,7 @@ func (c *commands) handle(x note, all bool) {
 	if c.responder.ignore(x.msg, string(cmd.Verb), cmd.ID) {
 		return
 	}
+	c.clock.received(cmd.Sent, x.at)
 	if err != nil {
 		c.responder.refuse(err)
 		return

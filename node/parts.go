@@ -65,7 +65,7 @@ func (l *loop) makeCamera() {
 	}
 	l.commands = &commands{
 		count: &l.count, flood: &l.flood, settings: l.settings, leases: l.leases, runner: l.runner,
-		publisher: pub, responder: l.responder, presence: l.presence,
+		publisher: pub, responder: l.responder, presence: l.presence, clock: &clockCheck{log: log, changed: touch},
 	}
 	l.commands.hellos = &helloAll{answer: l.commands.greet}
 }
@@ -93,7 +93,8 @@ func (l *loop) makePresence() {
 	}
 	*l.state = statePublisher{
 		topics: l.topics, outbox: l.outbox, settings: l.settings, demand: l.runner.demand, runner: l.runner, newest: l.newest,
-		faults: l.runner.faults, privacy: l.privacy, kept: l.kept, intake: l.intake, presence: p, noRetain: l.noRetain.Load,
+		faults: l.runner.faults, privacy: l.privacy, kept: l.kept, intake: l.intake, presence: p, clock: l.commands.clock,
+		noRetain: l.noRetain.Load,
 	}
 	l.info = p.info
 	p.topics, p.outbox, p.state, p.responder = l.topics, l.outbox, l.state, l.responder

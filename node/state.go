@@ -21,6 +21,7 @@ type statePublisher struct {
 	kept     *keptSettings
 	intake   *intake
 	presence *presence
+	clock    *clockCheck
 	noRetain func() bool // the broker keeps no retained messages
 
 	changed bool
@@ -103,7 +104,7 @@ func (s *statePublisher) problem() *wire.Problem {
 
 // warning is what people must be told while pictures come, "" when nothing.
 func (s *statePublisher) warning() string {
-	all := []string{s.runner.profile().Warning, s.intake.scaling, s.privacy.warning(), s.kept.warning()}
+	all := []string{s.runner.profile().Warning, s.intake.scaling, s.privacy.warning(), s.kept.warning(), s.clock.text}
 	if s.noRetain() {
 		all = append(all, "the broker keeps no retained messages: a new viewer sees the camera when it next sends something")
 	}

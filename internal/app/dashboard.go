@@ -24,7 +24,7 @@ func addDashboard(p *process) error {
 		return usage.Error(err, "")
 	}
 	var l *mqttclient.Link
-	v, err := viewer.New(viewer.Options{Base: p.cfg.Base, Link: LateLink{&l}, Log: log, CommandQoS: commandQoS(p.cfg.MQTT)})
+	v, err := viewer.New(viewer.Options{Base: p.cfg.Base, Link: LateLink{&l}, Log: log, CommandQoS: commandQoS(p.cfg.MQTT), TellClocks: true})
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,8 @@ type Camera struct {
 	// Seen is when this viewer first heard of it, retained or not.
 	Seen time.Time
 	// Clock is what is known of the camera's clock.
-	Clock Clock
+	Clock     Clock
+	clockTold time.Time // when the camera was last told that its clock differs, or agrees
 }
 
 // Age returns how old something is that happened at a time of the camera's clock.

@@ -16,6 +16,7 @@ import (
 type directory struct {
 	log   *slog.Logger
 	hello func(wire.ID) // asks a camera to say what it is; it may block
+	tell  func(wire.ID) // tells a camera the time; it may block; nil is not at all
 
 	mu       sync.Mutex
 	only     wire.ID // the camera that is learned of; "" is all
@@ -179,14 +180,20 @@ func (d *directory) timed(c *Camera, written wire.Time, m wire.Message) {
 	d.tellClock(c, before)
 }
 
-// tellClock logs that a clock has come to differ, or agrees again.
+// tellClock logs that a clock has come to differ, or agrees again, and tells the camera.
+// While it differs the camera is told again at times: its node may have been restarted.
 func (d *directory) tellClock(c *Camera, before time.Duration) {
 	now := c.Clock.Ahead()
+	differs, differed := now.Abs() >= clockDiffers, before.Abs() >= clockDiffers
 	switch {
-	case now.Abs() >= clockDiffers && before.Abs() < clockDiffers:
+	case differs && !differed:
 		d.log.Warn("camera's clock differs from this machine's", "cam", string(c.ID), "ahead", now.Round(time.Millisecond).String())
-	case now.Abs() < clockDiffers && before.Abs() >= clockDiffers:
+	case differed && !differs:
 		d.log.Info("camera's clock agrees again", "cam", string(c.ID))
+	}
+	if d.tell != nil && (differs != differed || differs && time.Since(c.clockTold) >= clockMemory) {
+		c.clockTold = time.Now()
+		go d.tell(c.ID) // ends with the message, or the link's time limit
 	}
 }
 

@@ -122,3 +122,38 @@ func TestSleepingIsLost(t *testing.T) {
 		}
 	})
 }
+
+// A camera whose clock differs is told the time: at once, again while it differs, and when
+// it agrees.
+func TestClockIsTold(t *testing.T) {
+	faketime.Run(t, func(t *testing.T) {
+		l := &wireLink{filters: map[string]bool{}}
+		v, err := viewer.New(viewer.Options{Link: l, Log: testkit.Log(t), TellClocks: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := 0
+		for _, c := range []struct {
+			ahead time.Duration
+			after time.Duration
+			want  bool
+		}{
+			{0, 0, false},
+			{-time.Hour, 30 * time.Second, true},
+			{-time.Hour, 30 * time.Second, false},
+			{-time.Hour, 15 * time.Minute, true},
+			{0, 30 * time.Second, true},
+			{0, 30 * time.Minute, false},
+		} {
+			time.Sleep(c.after)
+			say(v, wire.KindStatus, wire.Online, false)
+			say(v, wire.KindStats, wire.Stats{TS: wire.At(time.Now().Add(c.ahead))}, false)
+			synctest.Wait()
+			if n := l.verbs(`{"cmd":"hello","ts":"`); (n > told) != c.want {
+				t.Errorf("clock %s ahead, after %s: told %d times, before %d", c.ahead, c.after, n, told)
+			} else {
+				told = n
+			}
+		}
+	})
+}

@@ -61,6 +61,16 @@ func (s *questions) hello(id wire.ID) {
 	s.give(context.Background(), s.base.Topic(id, wire.KindCmd), wire.Command{Verb: wire.Hello})
 }
 
+// timedHello is a hello that has the time, with which the camera compares its clock.
+func (s *questions) timedHello(id wire.ID) {
+	payload, _ := json.Marshal(map[string]any{"cmd": wire.Hello, "ts": wire.At(time.Now())}) // never fails
+	m := s.command(s.base.Topic(id, wire.KindCmd), wire.Command{Verb: wire.Hello})
+	m.Payload = payload
+	if err := s.link.Publish(context.Background(), m); err != nil {
+		s.log.Debug("command not sent", "topic", m.Topic, "cmd", string(wire.Hello), "err", err)
+	}
+}
+
 // ask publishes m and waits for the result that is meant.
 func (s *questions) ask(ctx context.Context, id wire.ID, m wire.Message, meant func(wire.Result) bool) (wire.Result, error) {
 	results := make(chan wire.Result, 1)

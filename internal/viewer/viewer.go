@@ -37,6 +37,9 @@ type Options struct {
 	// CommandQoS is the QoS of commands: 0 is 1; negative is QoS 0, for brokers
 	// where QoS 1 is dear.
 	CommandQoS int
+	// TellClocks tells a camera whose clock differs from this machine's, for its
+	// state.warning. It is for the dashboard: the clock of a command's machine is no measure.
+	TellClocks bool
 }
 
 // Viewer watches cameras. Make one with [New].
@@ -62,6 +65,9 @@ func New(o Options) (*Viewer, error) {
 		q.qos = 1
 	}
 	q.directory = newDirectory(o.Camera, o.Log, q.hello)
+	if o.TellClocks {
+		q.directory.tell = q.timedHello
+	}
 	return &Viewer{opts: o, directory: q.directory, questions: q, relink: make(chan struct{})}, nil
 }
 

@@ -47,6 +47,7 @@ type Command struct {
 	FPS     float64       // start: pictures per second at most
 	Size    Size          // snap, still, start
 	Quality int           // snap, still, start: 1 to 100
+	Sent    time.Time     // ts of a JSON command, also of one that is refused; zero without
 }
 
 // Refusal is a command or setting that is not carried out. It becomes the
@@ -163,6 +164,7 @@ func parseJSON(payload []byte, now time.Time) (Command, error) {
 		if err := ts.UnmarshalJSON(raw); err != nil {
 			return refuse(BadArgument, "ts: "+err.Error())
 		}
+		c.Sent = ts.UTC()
 		if age := now.Sub(ts.Time); age > MaxCommandAge {
 			return refuse(Expired, fmt.Sprintf("the command is %s old: want at most %s (are both clocks right?)",
 				age.Round(time.Second), MaxCommandAge))

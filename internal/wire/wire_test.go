@@ -75,7 +75,7 @@ func TestParseCommand(t *testing.T) {
 		"json types":  {`{"cmd":"start","fps":2.5,"for":30,"viewer":"w-1","quality":"70"}`, wire.Command{Verb: wire.Start, FPS: 2.5, For: 30 * time.Second, Viewer: "w-1", Quality: 70}},
 		"json more":   {`{"cmd":"stop","colour":{"of":["the","moon"]},"viewer":null}`, wire.Command{Verb: wire.Stop}},
 		"json number": {`{"cmd":"hello","id":17}`, wire.Command{Verb: wire.Hello, ID: "17"}},
-		"fresh ts":    {`{"cmd":"snap","ts":"2026-01-31T11:59:31.000Z"}`, wire.Command{Verb: wire.Snap}},
+		"fresh ts":    {`{"cmd":"snap","ts":"2026-01-31T11:59:31.000Z"}`, wire.Command{Verb: wire.Snap, Sent: now.Add(-29 * time.Second)}},
 		"NUL":         {"snap\x00", wire.Command{Verb: wire.Snap}},
 		"a buffer":    {"snap id=a1\x00\x00\x00\x00", wire.Command{Verb: wire.Snap, ID: "a1"}},
 		"CR LF":       {"snap\r\n", wire.Command{Verb: wire.Snap}},
@@ -87,7 +87,7 @@ func TestParseCommand(t *testing.T) {
 		"fraction":    {`{"cmd":"snap","quality":80.0}`, wire.Command{Verb: wire.Snap, Quality: 80}},
 		"fractions":   {"snap quality=80.0 size=640.0x480.0", wire.Command{Verb: wire.Snap, Quality: 80, Size: wire.Size{Width: 640, Height: 480}}},
 		"Python":      {"{'cmd': 'snap', 'id': None, 'quality': 80}", wire.Command{Verb: wire.Snap, Quality: 80}},
-		"future ts":   {`{"cmd":"snap","ts":"2026-01-31T13:00:00+00:00"}`, wire.Command{Verb: wire.Snap}},
+		"future ts":   {`{"cmd":"snap","ts":"2026-01-31T14:00:00+01:00"}`, wire.Command{Verb: wire.Snap, Sent: now.Add(time.Hour)}},
 	} {
 		got, err := wire.ParseCommand([]byte(c.in), now)
 		if err != nil || got != c.want {
@@ -258,6 +258,7 @@ func FuzzParseCommand(f *testing.F) {
 			}
 			return
 		}
+		c.Sent = time.Time{} // words have none
 		if again, err := wire.ParseCommand([]byte(c.Words()), now); err != nil || again != c {
 			t.Errorf("%+v written as %q came back as %+v, %v", c, c.Words(), again, err)
 		}
