@@ -55,7 +55,6 @@ var advised = map[string]string{
 	`another id, or stop the camera of this id first`:      "TestNoAccountForCameraInUse",
 	`mqtt.retain: false`:                                   "TestBrokerWithoutRetain",
 	`"lsusb (is it plugged in?), id (is this user in the`:  "TestDetectNothing",
-	`a newer camqtt there`:                                 "TestSnap",
 	`hint`:                                                 "TestTakenPort",
 	`a folder, with the key state or --state`:              "TestNowhereToRemember",
 	`another folder`:                                       "TestWriteRefusesPlantedLinks",
