@@ -11,6 +11,7 @@ import (
 	"camqtt/internal/jpeg"
 	"camqtt/internal/redact"
 	"camqtt/internal/testkit/cameratest"
+	"camqtt/internal/testkit/faketime"
 	"camqtt/node/camera"
 )
 
@@ -33,39 +34,42 @@ func FuzzHTTPAnswer(f *testing.F) {
 		f.Add([]byte(s), true)
 	}
 	f.Fuzz(func(t *testing.T, answer []byte, bare bool) {
-		tr := &http.Transport{MaxConnsPerHost: 1, MaxResponseHeaderBytes: maxHeader, DialContext: func(_ context.Context, _, addr string) (net.Conn, error) {
-			if host, _, _ := net.SplitHostPort(addr); host != "esp32" {
-				t.Errorf("connects to %q", addr)
-			}
-			near, far := net.Pipe()
-			go func() { // ends when the answer is written or not wanted
-				defer far.Close()
-				if _, err := far.Read(make([]byte, 4096)); err == nil {
-					_, _ = far.Write(answer)
+		faketime.Run(t, func(t *testing.T) { // a camera that says nothing is waited for
+			tr := &http.Transport{MaxConnsPerHost: 1, MaxResponseHeaderBytes: maxHeader, DialContext: func(_ context.Context, _, addr string) (net.Conn, error) {
+				if host, _, _ := net.SplitHostPort(addr); host != "esp32" {
+					t.Errorf("connects to %q", addr)
 				}
-			}()
-			return near, nil
-		}}
-		source := "http://a:geheim@esp32/"
-		if !bare {
-			source += "capture"
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		defer cancel()
-		n := 0
-		err := open(t, source, camera.Options{HTTPClient: &http.Client{Transport: tr}, MaxPicture: 1 << 16}).Stream(ctx, camera.Mode{Width: 320, Height: 240, FPS: 240}, func(p camera.Frame) {
-			if in, err := jpeg.Scan(p.JPEG); err != nil || in.Len != len(p.JPEG) {
-				t.Errorf("a picture of %d bytes: %v", len(p.JPEG), err)
+				near, far := net.Pipe()
+				go func() { // ends when the answer is written or not wanted
+					defer far.Close()
+					if _, err := far.Read(make([]byte, 4096)); err == nil {
+						_, _ = far.Write(answer)
+					}
+				}()
+				return near, nil
+			}}
+			defer tr.CloseIdleConnections()
+			source := "http://a:geheim@esp32/"
+			if !bare {
+				source += "capture"
 			}
-			if n++; n > 6 {
-				cancel()
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			n := 0
+			err := open(t, source, camera.Options{HTTPClient: &http.Client{Transport: tr}, MaxPicture: 1 << 16}).Stream(ctx, camera.Mode{Width: 320, Height: 240, FPS: 240}, func(p camera.Frame) {
+				if in, err := jpeg.Scan(p.JPEG); err != nil || in.Len != len(p.JPEG) {
+					t.Errorf("a picture of %d bytes: %v", len(p.JPEG), err)
+				}
+				if n++; n > 6 {
+					cancel()
+				}
+			})
+			if err == nil && ctx.Err() == nil {
+				t.Error("Stream ended by itself without an error")
+			}
+			if err != nil && (camera.CodeOf(err) == "" || redact.Line(err.Error()) != err.Error() && len(err.Error()) <= redact.MaxLine) {
+				t.Errorf("%q is not fit to be shown", err)
 			}
 		})
-		if err == nil && ctx.Err() == nil {
-			t.Error("Stream ended by itself without an error")
-		}
-		if err != nil && (camera.CodeOf(err) == "" || redact.Line(err.Error()) != err.Error() && len(err.Error()) <= redact.MaxLine) {
-			t.Errorf("%q is not fit to be shown", err)
-		}
 	})
 }

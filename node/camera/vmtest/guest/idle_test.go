@@ -21,7 +21,7 @@ func TestProgramIdle(t *testing.T) {
 	cam := plug(t, webcam.Options{Name: "Sim Webcam", Serial: "SIM0001", Picture: newFilm().picture})
 	// Long enough for two requests in a row on a machine made of software.
 	const warm = 10 * time.Second
-	pid := program(t, strings.Replace(programConfig, "keep_warm: 2s", "keep_warm: 10s", 1)+"dashboard: {listen: 127.0.0.1:8080}\n")
+	pid := program(t, strings.Replace(programConfig, "keep_warm: 2s", "keep_warm: 10s", 1))
 	const inexact = 100 * time.Millisecond // such a machine does not keep time exactly
 	idle := func(turns int) {
 		t.Helper()
@@ -169,16 +169,25 @@ func snapHTTP(t *testing.T) {
 	}
 }
 
+// listing is what the program lists of a camera.
+type listing struct{ Status, Model, Warning string }
+
+// cameras lists the cameras of the program.
+func cameras() (all []listing, err error) {
+	answer, err := http.Get("http://127.0.0.1:8080/api/cameras")
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	err = json.NewDecoder(answer.Body).Decode(&all)
+	return all, err
+}
+
 // listed is what the program lists of its only camera.
 func listed(t *testing.T) (model, warning string) {
 	t.Helper()
-	var all []struct{ Model, Warning string }
-	answer, err := http.Get("http://127.0.0.1:8080/api/cameras")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	if err := json.NewDecoder(answer.Body).Decode(&all); err != nil || len(all) != 1 {
+	all, err := cameras()
+	if err != nil || len(all) != 1 {
 		t.Fatalf("/api/cameras = %+v, %v, want one camera", all, err)
 	}
 	return all[0].Model, all[0].Warning

@@ -5,7 +5,6 @@ package guest
 import (
 	"bytes"
 	"context"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,6 +22,7 @@ import (
 
 const programConfig = `
 broker: {listen: 127.0.0.1:1883, data: /tmp/data}
+dashboard: {listen: 127.0.0.1:8080}
 cameras:
   - id: front
     source: v4l2:usb-SIM0001?settle=300ms
@@ -32,7 +32,7 @@ cameras:
 `
 
 // program runs the whole program with a configuration until the test ends, and
-// returns its process once the broker in it answers.
+// returns its process once its camera is online.
 func program(t *testing.T, configuration string) (pid string) {
 	t.Helper()
 	config := filepath.Join(t.TempDir(), "camqtt.yaml")
@@ -54,7 +54,7 @@ func program(t *testing.T, configuration string) (pid string) {
 			t.Logf("camqtt run said:\n%s", log.String())
 		}
 	})
-	listening(t)
+	online(t)
 	return strconv.Itoa(run.Process.Pid)
 }
 
@@ -110,17 +110,16 @@ func TestProgram(t *testing.T) {
 	closed(t, pid)
 }
 
-// listening waits for the broker.
-func listening(t *testing.T) {
+// online waits for the camera of the program.
+func online(t *testing.T) {
 	t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-		c, err := net.Dial("tcp", "127.0.0.1:1883")
-		if err == nil {
-			c.Close()
+		all, err := cameras()
+		if len(all) == 1 && all[0].Status == "online" {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatal(err)
+			t.Fatalf("/api/cameras = %+v, %v, want one camera, online", all, err)
 		}
 	}
 }
