@@ -12,7 +12,7 @@ import (
 	"camqtt/internal/wire"
 )
 
-// permission is what a user needs for a path. The zero value lets nobody.
+// permission is what a user needs for a path. The zero value permits no request.
 type permission byte
 
 const (

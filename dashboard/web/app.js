@@ -43,7 +43,7 @@ const base = root.dataset.base || 'cam';
 const viewer = randomID();
 const account = element('account', Account);
 const stills = new Stills(element('stills', HTMLElement));
-// The client identifier is a secret of this page: whoever knows it can end the connection.
+// The client identifier is a secret of this page: a client that knows it can end the connection.
 const client = new Client({ url: socketAddress(), id: randomID(), beforeConnect: check });
 const cameras = new Cameras(client, base);
 /** @type {Map<string, {feed: Feed, tile: Tile, named: string}>} */
@@ -135,7 +135,7 @@ function count() {
 function followHash() {
 	const id = location.hash.slice(1);
 	const c = shown.get(id);
-	if (c && document.querySelector('dialog.box[open]')) return; // somebody types there; followed when it closes
+	if (c && document.querySelector('dialog.box[open]')) return; // a user types there; followed when it closes
 	if (!c) {
 		if (!id) focus.close();
 		return;

@@ -53,7 +53,7 @@ export class Box {
 		return found;
 	}
 
-	/** value is what somebody has typed or chosen. @param {string} name */
+	/** value is what the user has typed or chosen. @param {string} name */
 	value(name) {
 		const field = this.find(name);
 		return field instanceof HTMLInputElement || field instanceof HTMLSelectElement ? field.value.trim() : '';

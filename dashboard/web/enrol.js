@@ -71,7 +71,7 @@ export class Enrol extends Box {
 	/**
 	 * draw shows a PNG without a URL for it.
 	 * @param {string} base64
-	 * @param {() => boolean} still whether anybody is to see it once it is decoded
+	 * @param {() => boolean} still whether it is still to be shown once it is decoded
 	 */
 	async #draw(base64, still) {
 		const canvas = this.find('qr');

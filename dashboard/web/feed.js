@@ -289,7 +289,7 @@ export class Feed extends EventTarget {
 	}
 
 	/**
-	 * age of the picture on the screen in ms; null when there is none or nobody knows.
+	 * age of the picture on the screen in ms; null when there is none or it is unknown.
 	 * @param {number} now
 	 */
 	age(now) {

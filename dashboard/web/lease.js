@@ -58,7 +58,7 @@ export class Lease {
 		start();
 	}
 
-	/** drop forgets the lease without a word: the line is gone, or somebody ended it. */
+	/** drop forgets the lease without a message: the line is gone, or another client ended it. */
 	drop() {
 		clearInterval(this.#timer);
 		this.#timer = undefined;

@@ -324,7 +324,7 @@ export class Client extends EventTarget {
 	 * @param {State} state
 	 * @param {string} [reason]
 	 * @param {number} [retryAt]
-	 * @param {() => void} [first] what must go out before anybody who hears of the change can send
+	 * @param {() => void} [first] what must go out before a listener of the change can send
 	 */
 	#set(state, reason = '', retryAt = 0, first = () => {}) {
 		this.status = { state, reason, retryAt };

@@ -108,7 +108,7 @@ export class Panel extends HTMLElement {
 		return this.#box;
 	}
 
-	/** Whether anybody can see it now. @param {boolean} yes */
+	/** Whether it is visible now. @param {boolean} yes */
 	set visible(yes) {
 		if (yes === this.#visible || !this.feed) return;
 		this.#visible = yes;
@@ -259,7 +259,7 @@ export class Panel extends HTMLElement {
 		if (this.#blob) URL.revokeObjectURL(this.#blob);
 		this.#blob = jpeg ? URL.createObjectURL(new Blob([jpeg], { type: 'image/jpeg' })) : '';
 		const save = this.find('save');
-		if (!jpeg && save === document.activeElement) this.find('snap').focus(); // or the next key reaches nobody
+		if (!jpeg && save === document.activeElement) this.find('snap').focus(); // or the next key is lost
 		save.hidden = !jpeg;
 		save.setAttribute('href', this.#blob);
 		save.setAttribute('download', name);

@@ -40,7 +40,7 @@ export class Stills {
 		else this.#empty();
 	}
 
-	/** empty leaves no picture that nobody looks after. */
+	/** empty leaves no picture without an owner. */
 	#empty() {
 		this.#grid.replaceChildren();
 		this.#shown.clear();

@@ -40,7 +40,7 @@ type Options struct {
 	Log   *slog.Logger // nil: nothing is logged
 }
 
-// Accounts decides who somebody is. Make them with [Open]. The methods may be called
+// Accounts identifies users. Make them with [Open]. The methods may be called
 // from any goroutine, also before and without Serve, which only notices changes.
 type Accounts struct {
 	file, anonymous string

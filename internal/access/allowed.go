@@ -7,7 +7,7 @@ import (
 	"camqtt/internal/wire"
 )
 
-// Action is what somebody wants to do with a topic.
+// Action is what a client wants to do with a topic.
 type Action byte
 
 // The actions.

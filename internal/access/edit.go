@@ -74,7 +74,7 @@ func add(file string, a Account, s secret) error {
 }
 
 // First makes the first account of all, with a password that it returns. A file that
-// is there, even one without accounts, is [ErrExists]: somebody has decided.
+// is there, even one without accounts, is [ErrExists]: that was decided before.
 func First(file string, a Account) (password string, err error) {
 	if err := CheckAccount(a); err != nil {
 		return "", err

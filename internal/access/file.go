@@ -183,7 +183,7 @@ func text(all []*entry) ([]byte, error) {
 func read(name string) (_ []*entry, raw []byte, _ fs.FileInfo, err error) {
 	f, err := securefile.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, bad := os.Lstat(name + backup); bad == nil { // somebody had accounts here
+		if _, bad := os.Lstat(name + backup); bad == nil { // there were accounts here
 			return nil, nil, nil, fmt.Errorf("%w: %s is not there, but %s%s is. Try: cp -p %s%s %s, or remove both to begin anew",
 				ErrDamaged, name, name, backup, name, backup, name)
 		}

@@ -11,7 +11,7 @@ import (
 	"camqtt/internal/clientip"
 )
 
-// Attempt is what somebody says to come in.
+// Attempt is what a client gives to log in.
 type Attempt struct {
 	User   string
 	Secret string   // a password or a token; a token is enough without User
@@ -41,7 +41,7 @@ func (s *Slow) Error() string {
 	return fmt.Sprintf("too many wrong passwords: try again in %s", max(time.Second, s.After.Round(time.Second)))
 }
 
-// Identify says who somebody is. Its errors are [ErrWrong], [ErrNone], [*Slow] and
+// Identify finds the account of an attempt. Its errors are [ErrWrong], [ErrNone], [*Slow] and
 // that of ctx. It takes a microsecond for tokens and for passwords that were right
 // before, and some ten milliseconds and a turn in line for others; so it must not be
 // called where somebody else waits.

@@ -11,7 +11,7 @@ import (
 	"camqtt/internal/wire"
 )
 
-// Role is what kind of party somebody is. The zero value may do nothing.
+// Role is the kind of an account. The zero value may do nothing.
 type Role byte
 
 // The roles. Those up to Admin are for accounts; the others belong to who comes in
@@ -68,7 +68,7 @@ func ParseRole(s string) (Role, error) {
 // where people get a password.
 func (r Role) ForDevice() bool { return r == Camera || r == Bridge || r == HomeAssistant }
 
-// Principal is who somebody is. The zero value is nobody.
+// Principal is an identified client. The zero value has no rights.
 type Principal struct {
 	Name    string    // of the account; "" where none was needed
 	Role    Role      //
@@ -130,7 +130,7 @@ func (p Principal) Everything() bool {
 // System reports whether p may see what is about the program and not about a camera.
 func (p Principal) System() bool { return p.unlimited() || p.Role == Reader }
 
-// Watches reports whether p is somebody who looks at cameras.
+// Watches reports whether p looks at cameras.
 func (p Principal) Watches() bool {
 	switch p.Role {
 	case Viewer, Operator, HomeAssistant, Admin, Reader, Anyone, Hub:

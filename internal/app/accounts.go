@@ -21,7 +21,7 @@ func AccountsFile(data string) string {
 }
 
 // addAccounts reads the accounts of the embedded broker, or the page's own where the
-// broker is somebody else's. What is wrong with them will not be cured by a restart.
+// broker is another program. Restarting does not help against their errors.
 func addAccounts(p *process) error {
 	if err := CheckData(p.cfg.AccountsData()); err != nil {
 		return err

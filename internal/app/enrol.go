@@ -98,7 +98,7 @@ func (e *enrolment) endpoint() (enrol.Endpoint, bool) {
 // pageInvitations lets admins invite cameras in the page.
 type pageInvitations struct{ hub *enrol.Hub }
 
-// enroller is what invites cameras in the page; nil where nobody can join.
+// enroller is what invites cameras in the page; nil where no camera can join.
 func (e *enrolment) enroller() dashboard.Enroller {
 	if e.hub == nil {
 		return nil

@@ -43,7 +43,7 @@ type issuer struct {
 	certs map[string]*tls.Certificate // by domain
 }
 
-// newIssuer checks the options. It connects to nobody.
+// newIssuer checks the options. It makes no connection.
 func newIssuer(o Options) (*issuer, error) {
 	a := o.ACME
 	if a.Directory == "" {

@@ -10,7 +10,7 @@ import (
 )
 
 // ClientOptions says whom a client trusts and who it is. The zero value trusts the
-// system's authorities and is nobody.
+// system's authorities and has no certificate.
 type ClientOptions struct {
 	CAFile string // PEM file of the only authorities to trust
 	// Pins are keys of which the server must have one; authorities, names and dates

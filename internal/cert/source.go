@@ -150,7 +150,7 @@ func (s *Source) Config(o ServerOptions) (*tls.Config, error) {
 		},
 	})
 	outer := base.Clone()
-	outer.ClientCAs = x509.NewCertPool() // trusts nobody, should it ever be used
+	outer.ClientCAs = x509.NewCertPool() // trusts no certificate, should it ever be used
 	outer.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return now.Load(), nil }
 	return outer, err
 }

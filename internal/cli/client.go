@@ -20,7 +20,7 @@ import (
 	"camqtt/internal/wire"
 )
 
-// defaultBroker is where commands look for a broker when nobody says.
+// defaultBroker is where commands look for a broker without another address.
 const defaultBroker = "mqtt://127.0.0.1:1883"
 
 // target is how a command finds the broker.

@@ -148,7 +148,7 @@ func (c Client) dial(ctx context.Context, addr string, pin cert.Pin) (*tls.Conn,
 	return nil, fmt.Errorf("%s: %w", addr, err)
 }
 
-// errImpostor is somebody who answers with another key.
+// errImpostor is the error of an answer with another key.
 var errImpostor = errors.New("whoever answers there does not have the hub's key: the hub has a new one since the join string was made, or somebody is in between. Nothing was told to him")
 
 // Probe reports whether the hub of a door is there and has its key.

@@ -140,7 +140,7 @@ func (b InviteStore) edit(f func(*inviteFile) (keep bool, err error)) error {
 	return err
 }
 
-// publish says how the hub is reached; nil: by nobody. A damaged file gives way to a
+// publish says how the hub is reached; nil: it is not. A damaged file gives way to a
 // new one: what it held was good for minutes.
 func (b InviteStore) publish(d *Endpoint) error {
 	if err := os.MkdirAll(filepath.Dir(string(b)), 0o700); err != nil {
@@ -217,7 +217,7 @@ func (b InviteStore) Invite(camera wire.ID, addresses []string) (Invitation, err
 // redeem uses an invitation up and gives the camera that it is for. right says whether
 // the secret was, whatever the error.
 func (b InviteStore) redeem(id string, secret []byte, now time.Time) (camera wire.ID, right bool, err error) {
-	if p, err := b.read(); err == nil && p.find(id) == nil { // costs no writing, so anybody may ask
+	if p, err := b.read(); err == nil && p.find(id) == nil { // costs no writing, so any request may ask
 		return "", false, ErrUnknown
 	}
 	err = b.edit(func(p *inviteFile) (bool, error) {

@@ -117,7 +117,7 @@ func snap(s subject) *component {
 	return c
 }
 
-// live follows the camera, not the press: it is on while anybody watches.
+// live follows the camera, not the press: it is on while there is a viewer.
 func live(s subject) *component {
 	c := &component{
 		Name:          named("Live"),

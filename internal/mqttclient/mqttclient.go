@@ -356,7 +356,7 @@ func (l *Link) Unsubscribe(filters ...string) {
 }
 
 // Dial opens a connection of its own to the broker, on which MQTT can begin at
-// once: for whoever brings a client of his own.
+// once: for a caller with a client of its own.
 func (l *Link) Dial(ctx context.Context) (net.Conn, error) {
 	var errs []error
 	for turn := range max(1, len(l.opts.URLs)) {

@@ -28,7 +28,7 @@ type session struct {
 	direct *direct
 	eager  *eagerConn    // nil when the CONNACK is waited for
 	user   bool          // an account was given
-	limit  time.Duration // of an acknowledgement that nobody else bounds
+	limit  time.Duration // of an acknowledgement without another limit
 	lost   chan struct{} // closed when the connection has ended
 
 	once  sync.Once

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// forbidden are the rights that nobody but the owner may have.
+// forbidden are the rights that only the owner may have.
 func forbidden(info fs.FileInfo) fs.FileMode {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok && s.Uid == 0 {
 		return 0o037 // its group may read

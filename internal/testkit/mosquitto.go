@@ -113,7 +113,7 @@ func (p *Program) Ended() bool {
 	}
 }
 
-// listens waits until somebody listens at an address, which the program is to do.
+// listens waits until the program listens at an address.
 func (p *Program) listens(addr string) {
 	p.t.Helper()
 	Until(p.t, filepath.Base(p.Cmd.Path)+" listens", func() bool {

@@ -227,7 +227,7 @@ func (m *MQTT) read(r *bufio.Reader, receive func(wire.Message)) {
 		case 13: // PINGRESP
 			select {
 			case m.pongs <- struct{}{}:
-			default: // nobody asked
+			default: // not asked for
 			}
 		case 4, 9: // PUBACK, SUBACK
 			m.mu.Lock()

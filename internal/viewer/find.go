@@ -15,7 +15,7 @@ import (
 var ErrUnknown = errors.New("no camera")
 
 // Find returns a camera once it is online or sleeping, or within patience why it
-// cannot be asked: nobody knows it, or it is offline. A camera of which the broker does
+// cannot be asked: the broker does not know it, or it is offline. A camera of which the broker does
 // not tell is asked with hello, and answers within half a second; a sleeping one may
 // have a bridge that answers.
 func (v *Viewer) Find(ctx context.Context, id wire.ID, patience time.Duration) (Camera, error) {

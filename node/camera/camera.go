@@ -25,17 +25,17 @@ type Mode struct {
 	// Quality is that of the JPEG: 1 (small) to 100 (good).
 	Quality int
 	// Prompt asks a source whose Profile is Prompted for one picture each time
-	// something comes, exposed after that. Others leave it alone; nil is nobody.
+	// something comes, exposed after that. Other sources ignore it; nil is none.
 	Prompt <-chan struct{}
 	// Flash is the brightness of the camera's lamp in percent, 1 to 100; FlashOff
 	// is dark.
 	Flash int
-	// Still: nobody watches live, single pictures are waited for. Then a source
+	// Still: there is no live viewer, single pictures are waited for. Then a source
 	// that lists CapStill need not open its stream.
 	Still bool
 
 	// again asks a source that takes pictures one by one for another at once: the
-	// last was not passed on, because it was not whole. Nil is nobody.
+	// last was not passed on, because it was not whole. Nil is none.
 	Retake <-chan struct{}
 }
 
@@ -117,7 +117,7 @@ type Profile struct {
 	// known.
 	Every time.Duration
 	// Deliberate means that each picture of an unasked camera is a snapshot, whether
-	// or not anybody asked, and that the camera sleeps in between.
+	// or not a picture was asked for, and that the camera sleeps in between.
 	Deliberate bool
 }
 

@@ -13,12 +13,12 @@ type Code string
 const (
 	// NoCamera: it is not there, or went away. It may come back.
 	NoCamera Code = "no_camera"
-	// CameraBusy: it is there, and somebody else has it.
+	// CameraBusy: it is there, and another program has it.
 	CameraBusy Code = "camera_busy"
 	// Stalled: it is open and has stopped delivering, or delivers broken pictures
 	// only. That nothing comes sources may leave to their caller to find out.
 	Stalled Code = "stalled"
-	// Config: it cannot work before somebody changes the configuration.
+	// Config: it cannot work before the configuration is changed.
 	Config Code = "config"
 )
 

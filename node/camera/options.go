@@ -13,7 +13,7 @@ type Options struct {
 	// (degrees clockwise), "hflip" or "vflip". A source that does it lists
 	// CapRotate; with others it is the caller's.
 	Rotate string
-	// Log takes what a source can live with but somebody should know; nil
+	// Log takes problems that do not stop a source but should be known; nil
 	// discards it.
 	Log *slog.Logger
 	// HTTPClient is used for http and https; its Transport only, the rest is
@@ -51,7 +51,7 @@ type Options struct {
 
 const DefaultMaxPicture = 8 << 20
 
-// PictureFeed is where pictures come in that nobody asks for.
+// PictureFeed is where pictures come in without a request.
 type PictureFeed interface {
 	// Receive emits what comes until ctx is done. What comes at other times is refused.
 	Receive(ctx context.Context, emit func(Frame))

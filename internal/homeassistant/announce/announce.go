@@ -35,7 +35,7 @@ type Announcer struct {
 	forgotten map[wire.ID]bool                   // of which Home Assistant has still to be told
 	deleted   map[wire.ID]bool                   // in Home Assistant while offline: to be forgotten
 
-	overrode time.Time // when somebody else's was last overwritten
+	overrode time.Time // when another publisher's was last overwritten
 }
 
 // Filters returns what must be subscribed to. A broker may refuse any of them:

@@ -238,7 +238,7 @@ func Serve(t testing.TB, h http.HandlerFunc) *httptest.Server {
 	return srv
 }
 
-// refusing is an address at which nobody listens, nor will while the test lasts.
+// refusing is an address at which no program listens while the test lasts.
 func Refusing(t testing.TB) string {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)

@@ -1,6 +1,6 @@
 // Package rights is the table of who may do what, written out by hand, to which the
 // rights of every broker are held. It owns the table and the accounts that are its
-// columns. Nothing but tests imports it, and it asks nobody what is allowed.
+// columns. Nothing but tests imports it, and it asks no other package what is allowed.
 package rights
 
 import (

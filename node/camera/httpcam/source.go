@@ -66,7 +66,7 @@ type facts struct {
 	places board.Places
 	asked  bool // for the status
 	status *board.Status
-	home   *board.Status // the first status: what the board does when nobody asks
+	home   *board.Status // the first status: what the board does without a request
 	moved  bool          // the board does something else than at home
 	number board.Numbers
 	sizes  []camera.Size // that number offers; nil: to be made out again
@@ -220,7 +220,7 @@ func (s *httpSource) Profile() camera.Profile {
 	case f.answer == snapshotAnswer:
 		p.Caps, p.Instant = []string{camera.CapFPS}, true
 	case f.answer == boardAnswer:
-		// A board has one place for viewers: it is left as soon as nobody watches.
+		// A board has one place for viewers: it is left as soon as the last viewer has gone.
 		p.Caps, p.Instant = []string{camera.CapStill}, true
 		if !f.stream { // which is as fast as the board can, whatever is asked
 			p.Caps = append(p.Caps, camera.CapFPS)
@@ -267,7 +267,7 @@ func (s *httpSource) Stream(ctx context.Context, m camera.Mode, emit func(camera
 	if err == nil || ctx.Err() != nil {
 		return nil
 	}
-	if camera.CodeOf(err) == camera.Config { // somebody may have put another firmware on it
+	if camera.CodeOf(err) == camera.Config { // it may have another firmware now
 		s.begin()
 	}
 	return err

@@ -240,7 +240,7 @@ func (v *visit) streamEnd(in *mjpeg.Reader, n int, err error) *camera.Error {
 const oldest = 2 * time.Second
 
 // stale is how many pictures at the begin of a stream have waited in the board
-// since nobody knows when.
+// at an unknown time.
 func (v *visit) stale() int {
 	if v.option.discard >= 0 {
 		return v.option.discard

@@ -11,7 +11,7 @@ import (
 
 // Detect lists the cameras of this machine: those that a "v4l2:" source can use,
 // then those on a Raspberry Pi's connector for "rpicam:". It opens each for a
-// moment, also one that somebody else streams from, which that one does not
+// moment, also one that another program streams from, which that one does not
 // notice. What could not be looked at, because it may not be opened, is an error
 // beside those that were found.
 func Detect(ctx context.Context) ([]camera.Found, error) {

@@ -32,7 +32,7 @@ type rpicamOption struct {
 
 // rpicamPassed are the options passed on, as rpicam-apps have them (their
 // core/options.cpp), each checked here because the program would tell only when
-// somebody wants a picture.
+// a picture is wanted.
 func rpicamPassed() []rpicamOption {
 	gain := span{0, 1000}
 	return []rpicamOption{

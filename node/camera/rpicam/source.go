@@ -38,7 +38,7 @@ type rpicam struct {
 	cam   csiCamera
 }
 
-// rpicamFPS is the rate when nobody asks for one, in pictures per second;
+// rpicamFPS is the rate when none is requested, in pictures per second;
 // stillsFPS that of stills, which is also the highest they are asked for: each
 // stops and restarts the sensor. rpicamQuality is that of a stream when nobody
 // asks: the program's own is 50, at which faces and number plates go to pieces.
@@ -81,7 +81,7 @@ func (s *rpicam) SettleTime() time.Duration {
 }
 
 // Profile lists the cameras the first time it is asked, so that what the camera
-// is and can do is known before anybody wants a picture.
+// is and can do is known before a picture is wanted.
 func (s *rpicam) Profile() camera.Profile {
 	if s.searching.TryLock() {
 		if !s.asked {

@@ -79,7 +79,7 @@ func (s *stills) drive(ctx context.Context, p *subprocess.Process) {
 			return
 		}
 		select {
-		case <-s.arrived: // one that nobody asked for
+		case <-s.arrived: // one without a request
 		default:
 		}
 		s.asked.Store(time.Now().UnixNano())

@@ -303,7 +303,7 @@ func (o *output) Close() error { return o.file.Close() }
 
 // Read reads. What was in the pipe at the program's end is read even when
 // restGrace is over: it was held up here, on a machine with too much to do, and
-// has the program's last words in it. More than that is somebody else's.
+// has the program's last words in it. More than that is not ours to read.
 func (o *output) Read(b []byte) (int, error) {
 	n, err := o.file.Read(b)
 	if !errors.Is(err, os.ErrDeadlineExceeded) {

@@ -42,7 +42,7 @@ func (p *Process) keep(started chan<- error) {
 }
 
 // waiting reads what a pipe has in it, without waiting for more. It reports true
-// when nobody can write to it any more.
+// when no process can write to it.
 func waiting(f *os.File, b []byte) (n int, ended bool) {
 	conn, err := f.SyscallConn()
 	if err != nil || len(b) == 0 {
@@ -64,7 +64,7 @@ func (p *Process) signal(sig syscall.Signal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.gone {
-		_ = syscall.Kill(-p.cmd.Process.Pid, sig) // fails only when nobody is left
+		_ = syscall.Kill(-p.cmd.Process.Pid, sig) // fails only when no process is left
 	}
 }
 

@@ -129,7 +129,7 @@ func (a arch) fetch(ctx context.Context, root string) error {
 		return err
 	}
 	if err := os.Rename(few, root); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err // that it exists means that somebody else was faster
+		return err // that it exists means that another process was faster
 	}
 	return nil
 }

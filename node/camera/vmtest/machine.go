@@ -56,7 +56,7 @@ func (m Machine) Run(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	defer os.RemoveAll(dir) // a temporary folder: nobody minds if it stays
+	defer os.RemoveAll(dir) // a temporary folder, which may stay
 	initrd := filepath.Join(dir, "initrd")
 	if err := m.pack(initrd); err != nil {
 		return Result{}, fmt.Errorf("pack the machine: %w", err)

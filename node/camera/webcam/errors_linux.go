@@ -83,7 +83,7 @@ func holder(path string) string {
 		fds := filepath.Join("/proc", p.Name(), "fd")
 		open, err := os.ReadDir(fds)
 		if err != nil {
-			continue // somebody else's
+			continue // another user's
 		}
 		for _, fd := range open {
 			if to, err := os.Readlink(filepath.Join(fds, fd.Name())); err == nil && to == real {

@@ -45,7 +45,7 @@ type finder struct {
 	system v4l2.System
 	// look opens a node for a moment. Without formats it is no camera.
 	look func(path string) (looks, error)
-	// choice is what there was to choose from when somebody last had to be told.
+	// choice is what there was to choose from when it was last reported.
 	choice *choice
 }
 
@@ -142,7 +142,7 @@ func (f finder) cameras(ctx context.Context, keep func(v4l2.Node) bool) ([]webca
 }
 
 // wentAway says whether a device was taken away after it had been listed, which
-// is nobody's fault.
+// is not an error.
 func wentAway(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO)
 }

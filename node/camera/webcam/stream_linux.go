@@ -79,7 +79,7 @@ func (w *webcam) setUp(d *v4l2.Device, t webcamTake) (*webcamStream, error) {
 	return s, nil
 }
 
-// usualSize is the size to ask for when nobody asks: not the largest, because a
+// usualSize is the size without a request: not the largest, because a
 // webcam's largest is seldom wanted, and a small one when we have to encode.
 func usualSize(m camera.Mode, jpeg bool) v4l2.Size {
 	switch {
@@ -219,7 +219,7 @@ func (s *webcamStream) exposed(b v4l2.Buffer) time.Time {
 }
 
 // grab takes a picture out of the driver's buffer. The result is nil for a raw
-// one that nobody needs or that still has to be encoded.
+// one that is not needed or that still has to be encoded.
 func (s *webcamStream) grab(b []byte) ([]byte, error) {
 	if s.raw == nil {
 		return slices.Clone(b), nil

@@ -44,7 +44,7 @@ type Firmware struct {
 }
 
 // MaxDepth is the most pictures that wait in a board: the driver's frame buffers,
-// of which nobody configures more than 4.
+// of which configurations have at most 4.
 const MaxDepth = 4
 
 // Firmwares are all kinds but Generic.

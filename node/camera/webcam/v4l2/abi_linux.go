@@ -8,7 +8,7 @@ import (
 
 // The structures of include/uapi/linux/videodev2.h. One set serves 32- and
 // 64-bit machines: what differs is where the kernel has a pointer, a long or a
-// timeval. Fields nobody reads are kept because the sizes are part of the
+// timeval. Unread fields are kept because the sizes are part of the
 // request numbers.
 
 type capability struct {

@@ -22,7 +22,7 @@ type Device struct {
 	streams  bool
 
 	wake   int        // an eventfd that Interrupt sets
-	mu     sync.Mutex // over closed, so that nobody sets what has another meaning by then
+	mu     sync.Mutex // over closed, so that no call uses a descriptor that has another meaning by then
 	closed bool
 
 	counts Counts

@@ -8,7 +8,7 @@ package v4l2
 // (include/uapi/linux/videodev2.h, v4l2_fourcc).
 type FourCC uint32
 
-// The pixel formats that are of use to somebody who wants pictures.
+// The pixel formats that are of use for pictures.
 const (
 	MJPG FourCC = 'M' | 'J'<<8 | 'P'<<16 | 'G'<<24 // JPEG, Huffman tables may be left out
 	JPEG FourCC = 'J' | 'P'<<8 | 'E'<<16 | 'G'<<24 // JPEG

@@ -124,7 +124,7 @@ func (f fraction) perSecond() float64 {
 
 // SetFormat asks for a pixel format and size, and returns what the driver made
 // of it: another size when it does not have this one, even another pixel format.
-// Errors wrap unix.EBUSY when somebody else streams.
+// Errors wrap unix.EBUSY when another program streams.
 func (d *Device) SetFormat(c FourCC, s Size) (Format, error) {
 	f := format{typ: typeCapture}
 	f.pix = pixFormat{width: uint32(s.Width), height: uint32(s.Height), pixelFormat: c, field: fieldNone}
@@ -155,7 +155,7 @@ func (p *pixFormat) fullRange() bool {
 
 // SetRate asks for a rate in pictures per second and returns what the driver
 // made of it; 0 asks for nothing. The result is 0 when the driver has no say in
-// the rate. Errors wrap unix.EBUSY when somebody else streams.
+// the rate. Errors wrap unix.EBUSY when another program streams.
 func (d *Device) SetRate(fps float64) (float64, error) {
 	p := streamParm{typ: typeCapture}
 	if err := d.ioctl(reqGetParm, unsafe.Pointer(&p)); err != nil || p.capability&capPerFrame == 0 {

@@ -42,7 +42,7 @@ type Node struct {
 // USB is what a device says of itself, and the place where it is plugged in.
 type USB struct {
 	// Path is the bus and the ports on the way: "1-1.2". It stays the same as
-	// long as nobody plugs it in elsewhere.
+	// long as it is not plugged in elsewhere.
 	Path string
 	// Interface is the number of the video function in the device, "1.0". Some
 	// devices have several.

@@ -18,7 +18,7 @@ type Buffer struct {
 	Start time.Time
 	// Exact means that Start is that of the exposure, by the driver's own word.
 	Exact bool
-	// Sequence counts pictures of the camera, those included that nobody got.
+	// Sequence counts pictures of the camera, those included that were not delivered.
 	Sequence uint32
 }
 
@@ -26,7 +26,7 @@ type Buffer struct {
 type Counts struct {
 	// Bad were delivered with an error flag: part of them is missing.
 	Bad int64
-	// Replaced were whole and gave way to a newer one before anybody looked.
+	// Replaced were whole and gave way to a newer one before they were read.
 	Replaced int64
 	// Lost were never seen: gaps in the camera's own numbers.
 	Lost int64
@@ -42,7 +42,7 @@ const staleClock = 10 * time.Second
 // Start maps n buffers and starts the stream. All that is to be set must be set
 // before. Nothing polls the device until then: drivers that can be read() start
 // to stream by themselves when they are polled without buffers, and every set-up
-// call after that fails with EBUSY. Errors wrap unix.EBUSY when somebody else
+// call after that fails with EBUSY. Errors wrap unix.EBUSY when another program
 // streams; the device can only be closed after an error.
 func (d *Device) Start(n int) error {
 	r := requestBuffers{count: uint32(n), typ: typeCapture, memory: memoryMmap}
