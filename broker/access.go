@@ -96,4 +96,4 @@ func (h *handshake) connAccount() connAccount {
 }
 
 // errTaken refuses a client whose identifier belongs to another account.
-var errTaken = errors.New("its identifier is somebody else's")
+var errTaken = errors.New("its identifier belongs to another account")

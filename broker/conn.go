@@ -230,7 +230,7 @@ func (d *readDeadline) stop() {
 	}
 }
 
-// sendStats counts what a connection is sent, and ends it when it takes no more.
+// sendStats counts what a connection is sent, and ends it when the client accepts nothing.
 type sendStats struct {
 	c                                      *conn
 	delivered, replaced, dropped, bytesOut atomic.Int64
@@ -259,7 +259,7 @@ func (s *sendStats) Dropped() {
 	s.c.b.count.dropped.Add(1)
 }
 
-// Failed logs why the line takes no more.
+// Failed logs why the connection accepts nothing.
 func (s *sendStats) Failed(err error) {
 	if !wentAway(err) {
 		s.c.b.log.warnClient(s.c, "connection does not take what it is sent", "err", err)

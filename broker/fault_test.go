@@ -261,7 +261,7 @@ func TestLogKeepsSecrets(t *testing.T) {
 // Nothing waits for a client that reads nothing.
 func TestTakeoverOfStalledClient(t *testing.T) {
 	for _, topic := range []string{"cam/front/frame", "other"} {
-		b := start(t, Options{Limits: Limits{WriteTimeout: time.Hour}}) // so whoever waits for it waits for longer than testkit.Patience
+		b := start(t, Options{Limits: Limits{WriteTimeout: time.Hour}}) // a test that waits for it fails: it is longer than testkit.Patience
 		old := join(t, b.addr, "viewer", 5, func(p *packets.Packet) { p.Connect.Keepalive = 0 })
 		old.subscribe(t, 0, topic)
 		_ = old.c.(*net.TCPConn).SetReadBuffer(4096)

@@ -15,7 +15,7 @@ type inflight struct {
 	released bool // QoS 2: PUBREC has come [MQTT-4.3.3-4]
 }
 
-// windowFull reports whether no more may be on its way now. The caller holds mu.
+// windowFull reports whether the window of unacknowledged messages is full. The caller holds mu.
 func (s *session) windowFull() bool {
 	n := len(s.inflight)
 	return n >= s.terms.window || n > 0 && (s.inflightBytes > s.b.limits.QueueBytes || s.conn.send.Full())

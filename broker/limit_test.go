@@ -140,7 +140,7 @@ func TestRetainedDump(t *testing.T) {
 
 // A viewer that reads nothing at QoS 1 holds up neither the camera nor the others.
 func TestStalledAtQoS1(t *testing.T) {
-	b := start(t, Options{Limits: Limits{WriteTimeout: time.Hour}}) // so whoever waits for it waits for longer than testkit.Patience
+	b := start(t, Options{Limits: Limits{WriteTimeout: time.Hour}}) // a test that waits for it fails: it is longer than testkit.Patience
 	stalled := join(t, b.addr, "stalled", 4, persistent(0))
 	stalled.subscribe(t, 1, "cam/#")
 	good := join(t, b.addr, "good", 4)

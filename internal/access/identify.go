@@ -27,7 +27,7 @@ type Attempt struct {
 var (
 	// ErrWrong is a name or a secret that is wrong; which of them is not said.
 	ErrWrong = errors.New("the user name or the password is wrong")
-	// ErrNone is nobody's who gives none, where one is needed.
+	// ErrNone is the error of an attempt without credentials where they are needed.
 	ErrNone = errors.New("an account is needed")
 )
 
@@ -44,7 +44,7 @@ func (s *Slow) Error() string {
 // Identify finds the account of an attempt. Its errors are [ErrWrong], [ErrNone], [*Slow] and
 // that of ctx. It takes a microsecond for tokens and for passwords that were right
 // before, and some ten milliseconds and a turn in line for others; so it must not be
-// called where somebody else waits.
+// called while another client waits.
 func (a *Accounts) Identify(ctx context.Context, at Attempt) (Principal, error) {
 	if at.From != nil && at.From.Network() == "pipe" {
 		return Principal{Role: Hub}, nil

@@ -17,6 +17,9 @@ type typeSize struct{ methods, files int }
 var largest = typeSize{methods: 25, files: 3}
 
 // exceptions are larger types and how large each may be. An entry may only shrink.
+// visit is one conversation with an HTTP camera, whose steps share its connection and
+// deadline. Server takes pictures by HTTP and by TCP under the same limits. Device has a
+// method for each call of the kernel's interface.
 var exceptions = map[typeName]typeSize{
 	{"node/camera/httpcam", "visit"}:      {26, 4},
 	{"node/camera/push", "Server"}:        {18, 4},

@@ -67,7 +67,7 @@ func addCamera(ctx context.Context, e *env, u *userFlags, f *inviteFlags) error 
 		return err
 	}
 	if err := enrol.Probe(ctx, d); err != nil {
-		return usage.Hint(fmt.Errorf("the hub does not answer, so nobody could join: %w", err), "start the hub first ("+e.name+" run)")
+		return usage.Hint(fmt.Errorf("the hub does not answer, so no camera could join: %w", err), "start the hub first ("+e.name+" run)")
 	}
 	in, err := invites.Invite(id, f.addresses)
 	if err != nil {

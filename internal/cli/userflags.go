@@ -60,7 +60,7 @@ func (u *userFlags) file(e *env) (string, error) {
 	case err != nil:
 		return "", err
 	case cfg.AccountsData() == "":
-		return "", usage.Error(errors.New("the configuration has no folder for accounts: want broker.data, or dashboard.data where the broker is somebody else's"), "")
+		return "", usage.Error(errors.New("the configuration has no folder for accounts: want broker.data, or dashboard.data where the broker is another program"), "")
 	}
 	for _, m := range e.moved {
 		fmt.Fprintf(e.Stderr, "%s: used is %s, which is in the working directory; %s does not exist\n", m.key, m.used, m.now)

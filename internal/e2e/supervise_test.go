@@ -96,11 +96,11 @@ exec 9<>device
 while cat pic.jpg; do sleep 0.05; done`)
 	h := startHub(t, "broker.listen=127.0.0.1:0", "broker.data=", "cameras.porch.source="+w.source, "cameras.porch.keep_warm=1h")
 	online(t, h.mqtt, "porch")
-	testkit.Until(t, "the device is not open before anybody asks", func() bool { return len(w.holders(t)) == 0 })
+	testkit.Until(t, "the device is not open before the first request", func() bool { return len(w.holders(t)) == 0 })
 	for i := range 2 {
 		before := len(w.pids())
 		if i == 0 && before > 1 { // one is that of the first picture, which comes at a random time
-			t.Errorf("before anybody asked the program ran %d times", before)
+			t.Errorf("before the first request the program ran %d times", before)
 		}
 		must(t, "snap", "porch", "--broker", h.mqtt, "-o", filepath.Join(t.TempDir(), "x.jpg"))
 		held, ran := w.holders(t), w.pids()

@@ -8,17 +8,17 @@ import (
 	"camqtt/broker/internal/sharedbuffer"
 )
 
-// nobody ignores what a Sender reports.
-type nobody struct{}
+// noEvents ignores what a Sender reports.
+type noEvents struct{}
 
-func (nobody) Sent(bool, int) {}
-func (nobody) Replaced()      {}
-func (nobody) Dropped()       {}
-func (nobody) Failed(error)   {}
-func (nobody) HangUp()        {}
+func (noEvents) Sent(bool, int) {}
+func (noEvents) Replaced()      {}
+func (noEvents) Dropped()       {}
+func (noEvents) Failed(error)   {}
+func (noEvents) HangUp()        {}
 
 func newQueue() *queue {
-	return &queue{limits: Limits{Bytes: 1 << 20, Pictures: 1024}, events: nobody{}}
+	return &queue{limits: Limits{Bytes: 1 << 20, Pictures: 1024}, events: noEvents{}}
 }
 
 // A queue costs what waits in it, however much has passed and however much ever waited.

@@ -23,7 +23,7 @@ type Events interface {
 	Replaced()
 	// Dropped counts a packet that found no room.
 	Dropped()
-	// Failed says why the line takes no more.
+	// Failed reports why the connection accepts nothing.
 	Failed(err error)
 	// HangUp closes the connection, once, after the last byte.
 	HangUp()
@@ -135,7 +135,7 @@ func (s *Sender) noteRoom() {
 	}
 }
 
-// Closed reports whether the connection takes no more packets.
+// Closed reports whether the connection is closed for packets.
 func (s *Sender) Closed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

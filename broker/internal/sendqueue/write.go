@@ -195,7 +195,7 @@ func (s *Sender) sent(p *Packet, size int) {
 	}
 }
 
-// fail ends the connection because it takes no more; nothing more is written.
+// fail ends the connection because it accepts nothing; nothing is written after that.
 func (s *Sender) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

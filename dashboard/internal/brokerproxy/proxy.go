@@ -25,7 +25,7 @@ type Options struct {
 	// Dial opens a connection to the broker, on which MQTT can begin at once.
 	Dial func(context.Context) (net.Conn, error)
 	// User and Password are given to the broker for browsers that bring no
-	// account of their own; "" gives none. Whoever reaches the page then has the
+	// account of their own; "" gives none. A user of the page then has the
 	// rights of this account.
 	User, Password string
 	Base           wire.Base

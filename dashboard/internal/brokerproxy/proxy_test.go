@@ -72,7 +72,7 @@ func TestRemoteKeepsTheNewestPictureAndEverythingElse(t *testing.T) {
 	faketime.Run(t, func(t *testing.T) {
 		j := join(t, Options{})
 		first := order("cam/a/state", "first")
-		j.say(t, first) // the pump is stuck with it until somebody reads
+		j.say(t, first) // the pump waits with it until it is read
 		synctest.Wait()
 		for i := range 5 {
 			j.say(t, picture("cam/a/frame", fmt.Sprint("frame a", i)))

@@ -10,7 +10,7 @@ import (
 	"camqtt/node/camera"
 )
 
-// More pictures than anybody can ask for are read more slowly.
+// More pictures than can be requested are read more slowly.
 func TestPictureReaderPace(t *testing.T) {
 	pic := cameratest.Drawn(t, 1)
 	faketime.Run(t, func(t *testing.T) {

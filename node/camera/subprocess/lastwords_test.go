@@ -13,8 +13,8 @@ import (
 	"camqtt/internal/testkit/cameratest"
 )
 
-// What a program has written is read though its time was over before anybody here
-// came to read: on a machine with too much to do restGrace is short.
+// What a program has written is read even if its time ended before it was read here: on a
+// busy machine restGrace is short.
 func TestExecLastWords(t *testing.T) {
 	pic := filepath.Join(t.TempDir(), "pic.jpg")
 	cameratest.Write(t, pic, cameratest.Drawn(t, 1))
