@@ -71,7 +71,7 @@ func nodeCommand(e *env) *cobra.Command {
 			"the next start needs neither --join nor --broker. What it keeps is a configuration that\n" +
 			"\"camqtt run -c FILE -c KEPT\" reads as well. A join string is good once and for ten minutes;\n" +
 			"as an argument other users of this machine can see it, --join - and --join-file hide it.\n\n" +
-			"It also keeps whether the camera is private, which a restart does not end.",
+			"It also keeps the camera's settings and privacy through restarts.",
 		Example: "  camqtt node --join - --source v4l2:\n" +
 			"  camqtt node porch --source test: --broker mqtt://192.168.1.10\n" +
 			"  camqtt node front --source rpicam: --size 1280x720 -c cameras.front.keep_warm=1m\n" +

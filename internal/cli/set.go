@@ -20,9 +20,10 @@ func setCommand(e *env) *cobra.Command {
 		names = append(names, string(s))
 	}
 	c := &cobra.Command{
-		Use:     "set ID KEY=VALUE...",
-		Short:   "Change settings of a camera until its node restarts",
-		Long:    "Change settings of a camera until its node restarts: all that are given, or none.\nPrivacy alone outlives a restart.\nSettings: " + strings.Join(names, " "),
+		Use:   "set ID KEY=VALUE...",
+		Short: "Change settings of a camera, which survive a restart of its node",
+		Long: "Change settings of a camera: all that are given, or none. They survive a restart of its node;\n" +
+			"reset=all returns to the configuration.\nSettings: " + strings.Join(names, " "),
 		Example: "  camqtt set porch fps=5 quality=70\n  camqtt set porch privacy=on",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {
